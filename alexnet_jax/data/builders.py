@@ -1,0 +1,184 @@
+"""ImageNet 2012 and CIFAR-10 through TFDS, without TensorFlow.
+
+TFDS's own builders read the official archives with TensorFlow; the subclasses
+here read them with `tarfile` and write under TFDS's own names, so that stock
+`tfds.data_source` reads the result. TFDS is imported on first use: it is slow
+to import and the other sources do without it.
+"""
+
+import io
+import os
+import tarfile
+
+import numpy as np
+
+from alexnet_jax.data import images
+from alexnet_jax.errors import InputError
+
+IMAGENET_TRAIN = 'ILSVRC2012_img_train.tar'
+IMAGENET_VALIDATION = 'ILSVRC2012_img_val.tar'
+CIFAR = 'cifar-10-binary.tar.gz'
+
+_SPLITS = {
+    'imagenet2012': {'train': 'train', 'validation': 'validation'},
+    'cifar10': {'train': 'train', 'validation': 'test'},
+}
+
+
+class Built:
+  """A source of one split of a TFDS data set lying in `path`.
+
+  CIFAR-10's 'validation' is its test split, and its class names are words;
+  ImageNet's are synset ids such as n01440764.
+
+  Raises:
+    InputError: the data set was not yet built there.
+  """
+
+  def __init__(self, name: str, path: str, split: str, image_size: int):
+    import tensorflow_datasets as tfds
+    builder = tfds.builder(name, data_dir=path)
+    try:
+      self._records = builder.as_data_source(
+          split=_SPLITS[name][split],
+          decoders={'image': tfds.decode.SkipDecoding()})
+    # What TFDS raises for data that are missing, lack the split or were
+    # written as tfrecord, which cannot be read at random.
+    except (AssertionError, ValueError, NotImplementedError) as error:
+      raise InputError(
+          f'{path!r} has no {name} data that can be read; put the official '
+          'archives there and run: python launch.py --config=CONFIG '
+          f'--task=prepare --config.data.name={name} '
+          f'--config.data.path={path} --workdir=RECORDS') from error
+    self.class_names = tuple(builder.info.features['label'].names)
+    self._name = f'{name} {split} in {path}'
+    self._image_size = image_size
+
+  def __len__(self) -> int:
+    return len(self._records)
+
+  def __getitem__(self, i: int) -> dict:
+    record = self._records[i]
+    image = images.decode(record['image'], self.where(i))
+    return {'image': images.square(image, self._image_size),
+            'label': np.int32(record['label'])}
+
+  def where(self, i: int) -> str:
+    return f'record {i} of {self._name}'
+
+
+def build_imagenet2012(path: str) -> None:
+  """Writes the TFDS data set `imagenet2012` under `path` from its two tars.
+
+  Does nothing if it is already there.
+
+  Raises:
+    InputError: ILSVRC2012_img_train.tar or ILSVRC2012_img_val.tar is missing,
+      or TFDS wrote the data set there before as tfrecord.
+  """
+  import tensorflow_datasets as tfds
+  from tensorflow_datasets.datasets.imagenet2012 import (
+      imagenet2012_dataset_builder as stock,
+  )
+
+  path = os.path.expanduser(path)
+  folder = tfds.core.tfds_path('datasets/imagenet2012')
+
+  class Imagenet2012(stock.Builder, skip_registration=True):
+    """The stock builder with other ways to open archives and mend images."""
+
+    name = 'imagenet2012'
+    pkg_dir_path = folder
+
+    def _split_generators(self, dl_manager):
+      train = os.path.join(path, IMAGENET_TRAIN)
+      validation = os.path.join(path, IMAGENET_VALIDATION)
+      # TFDS ships the labels in the order of the sorted file names.
+      labels = (folder / 'validation_labels.txt').read_text().split()
+      with tarfile.open(validation) as tar:
+        names = sorted(tar.getnames())
+      return {
+          'train': self._generate_examples(_members(train)),
+          'validation': self._generate_examples(
+              _members(validation), dict(zip(names, labels, strict=False))),
+      }
+
+    def _fix_image(self, image_fname, image):
+      """22 of the JPEGs are CMYK and one is a PNG."""
+      if image_fname in stock.CMYK_IMAGES + stock.PNG_IMAGES:
+        rgb = images.decode(image.read(), image_fname)
+        return io.BytesIO(images.encode(rgb, quality=100))
+      return image
+
+  _build(Imagenet2012, path, (IMAGENET_TRAIN, IMAGENET_VALIDATION))
+
+
+def build_cifar10(path: str) -> None:
+  """Writes the TFDS data set `cifar10` under `path` from its archive.
+
+  Does nothing if it is already there.
+
+  Raises:
+    InputError: cifar-10-binary.tar.gz is missing, or TFDS wrote the data set
+      there before as tfrecord.
+  """
+  from tensorflow_datasets.image_classification import cifar
+
+  path = os.path.expanduser(path)
+
+  class Cifar10(cifar.Cifar10, skip_registration=True):
+    """The stock builder, reading the archive in memory."""
+
+    name = 'cifar10'
+    MANUAL_DOWNLOAD_INSTRUCTIONS = f'Put {CIFAR} into the folder.'
+
+    def _split_generators(self, dl_manager):
+      info = self._cifar_info
+      files = {name: file.read()
+               for name, file in _members(os.path.join(path, CIFAR))}
+      names = files[info.prefix + info.label_files[0]].decode().split()
+      self.info.features['label'].names = names
+      return {split: _cifar_examples(
+          f'{split}_', b''.join(files[info.prefix + file] for file in part))
+              for split, part in (('train', info.train_files),
+                                  ('test', info.test_files))}
+
+  _build(Cifar10, path, (CIFAR,))
+
+
+def _build(builder_class, path: str, archives: tuple[str, ...]) -> None:
+  import tensorflow_datasets as tfds
+  try:
+    builder = builder_class(data_dir=path, file_format='array_record')
+  except ValueError as error:  # TFDS wrote it before, in its default format
+    raise InputError(
+        f'{path!r} already has {builder_class.name} data in a format that '
+        f'cannot be read at random; remove {path}/{builder_class.name} or '
+        'point --config.data.path at another folder with the archives.'
+    ) from error
+  if builder.is_prepared():
+    return
+  for archive in archives:
+    if not os.path.exists(os.path.join(path, archive)):
+      raise InputError(
+          f'{archive} is missing in {path!r}; download it from its official '
+          'site into that folder, under that name.')
+  builder.download_and_prepare(
+      download_config=tfds.download.DownloadConfig(manual_dir=path))
+
+
+def _members(path: str):
+  """(name, open file) of each file in a tar, compressed or not, in order."""
+  with tarfile.open(path, 'r|*') as tar:
+    for member in tar:
+      if member.isfile():
+        yield member.name, tar.extractfile(member)
+
+
+def _cifar_examples(prefix: str, data: bytes):
+  """A record is the label, then 32 x 32 reds, greens and blues."""
+  rows = np.frombuffer(data, np.uint8).reshape(-1, 1 + 3 * 32 * 32)
+  for i, row in enumerate(rows):
+    image = row[1:].reshape(3, 32, 32).transpose(1, 2, 0)
+    yield i, {'id': f'{prefix}{i:05d}', 'label': int(row[0]),
+              'image': images.encode_exactly(image)}

@@ -1,0 +1,107 @@
+"""Batches from a source: shuffled, divided among processes, padded, resumed.
+
+Everything here is a function of (seed, step). The order of the pipeline makes
+it so: shuffle, repeat, batch, then take every num_shards-th batch from the
+step on. The stream therefore depends neither on threads and workers nor on
+where an earlier run stopped, and the shards of a step always join to the same
+global batch.
+"""
+
+from collections.abc import Iterator
+
+import grain
+import numpy as np
+
+from alexnet_jax.data.sources import Source
+from alexnet_jax.errors import InputError
+
+
+def train_batches(source: Source, *, batch_size: int, seed: int,
+                  step: int = 0, shard: int = 0, num_shards: int = 1,
+                  shuffle: bool = True, threads: int = 2, workers: int = 0,
+                  buffer: int = 8) -> Iterator[dict]:
+  """Endless training batches from global step `step` on.
+
+  Shard p of n holds the contiguous rows p*b .. (p+1)*b of each global batch,
+  with b = batch_size // num_shards. A batch may span two epochs.
+
+  Args:
+    source: labelled images.
+    batch_size: images in a global batch (128 in section 5).
+    seed: of the order, which is drawn anew each epoch.
+    step: number of batches already taken by all earlier runs.
+    shard: which process's rows to yield.
+    num_shards: number of processes.
+    shuffle: False keeps the source's order in every epoch, as the 2012
+      program did.
+    threads: of this process, decoding.
+    workers: further processes, decoding; 0 for none.
+    buffer: batches made in advance.
+
+  Returns:
+    An iterator of {'image': uint8 `[b, S, S, 3]`, 'label': int32 `[b]`}. Call
+    its `close()` when done; with workers, leave no batch behind.
+
+  Raises:
+    InputError: an empty source, or num_shards does not divide batch_size;
+      while iterating: an image that cannot be read.
+  """
+  rows = _rows(source, batch_size, num_shards)
+  data = grain.MapDataset.source(source)
+  if shuffle:
+    data = data.shuffle(seed=seed % 2**32)
+  data = data.repeat().batch(rows, drop_remainder=True)
+  data = data[step * num_shards + shard::num_shards]
+  return _iterate(data, threads, buffer, workers)
+
+
+def evaluation_batches(source: Source, *, batch_size: int, shard: int = 0,
+                       num_shards: int = 1,
+                       threads: int = 2) -> Iterator[dict]:
+  """Every example exactly once, in order.
+
+  The last global batch is filled up with copies of the last example, marked
+  as not valid, so that every shard yields equally many batches of one shape.
+
+  Returns:
+    An iterator of {'image': uint8 `[b, S, S, 3]`, 'label': int32 `[b]`,
+    'valid': bool `[b]`}; rows are divided as in `train_batches`.
+
+  Raises:
+    InputError: as `train_batches`.
+  """
+  rows = _rows(source, batch_size, num_shards)
+  last = len(source) - 1
+
+  def example(position: int) -> dict:
+    return {**source[min(position, last)],
+            'valid': np.bool_(position <= last)}
+
+  padded = -(-len(source) // batch_size) * batch_size
+  data = grain.MapDataset.range(padded).map(example)
+  data = data.batch(rows, drop_remainder=True)[shard::num_shards]
+  return _iterate(data, threads, buffer=8, workers=0)
+
+
+def _rows(source: Source, batch_size: int, num_shards: int) -> int:
+  """Rows of a global batch that one shard holds."""
+  if len(source) == 0:
+    raise InputError(
+        'the data set has no examples in this split; add pictures or choose '
+        'another --config.data.path.')
+  if batch_size < 1 or batch_size % num_shards:
+    raise InputError(
+        f'batch_size={batch_size} cannot be divided evenly among '
+        f'{num_shards} processes; choose a positive multiple of '
+        f'{num_shards}.')
+  return batch_size // num_shards
+
+
+def _iterate(data: grain.MapDataset, threads: int, buffer: int,
+             workers: int) -> Iterator[dict]:
+  options = grain.ReadOptions(num_threads=threads,
+                              prefetch_buffer_size=buffer)
+  data = data.to_iter_dataset(options)
+  if workers:
+    data = data.mp_prefetch(grain.MultiprocessingOptions(num_workers=workers))
+  return iter(data)

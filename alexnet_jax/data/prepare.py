@@ -1,0 +1,153 @@
+"""Once before training: any source -> square JPEG records and statistics.
+
+The folder holds ArrayRecord shards in a seeded random order (the fixed order
+of the 2012 program was a shuffled one), `statistics.npz` with the mean image
+and RGB covariance of the training images, and `meta.json`. A shard appears
+under its name only when complete, so a killed preparation goes on where it
+stopped and ends with the same bytes.
+"""
+
+import glob
+import json
+import os
+import sys
+from typing import NamedTuple
+
+from tqdm import tqdm
+
+from alexnet_jax.data import records
+from alexnet_jax.data import statistics as stats
+from alexnet_jax.data.shards import Shard, divide, read_beside, write
+from alexnet_jax.data.sources import Source, Subset
+from alexnet_jax.data.statistics import Statistics, statistics
+from alexnet_jax.errors import InputError
+
+__all__ = ['Statistics', 'Summary', 'prepare', 'statistics']
+
+
+class Summary(NamedTuple):
+  """What a preparation came to."""
+
+  folder: str
+  counts: dict[str, int]  # images written, by split
+  skipped: list[dict]  # {'where': ..., 'reason': ...} of unreadable images
+
+
+def prepare(source_by_split: dict[str, Source], folder: str, *,
+            image_size: int = 256, quality: int = 95, seed: int = 0,
+            shard_size: int = 1024, threads: int = 2,
+            progress: bool = True) -> Summary:
+  """Writes square JPEG records of every split, and the training statistics.
+
+  Unreadable images are skipped and listed in the summary and in `meta.json`;
+  their shard is shorter, as the authors' files were. A finished folder is
+  left as it is.
+
+  Args:
+    source_by_split: sources, 'train' among them, with equal class names.
+    folder: where the records go; made if need be.
+    image_size: side of the stored squares (256 in section 2).
+    quality: JPEG quality.
+    seed: of the order of the records.
+    shard_size: examples a shard (1024, as the authors' files had).
+    threads: decoding at the same time.
+    progress: shows a progress bar and, on a finished folder, says so.
+
+  Raises:
+    InputError: the folder holds another preparation, or no training image
+      can be read.
+  """
+  folder = os.path.expanduser(folder)
+  os.makedirs(folder, exist_ok=True)
+  settings = {
+      'image_size': image_size, 'quality': quality, 'seed': seed,
+      'shard_size': shard_size,
+      'source': {k: _fingerprint(v) for k, v in source_by_split.items()}}
+  _claim(folder, settings)
+  if not os.path.exists(os.path.join(folder, records.META)):
+    shards = {
+        split: divide(split, source, folder, image_size=image_size,
+                      quality=quality, seed=seed, shard_size=shard_size)
+        for split, source in source_by_split.items()}
+    _write_all(shards, threads, progress)
+    _finish(folder, shards, source_by_split['train'].class_names, settings)
+  elif progress:
+    print(f'{folder} is already prepared; nothing to do.', file=sys.stderr)
+  _remove_leftovers(folder)
+  meta = records.read_meta(folder)
+  return Summary(folder, meta['counts'], meta['skipped'])
+
+
+def _fingerprint(source: Source) -> dict:
+  """Enough to tell two sources apart: classes, length, some examples."""
+  some = Subset(source, 100)
+  return {'class_names': list(source.class_names), 'length': len(source),
+          'examples': [some.where(i) for i in range(len(some))]}
+
+
+def _claim(folder: str, settings: dict) -> None:
+  """Writes down the settings, or compares them with those written down."""
+  path = os.path.join(folder, records.PREPARATION)
+  if not os.path.exists(path):
+    _write_json(path, settings)
+    return
+  with open(path, encoding='utf-8') as file:
+    before = json.load(file)
+  for field, value in settings.items():
+    if before[field] != value:
+      was, now = ((f'{before[field]}', f'{value}') if field != 'source'
+                  else ('another data set', 'this one'))
+      raise InputError(
+          f'{folder!r} holds records prepared with a different {field} '
+          f'({was}, not {now}); choose another --workdir or remove the '
+          'folder.')
+
+
+def _write_all(shards: dict[str, list[Shard]], threads: int,
+               progress: bool) -> None:
+  every = [shard for part in shards.values() for shard in part]
+  missing = [shard for shard in every if not os.path.exists(shard.file)]
+  total = sum(len(shard.order) for shard in every)
+  ahead = sum(len(shard.order) for shard in missing)
+  with tqdm(total=total, initial=total - ahead, unit=' images',
+            desc='prepare', disable=None if progress else True) as bar:
+    for shard in missing:
+      write(shard, threads, bar)
+
+
+def _finish(folder: str, shards: dict[str, list[Shard]],
+            class_names: tuple[str, ...], settings: dict) -> None:
+  """Joins what lies beside the shards; `meta.json` comes last."""
+  counts, skipped = {}, []
+  for split, part in shards.items():
+    sums = stats.zero(settings['image_size'])
+    for shard in part:
+      more, unreadable = read_beside(shard)
+      sums = stats.joined(sums, more)
+      skipped += unreadable
+    counts[split] = int(sums.count)
+    if split == 'train':
+      if not sums.count:
+        raise InputError(
+            f'none of the {len(skipped)} training images could be read, the '
+            f'first being {skipped[0]["where"]}; mend them, remove '
+            f'{folder!r} and prepare again.')
+      stats.save(folder, stats.from_sums(sums))
+  _write_json(os.path.join(folder, records.META), {
+      'class_names': list(class_names), 'counts': counts,
+      'shards': {split: len(part) for split, part in shards.items()},
+      'image_size': settings['image_size'], 'quality': settings['quality'],
+      'seed': settings['seed'], 'skipped': skipped})
+
+
+def _remove_leftovers(folder: str) -> None:
+  for pattern in ('*.array_record.npz', '*.array_record.part'):
+    for path in glob.glob(os.path.join(glob.escape(folder), pattern)):
+      os.remove(path)
+
+
+def _write_json(path: str, content: dict) -> None:
+  """All of the file or none of it."""
+  with open(f'{path}.part', 'w', encoding='utf-8') as file:
+    json.dump(content, file, indent=1)
+  os.replace(f'{path}.part', path)

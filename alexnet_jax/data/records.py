@@ -1,0 +1,86 @@
+"""Prepared records as a source: square JPEGs in ArrayRecord shards.
+
+What `prepare.py` wrote. A record is the label, a little-endian int32, followed
+by the JPEG. `meta.json` is written last, so its presence means "finished".
+"""
+
+import json
+import os
+import struct
+
+import numpy as np
+from array_record.python import array_record_data_source
+
+from alexnet_jax.data import images
+from alexnet_jax.errors import InputError
+
+META = 'meta.json'  # written last
+PREPARATION = 'preparation.json'  # written first
+STATISTICS = 'statistics.npz'
+
+_LABEL = struct.Struct('<i')
+
+
+class Records:
+  """A source of one split of the records in `folder`.
+
+  Raises:
+    InputError: nothing was prepared there, or not to the end, or the split
+      was not among what was prepared.
+  """
+
+  def __init__(self, folder: str, split: str, image_size: int):
+    meta = read_meta(folder)
+    if split not in meta['counts']:
+      raise InputError(
+          f'the records in {folder!r} have no split {split!r}, only '
+          f'{", ".join(meta["counts"])}; prepare it into another folder.')
+    self.class_names = tuple(meta['class_names'])
+    self.folder = folder
+    self.stored_size = meta['image_size']
+    self.image_size = image_size
+    self._split = split
+    count = meta['shards'][split]
+    shards = [os.path.join(folder, shard_name(split, k, count))
+              for k in range(count)]
+    # The reader refuses an empty list; a split of no examples is a split.
+    self._records = (
+        array_record_data_source.ArrayRecordDataSource(shards)
+        if shards else [])
+
+  def __len__(self) -> int:
+    return len(self._records)
+
+  def __getitem__(self, i: int) -> dict:
+    label, data = unpack(self._records[i])
+    image = images.decode(data, self.where(i))
+    return {'image': images.square(image, self.image_size), 'label': label}
+
+  def where(self, i: int) -> str:
+    return f'record {i} of {os.path.join(self.folder, self._split)}'
+
+
+def shard_name(split: str, shard: int, count: int) -> str:
+  return f'{split}-{shard:05d}-of-{count:05d}.array_record'
+
+
+def pack(label: int, data: bytes) -> bytes:
+  return _LABEL.pack(label) + data
+
+
+def unpack(record: bytes) -> tuple[np.int32, bytes]:
+  return np.int32(_LABEL.unpack_from(record)[0]), record[_LABEL.size:]
+
+
+def read_meta(folder: str) -> dict:
+  if os.path.exists(os.path.join(folder, META)):
+    with open(os.path.join(folder, META), encoding='utf-8') as file:
+      return json.load(file)
+  if os.path.exists(os.path.join(folder, PREPARATION)):
+    raise InputError(
+        f'the preparation of records in {folder!r} is unfinished; run the '
+        'same prepare command again and it goes on where it stopped.')
+  raise InputError(
+      f'there are no prepared records in {folder!r}; make them with: python '
+      'launch.py --config=CONFIG --task=prepare --config.data.name=folder '
+      f'--config.data.path=PHOTOS --workdir={folder}')

@@ -1,0 +1,161 @@
+import numpy as np
+import pytest
+
+from alexnet_jax.data.loader import evaluation_batches, train_batches
+from alexnet_jax.data.sources import open_source
+from alexnet_jax.errors import InputError
+
+SIZE = 8
+
+
+class Numbered:
+  """Examples whose label is their index."""
+
+  class_names = ('a', 'b')
+
+  def __init__(self, length):
+    self._length = length
+
+  def __len__(self):
+    return self._length
+
+  def __getitem__(self, i):
+    return {'image': np.full((2, 2, 3), i, np.uint8), 'label': np.int32(i)}
+
+  def where(self, i):
+    return f'number {i}'
+
+
+def _train(count, source=None, **arguments):
+  source = source or open_source('procedural', 'train', image_size=SIZE,
+                                 limit=50)
+  batches = train_batches(source, **{'batch_size': 12, 'seed': 5, **arguments})
+  taken = [next(batches) for _ in range(count)]
+  batches.close()
+  return taken
+
+
+def _assert_equal(ones, others):
+  assert len(ones) == len(others)
+  for one, other in zip(ones, others, strict=True):
+    assert one.keys() == other.keys()
+    for key in one:
+      assert np.array_equal(one[key], other[key])
+
+
+def _joined(shards):
+  return [{key: np.concatenate([part[key] for part in parts])
+           for key in parts[0]} for parts in zip(*shards, strict=True)]
+
+
+def test_a_training_batch_is_uint8_images_and_int32_labels():
+  (batch,) = _train(1)
+  assert batch.keys() == {'image', 'label'}
+  assert batch['image'].shape == (12, SIZE, SIZE, 3)
+  assert batch['image'].dtype == np.uint8
+  assert batch['label'].shape == (12,)
+  assert batch['label'].dtype == np.int32
+
+
+def test_every_epoch_holds_every_example_in_a_new_order():
+  batches = _train(4, Numbered(24))
+  first = np.concatenate([b['label'] for b in batches[:2]])
+  second = np.concatenate([b['label'] for b in batches[2:]])
+  assert sorted(first) == sorted(second) == list(range(24))
+  assert not np.array_equal(first, second)
+  assert not np.array_equal(first, np.arange(24))
+
+
+def test_a_batch_may_span_epochs_and_be_larger_than_one():
+  (batch,) = _train(1, Numbered(5))
+  assert np.bincount(batch['label'][:10]).tolist() == [2] * 5
+
+
+def test_the_order_depends_on_the_seed():
+  with pytest.raises(AssertionError):
+    _assert_equal(_train(1, seed=5), _train(1, seed=6))
+  _assert_equal(_train(1, seed=-1), _train(1, seed=-1))
+  _assert_equal(_train(1, seed=2**40), _train(1, seed=2**40))
+
+
+def test_without_shuffling_the_order_is_the_same_in_every_epoch():
+  batches = _train(4, Numbered(24), shuffle=False)
+  labels = np.concatenate([b['label'] for b in batches])
+  assert labels.tolist() == [*range(24), *range(24)]
+
+
+@pytest.mark.parametrize('threads', [0, 1, 3])
+def test_a_run_resumed_at_a_step_is_the_tail_of_the_whole_run(threads):
+  _assert_equal(_train(6, step=4, threads=threads), _train(10)[4:])
+
+
+def test_worker_processes_change_nothing():
+  _assert_equal(_train(3, step=4, workers=2), _train(7)[4:])
+
+
+@pytest.mark.parametrize('num_shards', [2, 3, 4])
+def test_shards_hold_contiguous_rows_of_the_same_global_batch(num_shards):
+  shards = [_train(6, step=3, shard=p, num_shards=num_shards)
+            for p in range(num_shards)]
+  assert shards[0][0]['label'].shape == (12 // num_shards,)
+  _assert_equal(_joined(shards), _train(9)[3:])
+
+
+@pytest.mark.parametrize('length', [1, 11, 12, 13, 50])
+@pytest.mark.parametrize('num_shards', [1, 3])
+def test_evaluation_sees_every_example_exactly_once(length, num_shards):
+  shards = [list(evaluation_batches(Numbered(length), batch_size=12, shard=p,
+                                    num_shards=num_shards))
+            for p in range(num_shards)]
+  assert {len(shard) for shard in shards} == {-(-length // 12)}
+  batches = _joined(shards)
+  assert all(b['label'].shape == b['valid'].shape == (12,) for b in batches)
+  labels = np.concatenate([b['label'] for b in batches])
+  valid = np.concatenate([b['valid'] for b in batches])
+  assert valid.dtype == np.bool_
+  assert labels[valid].tolist() == list(range(length))
+  assert (labels[~valid] == length - 1).all(), 'padding is a real example'
+
+
+def _with_a_broken_picture(tree):
+  root = tree(*(f'train/{c}/{i}.jpg' for c in 'ab' for i in range(6)))
+  source = open_source('folder', 'train', path=root, image_size=SIZE,
+                       validation_fraction=0.01)
+  with open(source.where(4), 'wb') as file:
+    file.write(b'not a picture')
+  return source
+
+
+@pytest.mark.parametrize('workers', [0, 1])
+def test_an_unreadable_picture_is_named_in_training(tree, workers):
+  source = _with_a_broken_picture(tree)
+  with pytest.raises(InputError, match='cannot be read as a picture') as error:
+    _train(2, source, batch_size=10, workers=workers)
+  assert source.where(4) in str(error.value)
+
+
+def test_an_unreadable_picture_is_named_in_evaluation(tree):
+  source = _with_a_broken_picture(tree)
+  with pytest.raises(InputError) as error:
+    list(evaluation_batches(source, batch_size=5))
+  assert source.where(4) in str(error.value)
+
+
+@pytest.mark.parametrize('function', [train_batches, evaluation_batches])
+def test_a_batch_that_processes_cannot_share_is_refused(function):
+  more = {'seed': 0} if function is train_batches else {}
+  with pytest.raises(InputError) as error:
+    function(Numbered(9), batch_size=128, num_shards=3, **more)
+  assert str(error.value) == (
+      'batch_size=128 cannot be divided evenly among 3 processes; choose a '
+      'positive multiple of 3.')
+
+
+@pytest.mark.parametrize('function', [train_batches, evaluation_batches])
+def test_an_empty_source_is_refused(function):
+  more = {'seed': 0} if function is train_batches else {}
+  with pytest.raises(InputError) as error:
+    function(Numbered(0), batch_size=8, **more)
+  assert str(error.value) == (
+      'the data set has no examples in this split; add pictures or choose '
+      'another --config.data.path.')
