@@ -1,0 +1,217 @@
+"""The parts that a column is made of, as one GPU sees them (sections 3.1-4.2).
+
+Maps are [B, H, W, C] with C the kernel maps of this column. The two response
+norms and max-pooling carry gradients of their own: the derivatives are the
+exact ones, only several times cheaper than what differentiation would write.
+"""
+
+import functools
+from collections.abc import Sequence
+
+import jax
+import jax.numpy as jnp
+from flax import linen as nn
+from jax import lax
+
+
+class Full(nn.Dense):
+  """Fully connected: [B, ...] -> [B, neurons], its rows in (H, W, C) order."""
+
+  def __call__(self, x: jax.Array) -> jax.Array:
+    return super().__call__(x.reshape(len(x), -1))
+
+
+def conv(
+    maps: int,
+    size: int,
+    *,
+    stddev: float,
+    bias: float,
+    stride: int = 1,
+    padding: str | Sequence[tuple[int, int]] = 'SAME',
+) -> nn.Conv:
+  """`maps` kernels of size x size, Gaussian weights, constant biases (5)."""
+  return nn.Conv(
+      maps,
+      (size, size),
+      stride,
+      padding,
+      kernel_init=nn.initializers.normal(stddev),
+      bias_init=nn.initializers.constant(bias),
+  )
+
+
+def full(neurons: int, *, stddev: float, bias: float) -> Full:
+  """A fully-connected layer with the same initialisation (5)."""
+  return Full(
+      neurons,
+      kernel_init=nn.initializers.normal(stddev),
+      bias_init=nn.initializers.constant(bias),
+  )
+
+
+# --- Response normalization (3.3) ---------------------------------------------
+
+# A window is (axis, how far it reaches below, how far above).
+Window = tuple[int, int, int]
+
+
+def local_response_norm(
+    x: jax.Array,
+    k: float = 2.0,
+    n: int = 5,
+    alpha: float = 1e-4,
+    beta: float = 0.75,
+) -> jax.Array:
+  """Section 3.3: divides by n adjacent kernel maps at the same position.
+
+  The window is cut at the column's edge. `alpha` is per squared term, as in the
+  printed formula; the 2012 program divided its 1e-4 by n, which is 2e-5 here.
+  An even n reaches one map further down than up.
+  """
+  return _divide(x, ((-1, n // 2, n - 1 - n // 2),), k, alpha, beta)
+
+
+def within_map_norm(
+    x: jax.Array, size: int = 5, alpha: float = 4e-5, beta: float = 0.75
+) -> jax.Array:
+  """The program's second norm in layer 2: a size x size square of one map.
+
+  Not in the paper. `alpha` is per squared term (the program's 0.001 / 25); the
+  square is clipped at the map's border and the constant is 1.
+  """
+  reach = (size // 2, size - 1 - size // 2)
+  return _divide(x, ((-3, *reach), (-2, *reach)), 1.0, alpha, beta)
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(1, 2, 3, 4))
+def _divide(x, windows: tuple[Window, ...], k, alpha, beta):
+  """x / (k + alpha * (sum of squares over the windows)) ** beta."""
+  return x * _power(k + alpha * _window_sum(x * x, windows), -beta)
+
+
+def _divide_forward(x, windows, k, alpha, beta):
+  d = k + alpha * _window_sum(x * x, windows)
+  return x * _power(d, -beta), (x, d)
+
+
+def _divide_backward(windows, k, alpha, beta, residuals, g):
+  del k
+  x, d = residuals
+  scaled = g * _power(d, -beta)
+  # Whom a unit disturbs: the units whose window holds it, so the window turns.
+  mirrored = tuple((axis, above, below) for axis, below, above in windows)
+  disturbed = _window_sum(scaled * x / d, mirrored)
+  return (scaled - (2 * alpha * beta) * x * disturbed,)
+
+
+_divide.defvjp(_divide_forward, _divide_backward)
+
+
+def _window_sum(x, windows):
+  for axis, below, above in windows:
+    ends = [(0, 0)] * x.ndim
+    ends[axis] = (below, above)
+    padded = jnp.pad(x, ends)
+    size = x.shape[axis]
+    x = sum(
+        lax.slice_in_dim(padded, shift, shift + size, axis=axis % x.ndim)
+        for shift in range(below + above + 1)
+    )
+  return x
+
+
+def _power(d, exponent):
+  if exponent == -0.75:  # the paper's: two roots are a tenth of a `pow`
+    r = lax.rsqrt(d)
+    return r * jnp.sqrt(r)
+  return d**exponent
+
+
+# --- Max-pooling (3.4) --------------------------------------------------------
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(1, 2))
+def max_pool(x: jax.Array, size: int = 3, stride: int = 2) -> jax.Array:
+  """Section 3.4: the largest of size x size units, every `stride` units.
+
+  The number of windows is rounded up, as in the 2012 program: a last window may
+  hang over the edge, where nothing counts. Its gradient is the program's too:
+  every unit that equals the maximum gets the whole of it.
+  """
+  for axis in (1, 2):
+    x = functools.reduce(jnp.maximum, _taps(_overhang(x, size, stride, axis),
+                                            size, stride, axis))
+  return x
+
+
+def _max_pool_forward(x, size, stride):
+  y = max_pool(x, size, stride)
+  return y, (x, y)
+
+
+def _max_pool_backward(size, stride, residuals, g):
+  x, y = residuals
+  padded = x
+  for axis in (1, 2):
+    padded = _overhang(padded, size, stride, axis)
+  height, width = padded.shape[1:3]
+  dx = jnp.zeros_like(padded)
+  zero = jnp.zeros((), g.dtype)
+  for i, rows in enumerate(_taps(padded, size, stride, 1)):
+    for j, unit in enumerate(_taps(rows, size, stride, 2)):
+      share = jnp.where(unit == y, g, zero)
+      dx += lax.pad(share, zero, (
+          (0, 0, 0),
+          (i, height - i - (share.shape[1] - 1) * stride - 1, stride - 1),
+          (j, width - j - (share.shape[2] - 1) * stride - 1, stride - 1),
+          (0, 0, 0)))
+  return (dx[:, :x.shape[1], :x.shape[2]],)
+
+
+max_pool.defvjp(_max_pool_forward, _max_pool_backward)
+
+
+def _overhang(x, size, stride, axis):
+  windows = 1 + max(0, -(-(x.shape[axis] - size) // stride))
+  missing = (windows - 1) * stride + size - x.shape[axis]
+  if missing <= 0:  # nothing hangs over; a stride may leave units unread
+    return x
+  ends = [(0, 0)] * x.ndim
+  ends[axis] = (0, missing)
+  return jnp.pad(x, ends, constant_values=-jnp.inf)
+
+
+def _taps(x, size, stride, axis):
+  """The units at place 0, 1, ... of every window along one axis."""
+  last = x.shape[axis] - size
+  return [
+      lax.slice_in_dim(x, tap, tap + last + 1, stride, axis)
+      for tap in range(size)
+  ]
+
+
+# --- Dropout (4.2) ------------------------------------------------------------
+
+
+def dropout(x: jax.Array, keys: jax.Array | None) -> jax.Array:
+  """Section 4.2: silences half the neurons in training, halves all at test.
+
+  The paper's form: no scaling in training. One random bit decides each neuron,
+  which for one half is exact and costs next to nothing.
+
+  Args:
+    x: [B, neurons].
+    keys: one per example [B], or None at test time.
+  """
+  if keys is None:
+    return 0.5 * x
+  neurons = x.shape[-1]
+
+  def coins(key):
+    words = jax.random.bits(key, (-(-neurons // 32), 1), jnp.uint32)
+    places = jnp.arange(32, dtype=jnp.uint32)[None]
+    return (words >> places).reshape(-1)[:neurons] & jnp.uint32(1)
+
+  heads = jax.vmap(coins)(keys).astype(bool)
+  return jnp.where(heads, x, jnp.zeros((), x.dtype))
