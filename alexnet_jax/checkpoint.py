@@ -1,0 +1,130 @@
+"""Checkpoints with Orbax: saved while training goes on, latest and best kept.
+
+A checkpoint holds the State and, beside it, what a person needs to use it
+without the data set: the resolved config and the class names.
+"""
+
+import json
+import os
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import orbax.checkpoint as ocp
+from orbax.checkpoint.checkpoint_managers import preservation_policy
+
+from alexnet_jax.errors import InputError
+from alexnet_jax.step import State
+
+FOLDER = 'checkpoints'
+# Two runs are one experiment if they agree in these; how long a run goes on,
+# where it runs and where the same data lie may differ.
+IDENTITY = ('model', 'data', 'augment', 'optimizer', 'seed')
+MAY_DIFFER = ('data.path',)
+
+
+class About(NamedTuple):
+  """What lies beside the State."""
+
+  config: dict[str, Any]
+  class_names: tuple[str, ...]
+  train_examples: int
+
+
+def open_manager(workdir: str, keep: int) -> ocp.CheckpointManager:
+  """The checkpoints of a workdir: the `keep` latest and the best one."""
+  latest = preservation_policy.LatestN(keep)
+  best = preservation_policy.BestN(
+      n=1, get_metric_fn=lambda errors: -errors['top1_error'],
+      keep_checkpoints_without_metrics=False)
+  return ocp.CheckpointManager(
+      os.path.abspath(os.path.join(workdir, FOLDER)),
+      options=ocp.CheckpointManagerOptions(
+          preservation_policy=preservation_policy.AnyPreservationPolicy(
+              [latest, best]),
+          best_fn=lambda errors: errors['top1_error'], best_mode='min',
+          save_interval_steps=1, cleanup_tmp_directories=True))
+
+
+def save(manager: ocp.CheckpointManager, step: int, state: State,
+         about: About, errors: dict[str, float] | None) -> None:
+  """Starts a save and returns at once; a step that is there stays as it is."""
+  if step in manager.all_steps():
+    return
+  manager.save(
+      step,
+      args=ocp.args.Composite(
+          state=ocp.args.StandardSave(state),
+          about=ocp.args.JsonSave(about._asdict())),
+      metrics=errors, force=True)
+
+
+def restore(manager: ocp.CheckpointManager, step: int,
+            shapes: State) -> State:
+  """The State of a step, laid out on whatever mesh `shapes` names."""
+  return manager.restore(
+      step, args=ocp.args.Composite(
+          state=ocp.args.StandardRestore(shapes)))['state']
+
+
+def about(manager: ocp.CheckpointManager, step: int) -> About:
+  """What lies beside the State of a step."""
+  kept = manager.restore(
+      step, args=ocp.args.Composite(about=ocp.args.JsonRestore()))['about']
+  return About(kept['config'], tuple(kept['class_names']),
+               kept['train_examples'])
+
+
+def find_step(manager: ocp.CheckpointManager, which: str,
+              workdir: str) -> int:
+  """'latest', 'best' or a number -> a step that is there.
+
+  Raises:
+    InputError: no checkpoint, or not this one.
+  """
+  steps = sorted(manager.all_steps())
+  if not steps:
+    raise InputError(
+        f'--workdir={workdir} holds no checkpoint: give the workdir of a run'
+        ' that has saved one, or train with --task=train.')
+  if which == 'latest':
+    return steps[-1]
+  if which == 'best':
+    best = manager.best_step()
+    return steps[-1] if best is None else best
+  if which.isdigit() and int(which) in steps:
+    return int(which)
+  raise InputError(
+      f'--checkpoint={which} is not in {workdir}: give latest, best or one of'
+      f' {", ".join(map(str, steps))}.')
+
+
+def refuse_another(workdir: str, there: About, config: dict[str, Any],
+                   sections: Sequence[str] = IDENTITY) -> None:
+  """Raises InputError if a checkpoint belongs to another experiment."""
+  # Through JSON and back, so that tuples and lists compare as equal.
+  here = json.loads(json.dumps(config))
+  difference = first_difference(there.config, here, sections)
+  if difference:
+    field, theirs, ours = difference
+    raise InputError(
+        f'--workdir={workdir} holds a run with config.{field}={theirs!r} and'
+        f' this one has {ours!r}: give another --workdir, or the same value to'
+        ' go on with that run.')
+
+
+def first_difference(
+    there: dict[str, Any], here: dict[str, Any], sections: Sequence[str]
+) -> tuple[str, Any, Any] | None:
+  """(field, there, here) of the first difference that matters, or None."""
+  for section in sections:
+    a, b = there.get(section), here.get(section)
+    if not isinstance(b, dict):
+      if a != b:
+        return section, a, b
+      continue
+    for name in sorted({*(a or {}), *b}):
+      field = f'{section}.{name}'
+      theirs, ours = (a or {}).get(name), b.get(name)
+      if theirs != ours and field not in MAY_DIFFER:
+        return field, theirs, ours
+  return None

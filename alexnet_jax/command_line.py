@@ -1,0 +1,88 @@
+"""Flags to values, and one sentence where a flag cannot work."""
+
+import difflib
+import os
+import re
+import runpy
+import sys
+from collections.abc import Iterator, Sequence
+from typing import NoReturn
+
+from absl import flags
+from ml_collections import ConfigDict
+
+
+def parse(argv: Sequence[str]) -> list[str]:
+  """absl's parser, whose complaints come out as one sentence; exits with 2."""
+  path = config_path(argv)
+  if not path and not any(arg.startswith('--help') for arg in argv):
+    refuse('no experiment was given: add --config=configs/quickstart.py or'
+           f' another of {_known_configs()}.')
+  if path and not os.path.isfile(path):
+    near = difflib.get_close_matches(path, _known_configs().split(', '), 2, 0.5)
+    hint = ' or '.join(near) or 'one of ' + _known_configs()
+    refuse(f'there is no config {path}: did you mean {hint}?')
+  try:
+    rest = flags.FLAGS(list(argv))
+    if flags.FLAGS['config'].value is not None:
+      flags.FLAGS['config'].value.is_locked  # noqa: B018 (loads the file)
+  except flags.Error as error:
+    refuse(_one_line(error))
+  except (AttributeError, KeyError):
+    refuse(_unknown_fields(argv, path) or _one_line(sys.exc_info()[1]))
+  except (TypeError, ValueError) as error:
+    refuse(_one_line(error))
+  if len(rest) > 1:
+    refuse(f'{rest[1]!r} is no flag: write --config.SECTION.FIELD=VALUE,'
+           ' --task=TASK or --workdir=FOLDER.')
+  return rest
+
+
+def config_path(argv: Sequence[str]) -> str:
+  """The file that --config names, without an argument behind a colon."""
+  for i, arg in enumerate(argv):
+    if arg in ('--config', '-config') and i + 1 < len(argv):
+      return argv[i + 1].partition(':')[0]
+    match = re.match(r'--?config=(.*)', arg)
+    if match:
+      return match.group(1).partition(':')[0]
+  return ''
+
+
+def refuse(sentence: str) -> NoReturn:
+  """Says the sentence and exits with 2, as shells expect of bad usage."""
+  sys.stderr.write(f'launch.py: {sentence}\n')
+  sys.exit(2)
+
+
+def _one_line(error) -> str:
+  return re.sub(r'\s+', ' ', str(error)).strip()
+
+
+def _known_configs() -> str:
+  return ', '.join(sorted(
+      os.path.join('configs', name) for name in os.listdir('configs')
+      if name.endswith('.py'))) if os.path.isdir('configs') else 'configs/'
+
+
+def _unknown_fields(argv: Sequence[str], path: str) -> str:
+  known = list(_fields(runpy.run_path(path)['get_config']()))
+  for arg in argv:
+    match = re.match(r'--(?:no)?config\.([\w.]+)', arg)
+    if match and match.group(1) not in known:
+      field = match.group(1)
+      near = difflib.get_close_matches(field, known, 3, 0.5)
+      last = field.rpartition('.')[2]
+      near = near or [name for name in known if name.endswith('.' + last)]
+      hint = (f'did you mean {" or ".join(near)}?' if near
+              else f'it has {", ".join(known)}.')
+      return f'{path} has no field {field!r}: {hint}'
+  return ''
+
+
+def _fields(config: ConfigDict, prefix: str = '') -> Iterator[str]:
+  for name, value in config.items():
+    if isinstance(value, ConfigDict):
+      yield from _fields(value, f'{prefix}{name}.')
+    else:
+      yield prefix + name

@@ -1,0 +1,139 @@
+"""What a config says, built: sources, mesh, network, optimizer, steps.
+
+The tasks read a ConfigDict; this is the one place that turns its facts into
+what follows from them (steps in an epoch, number of classes, batch per device).
+"""
+
+import functools
+from typing import NamedTuple
+
+import jax
+import numpy as np
+import optax
+from jax.sharding import Mesh
+from ml_collections import ConfigDict
+
+from alexnet_jax import augment, columns, models, optimizer, step
+from alexnet_jax.data import sources
+from alexnet_jax.data.sources import Source
+from alexnet_jax.errors import InputError
+from alexnet_jax.models import Model
+
+
+class Experiment(NamedTuple):
+  """One config, ready to run."""
+
+  mesh: Mesh
+  model: Model
+  optimizer: optax.GradientTransformationExtraArgs
+  num_classes: int
+  steps_per_epoch: int
+  total_steps: int
+
+
+def open_split(config: ConfigDict, split: str) -> Source:
+  """The 'train' or 'validation' examples that the config names."""
+  data = config.data
+  return sources.open_source(
+      data.name, split, path=data.path, image_size=data.image_size,
+      validation_fraction=data.validation_fraction,
+      limit=(data.train_examples if split == 'train'
+             else data.validation_examples))
+
+
+def build(config: ConfigDict, num_classes: int,
+          num_examples: int) -> Experiment:
+  """Builds all that does not depend on pixels, and checks that it fits.
+
+  Raises:
+    InputError: a field that cannot work on this machine or with this data.
+  """
+  _check(config, num_examples)
+  mesh = columns.make_mesh(config.mesh.data, config.mesh.column,
+                           config.model.num_columns)
+  fields = config.model.to_dict()
+  model = models.build(fields.pop('name'), mesh, num_classes,
+                       config.augment.crop, **fields)
+  list(columns.shapes(model.layers, model.num_columns, model.patch))
+  steps_per_epoch = num_examples // config.optimizer.batch_size
+  return Experiment(
+      mesh, model,
+      optimizer.momentum_sgd(config.optimizer.momentum,
+                             config.optimizer.weight_decay),
+      num_classes, steps_per_epoch,
+      config.run.steps or int(config.run.epochs * steps_per_epoch))
+
+
+def _check(config, num_examples):
+  batch, shards = config.optimizer.batch_size, config.mesh.data
+  if batch < 1 or shards < 1 or batch % shards:
+    raise InputError(
+        f'config.optimizer.batch_size={batch} does not split over'
+        f' config.mesh.data={shards} devices: give a multiple of {shards}.')
+  if num_examples < batch:
+    raise InputError(
+        f'config.optimizer.batch_size={batch} is more than the {num_examples}'
+        ' training examples: give a smaller batch or more data.')
+  if config.augment.crop > config.data.image_size:
+    raise InputError(
+        f'config.augment.crop={config.augment.crop} is larger than the'
+        f' {config.data.image_size}-pixel images: give a smaller crop or a'
+        ' larger config.data.image_size.')
+  if config.augment.jitter_scale not in ('stddev', 'eigenvalue'):
+    raise InputError(
+        f'config.augment.jitter_scale={config.augment.jitter_scale!r} is not'
+        ' known: give stddev or eigenvalue.')
+
+
+def train_step(config: ConfigDict, experiment: Experiment):
+  """The update of section 5 as this config wants it: a jitted function."""
+  o = config.optimizer
+  rates = functools.partial(
+      optimizer.rates, drops=o.drops, bias_rate=o.bias_rate,
+      bias_drops=o.bias_drops, layer_drops=o.layer_drops, frozen=o.frozen)
+  return step.make_train_step(
+      experiment.model, experiment.optimizer,
+      step.Augmentation(**config.augment.to_dict()),
+      lambda params, rate, epoch: rates(params, rate, epoch), experiment.mesh,
+      seed=config.seed, steps_per_epoch=experiment.steps_per_epoch)
+
+
+def evaluation_step(config: ConfigDict, experiment: Experiment,
+                    ten_crop: bool):
+  """The test of section 4.1 as this config wants it: a jitted function."""
+  return step.make_evaluation_step(
+      experiment.model, image_size=config.data.image_size,
+      crop=config.augment.crop, ten_crop=ten_crop)
+
+
+def new_state(config: ConfigDict, experiment: Experiment,
+              pixels: augment.Pixels) -> step.State:
+  """The state before the first step, every array at its home."""
+  make = lambda pixels: step.new_state(
+      experiment.model, experiment.optimizer, config.seed,
+      config.optimizer.learning_rate, pixels)
+  shapes = jax.eval_shape(make, pixels)
+  return jax.jit(make, out_shardings=columns.homes(experiment.mesh, shapes))(
+      pixels)
+
+
+def state_shapes(config: ConfigDict, experiment: Experiment) -> step.State:
+  """The state as shapes with homes: what a restore needs to know."""
+  size = config.data.image_size
+  pixels = augment.Pixels(
+      np.zeros((size, size, 3), np.float32), np.zeros((3, 3), np.float32),
+      np.zeros(3, np.float32))
+  shapes = jax.eval_shape(
+      lambda: step.new_state(experiment.model, experiment.optimizer,
+                             config.seed, config.optimizer.learning_rate,
+                             pixels))
+  return jax.tree.map(
+      lambda x, home: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=home),
+      shapes, columns.homes(experiment.mesh, shapes))
+
+
+def to_device(batch: dict, mesh: Mesh) -> dict:
+  """This process's part of a batch -> the global batch on the mesh."""
+  home = columns.batch_home(mesh)
+  return {name: jax.make_array_from_process_local_data(home, value)
+          for name, value in batch.items()}

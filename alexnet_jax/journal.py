@@ -1,0 +1,122 @@
+"""What a run tells: progress, metrics.jsonl, TensorBoard events, config.json.
+
+metrics.jsonl has one object a line: {"step", "kind", ...}; kind is 'train',
+'validation' or 'test'. After a resume it reads as if the run had never stopped.
+"""
+
+import json
+import os
+import sys
+import time
+from typing import Any
+
+from tensorboardX import SummaryWriter
+from tqdm import tqdm
+
+METRICS, CONFIG = 'metrics.jsonl', 'config.json'
+
+
+class Journal:
+  """Writes down one run. Only the first process has one; see `Silent`."""
+
+  def __init__(self, workdir: str, config: dict[str, Any], step: int,
+               total_steps: int):
+    """Opens the files of `workdir` and goes on after `step`."""
+    os.makedirs(workdir, exist_ok=True)
+    with open(os.path.join(workdir, CONFIG), 'w', encoding='utf-8') as file:
+      json.dump(config, file, indent=2)
+      file.write('\n')
+    path = os.path.join(workdir, METRICS)
+    _forget_after(path, step)
+    self._lines = open(path, 'a', encoding='utf-8')  # noqa: SIM115
+    self._events = SummaryWriter(
+        os.path.join(workdir, 'events'), purge_step=step + 1)
+    self._batch_size = batch_size = config['optimizer']['batch_size']
+    self._total = total_steps
+    self._bar = tqdm(
+        total=total_steps * batch_size, initial=step * batch_size,
+        unit=' images', unit_scale=True, dynamic_ncols=True, desc='train',
+        disable=None)
+    self._last = (time.perf_counter(), step)
+
+  def tick(self) -> None:
+    """One step done."""
+    self._bar.update(self._batch_size)
+
+  def train(self, step: int, means: dict[str, float]) -> None:
+    """The means of the last steps; adds images per second and time left."""
+    now = time.perf_counter()
+    then, before = self._last
+    speed = (step - before) * self._batch_size / (now - then)
+    self._last = (now, step)
+    self._write('train', step, {**means, 'images_per_second': speed})
+    self._bar.set_postfix_str(
+        f'loss {means["loss"]:.3f}, error {means["top1_error"]:.3f}')
+    if self._bar.disable:  # not a terminal: plain lines
+      left = (self._total - step) * self._batch_size / speed
+      print(f'step {step}/{self._total}  loss {means["loss"]:.4f}'
+            f'  top-1 error {means["top1_error"]:.4f}'
+            f'  {speed:.1f} images/s'
+            f'  left {tqdm.format_interval(left)}', file=sys.stderr)
+
+  def errors(self, kind: str, step: int, means: dict[str, float]) -> None:
+    """A validation or a test; the clock of `train` starts anew after it."""
+    self._write(kind, step, means)
+    self.say(f'step {step}  {kind}: ' + '  '.join(
+        f'{name} {value:.4f}' for name, value in means.items()))
+    self._last = (time.perf_counter(), step)
+
+  def say(self, sentence: str) -> None:
+    """A sentence to the person, above the progress bar."""
+    self._bar.write(sentence, file=sys.stderr)
+
+  def close(self) -> None:
+    """Puts everything on disk."""
+    self._bar.close()
+    self._events.close()
+    self._lines.close()
+
+  def _write(self, kind, step, values):
+    self._lines.write(
+        json.dumps({'step': step, 'kind': kind, **values}) + '\n')
+    self._lines.flush()
+    for name, value in values.items():
+      self._events.add_scalar(f'{kind}/{name}', value, step)
+    self._events.flush()
+
+
+class Silent:
+  """The journal of every process but the first."""
+
+  def tick(self) -> None:
+    """Nothing."""
+
+  def train(self, step: int, means: dict[str, float]) -> None:
+    """Nothing."""
+
+  def errors(self, kind: str, step: int, means: dict[str, float]) -> None:
+    """Nothing."""
+
+  def say(self, sentence: str) -> None:
+    """Nothing."""
+
+  def close(self) -> None:
+    """Nothing."""
+
+
+def _forget_after(path: str, step: int) -> None:
+  """Drops lines that a killed run wrote after the step it resumes from."""
+  if not os.path.exists(path):
+    return
+  with open(path, encoding='utf-8') as file:
+    kept = [line for line in file if _step_of(line) <= step]
+  with open(f'{path}.part', 'w', encoding='utf-8') as file:
+    file.writelines(kept)
+  os.replace(f'{path}.part', path)
+
+
+def _step_of(line: str) -> float:
+  try:
+    return json.loads(line)['step']
+  except ValueError:  # the kill came while this line was written
+    return float('inf')

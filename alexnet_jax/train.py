@@ -1,0 +1,177 @@
+"""--task=train: a run is a fold of a pure step over batches."""
+
+import jax
+from ml_collections import ConfigDict
+
+from alexnet_jax import augment, checkpoint, columns, evaluate, experiment
+from alexnet_jax.checkpoint import About
+from alexnet_jax.data import loader, statistics
+from alexnet_jax.errors import InputError
+from alexnet_jax.experiment import Experiment
+from alexnet_jax.journal import Journal, Silent
+from alexnet_jax.optimizer import judge
+from alexnet_jax.preemption import Stop
+from alexnet_jax.step import State
+from alexnet_jax.watch import Watch
+
+
+def train(config: ConfigDict, workdir: str) -> dict[str, float]:
+  """Trains to the end of the config, from the newest checkpoint if any.
+
+  Returns:
+    The errors of the last test with one and ten patches, or {} when the run
+    was asked to stop before its end.
+
+  Raises:
+    InputError: anything given that cannot work; see the sentence.
+  """
+  source = experiment.open_split(config, 'train')
+  validation = experiment.open_split(config, 'validation')
+  built = experiment.build(config, len(source.class_names), len(source))
+  manager = checkpoint.open_manager(workdir, config.run.keep)
+  about = About(config.to_dict(), source.class_names, len(source))
+  state = _first_state(config, built, manager, source, about, workdir)
+  start = int(state.step)
+  journal = (Journal(workdir, config.to_dict(), start, built.total_steps)
+             if jax.process_index() == 0 else Silent())
+  if start:
+    journal.say(f'Going on from step {start} of {built.total_steps}.')
+  stop = Stop(manager)
+  try:
+    state = _run(config, built, state, source, validation, manager, about,
+                 journal, stop)
+    if int(state.step) < built.total_steps:
+      journal.say(f'Asked to stop: saved step {int(state.step)}; the same'
+                  ' command goes on from there.')
+      return {}
+    errors = evaluate.test(config, built, state, validation)
+    journal.errors('test', built.total_steps, errors)
+    return errors
+  finally:
+    stop.uninstall()
+    journal.close()
+    manager.wait_until_finished()
+    manager.close()
+
+
+def _run(config, built, state, source, validation, manager, about, journal,
+         stop):
+  """The loop. Its order is the promise of exact resume:
+
+  judge, save, advance, step. A checkpoint is saved after the judgement of its
+  step, so a resumed run does not judge that step twice; and the data position
+  is the step itself, so it can never run ahead of the state.
+  """
+  run, mesh = config.run, built.mesh
+  train_step = experiment.train_step(config, built)
+  validate = experiment.evaluation_step(config, built, ten_crop=False)
+  watch = Watch(built.num_classes, run.stall_steps, journal.say)
+  start, total = int(state.step), built.total_steps
+  shard, num_shards = columns.own_shard(mesh)
+  batches = loader.train_batches(
+      source, batch_size=config.optimizer.batch_size, seed=config.seed,
+      step=start, shard=shard, num_shards=num_shards,
+      shuffle=config.data.shuffle, threads=run.threads, workers=run.workers)
+  recent = Recent(watch, journal, manager, run.log_every)
+
+  with jax.transfer_guard_device_to_host('disallow'):
+    for step in range(start, total + 1):
+      errors, leave = None, step == total or stop.asked(step)
+      if step > start:
+        if due(step, run.evaluate_every or built.steps_per_epoch, total):
+          recent.settle()
+          errors = evaluate.errors_of(validate, config, built, state,
+                                      validation, 'validation')
+          journal.errors('validation', step, errors)
+          state = _judge(config, state, errors)
+        if errors or leave or due(
+            step, run.save_every or built.steps_per_epoch, total):
+          recent.settle()  # a state whose loss is not a number is not kept
+          checkpoint.save(manager, step, state, about, errors)
+      if leave:
+        break
+      batch = experiment.to_device(next(batches), mesh)
+      state, measured = train_step(state, batch)
+      # The device works on this step while the last one's loss is looked at.
+      recent.add(step + 1, measured)
+      journal.tick()
+  recent.settle()
+  batches.close()
+  return state
+
+
+class Recent:
+  """Measurements on their way from the device, looked at one step late."""
+
+  def __init__(self, watch: Watch, journal: Journal, manager, log_every: int):
+    self._watch = watch
+    self._journal = journal
+    self._manager = manager
+    self._log_every = log_every
+    self._waiting = None
+    self._seen = []
+
+  def add(self, step: int, measured: dict[str, jax.Array]) -> None:
+    """Takes a step's measurements and looks at those of the step before."""
+    self.settle()
+    self._waiting = (step, measured)
+
+  def settle(self) -> None:
+    """Looks at what is still waiting.
+
+    Raises:
+      InputError: a loss is not finite.
+    """
+    if self._waiting is None:
+      return
+    step, measured = self._waiting
+    self._waiting = None
+    measured = {k: float(v) for k, v in jax.device_get(measured).items()}
+    self._watch.see(step, measured['loss'], self._manager.latest_step())
+    self._seen.append(measured)
+    if step % self._log_every == 0:
+      count = len(self._seen)
+      self._journal.train(step, {
+          name: sum(m[name] for m in self._seen) / count for name in measured})
+      self._seen = []
+
+
+def due(step: int, every: int, total: int) -> bool:
+  """Whether something done every so many steps is done at this one."""
+  return step % every == 0 or step == total
+
+
+def _judge(config: ConfigDict, state: State, errors: dict[str, float]) -> State:
+  """Lets the plateau rule see a validation error, where it is in force."""
+  o = config.optimizer
+  if not o.plateau:
+    return state
+  plateau, learning_rate = judge(
+      state.plateau, state.learning_rate, jax.numpy.float32(
+          errors['top1_error']),
+      patience=o.plateau_patience, factor=o.plateau_factor,
+      max_drops=o.plateau_drops)
+  homes = jax.tree.map(lambda x: x.sharding,
+                       (state.plateau, state.learning_rate))
+  plateau, learning_rate = jax.device_put((plateau, learning_rate), homes)
+  return state._replace(plateau=plateau, learning_rate=learning_rate)
+
+
+def _first_state(config: ConfigDict, built: Experiment, manager, source,
+                 about: About, workdir: str) -> State:
+  """The newest checkpoint, or a new state."""
+  newest = manager.latest_step()
+  if newest is None:
+    found = statistics.statistics(source)
+    return experiment.new_state(
+        config, built, augment.pixels(found.mean, found.covariance))
+  kept = checkpoint.about(manager, newest)
+  checkpoint.refuse_another(workdir, kept, about.config)
+  evaluate.check_classes(source, kept.class_names, workdir)
+  if kept.train_examples != about.train_examples:
+    raise InputError(
+        f'--workdir={workdir} was trained on {kept.train_examples} examples'
+        f' and config.data gives {about.train_examples}: give the same data,'
+        ' or another --workdir.')
+  return checkpoint.restore(
+      manager, newest, experiment.state_shapes(config, built))

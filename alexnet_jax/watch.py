@@ -1,0 +1,56 @@
+"""Says when a run goes wrong: a loss that is no number, or is stuck."""
+
+import collections
+import math
+from collections.abc import Callable
+
+from alexnet_jax.errors import InputError
+
+# A mean over many steps this near to ln(classes) means that the network still
+# gives every image the same answer.
+NEAR = 0.02
+
+CURES = (
+    'known cures, in order: the wider init of the 2012 program'
+    ' (configs/authors_2012.py: 0.03 in conv3 to conv5); biases of 0.1 instead'
+    ' of 1 (config.model.biases); another config.seed or a lower'
+    ' config.optimizer.learning_rate; pixels of 0..255, not 0..1')
+
+
+class Watch:
+  """Sees the loss of every step."""
+
+  def __init__(self, num_classes: int, stall_steps: int,
+               say: Callable[[str], None]):
+    """Reports a loss stuck for `stall_steps`, once; 0 never reports."""
+    self._chance = math.log(num_classes)
+    self._recent = collections.deque(maxlen=stall_steps or None)
+    self._stall_steps = stall_steps
+    self._say = say
+    self._said = False
+
+  def see(self, step: int, loss: float, newest: int | None) -> None:
+    """Takes the loss of `step`; `newest` is the newest checkpoint's step.
+
+    Raises:
+      InputError: the loss is not finite.
+    """
+    if not math.isfinite(loss):
+      saved = ('no checkpoint had been saved' if newest is None
+               else f'the newest checkpoint is of step {newest}')
+      raise InputError(
+          f'the loss is {loss} at step {step} and {saved}: lower'
+          ' config.optimizer.learning_rate or look at the data, then run the'
+          ' same command in a new --workdir.')
+    if not self._stall_steps or self._said:
+      return
+    self._recent.append(loss)
+    mean = sum(self._recent) / len(self._recent)
+    full = len(self._recent) == self._stall_steps
+    if full and abs(mean - self._chance) < NEAR:
+      self._said = True
+      self._say(
+          f'The loss has stayed at {mean:.3f} for {self._stall_steps} steps up'
+          f' to step {step}; ln(classes) is {self._chance:.3f}, so the network'
+          f' still tells no image from another. The run goes on unchanged;'
+          f' {CURES}.')

@@ -1,0 +1,22 @@
+"""The one-GPU net of section 3.2, the program's #145-half.
+
+Claim: two GPUs are better by 1.7 % top-1 and 1.2 % top-5 (the program's log:
+39.17 / 18.23 against 37.47 / 17.00, ILSVRC-2010 test, ten patches).
+
+    python launch.py --config=configs/one_gpu.py --config.data.path=RECORDS
+
+Half the kernels in conv1 to conv4; conv5 and the full layers keep their size
+(footnote 2), which makes 59,798,312 parameters. Measured: not run on ImageNet.
+"""
+
+from ml_collections import ConfigDict
+
+from configs import paper
+
+
+def get_config() -> ConfigDict:
+  config = paper.get_config()
+  config.model.num_columns = 1
+  config.model.kernels = (48, 128, 192, 192, 256)
+  config.model.neurons = (4096, 4096)
+  return config

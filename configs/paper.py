@@ -1,0 +1,87 @@
+"""The paper as printed: sections 3 to 5, on ILSVRC-2012.
+
+Claim: 40.7 % top-1 and 18.2 % top-5 error on the 2012 validation images with
+ten patches (section 6, Table 2), after about 90 cycles.
+
+    python launch.py --config=configs/paper.py --config.data.path=RECORDS
+
+Measured: not run on ImageNet. What the printed initial weights do in 300 steps
+of Tiny ImageNet is in the README; `authors_2012.py` is what produced the
+paper's numbers.
+"""
+
+from ml_collections import ConfigDict
+
+
+def get_config() -> ConfigDict:
+  config = ConfigDict()
+  config.seed = 0
+
+  config.model = ConfigDict({
+      'name': 'alexnet',
+      'num_columns': 2,  # 3.2
+      'crossings': ('conv3', 'fc6', 'fc7', 'fc8'),  # 3.5, Figure 2
+      'kernels': (48, 128, 192, 192, 128),  # 3.5, per column: conv1 to conv5
+      'neurons': (2048, 2048),  # 3.5, per column: fc6, fc7
+      'stddevs': (0.01,) * 8,  # 5: conv1 to fc8
+      'biases': (0.0, 1.0, 0.0, 1.0, 1.0, 1.0, 1.0, 0.0),  # 5
+      'nonlinearity': 'relu',  # 3.1
+      'response_norm': True,  # 3.3
+      'norm_k': 2.0,  # 3.3
+      'norm_n': 5,  # 3.3
+      'norm_alpha': 1e-4,  # 3.3, not divided by n
+      'norm_beta': 0.75,  # 3.3
+      'dropout': True,  # 4.2
+  })
+
+  config.data = ConfigDict({
+      'name': 'records',  # written by --task=prepare
+      'path': '~/data/imagenet2012_256',
+      'image_size': 256,  # 2
+      'validation_fraction': 0.1,  # of a folder without val/
+      'train_examples': 0,  # 0: all
+      'validation_examples': 0,
+      'shuffle': True,  # the paper is silent; anew each epoch
+  })
+
+  config.augment = ConfigDict({  # 4.1
+      'crop': 224,
+      'random_crops': True,
+      'flips': True,
+      'share_crops': 1,  # every image has its own crop and flip
+      'jitter': 0.1,
+      'jitter_scale': 'stddev',  # the printed form: 'eigenvalue'
+      'jitter_rescale': False,
+      'jitter_until': 0,  # never off
+  })
+
+  config.optimizer = ConfigDict({  # 5
+      'batch_size': 128,
+      'momentum': 0.9,
+      'weight_decay': 0.0005,
+      'learning_rate': 0.01,
+      'plateau': True,  # divide when validation error stops improving ...
+      'plateau_factor': 10.0,
+      'plateau_drops': 3,
+      'plateau_patience': 5,  # ... for 5 validations; by hand in the paper
+      'drops': (),  # (epoch, factor): scheduled instead
+      'bias_rate': 1.0,  # "an equal learning rate for all layers"
+      'bias_drops': (),
+      'layer_drops': (),
+      'frozen': (),
+  })
+
+  config.run = ConfigDict({
+      'epochs': 90.0,  # 5
+      'steps': 0,  # 0: as many as the epochs need
+      'evaluate_every': 0,  # steps; 0: once an epoch
+      'save_every': 0,  # steps; 0: once an epoch
+      'log_every': 20,  # steps
+      'keep': 2,  # latest checkpoints, beside the best
+      'stall_steps': 5000,  # a loss stuck so long at ln(classes) is reported
+      'threads': 2,  # that decode images
+      'workers': 0,  # processes that decode; 0: threads are enough
+  })
+
+  config.mesh = ConfigDict({'data': 1, 'column': 1})  # devices
+  return config

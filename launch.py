@@ -1,0 +1,75 @@
+"""python launch.py --config=configs/quickstart.py [--task=...] [--workdir=...]
+
+Every field of a config can be set on the command line after --config:
+--config.optimizer.learning_rate=0.005
+"""
+
+import os
+import sys
+
+from alexnet_jax import machine
+
+if __name__ == '__main__':
+  machine.use_huge_pages()
+machine.set_flags()  # before JAX starts
+
+from absl import app, flags, logging  # noqa: E402
+from ml_collections import config_flags  # noqa: E402
+
+from alexnet_jax import command_line  # noqa: E402
+from alexnet_jax.errors import InputError  # noqa: E402
+
+TASKS = ('train', 'evaluate', 'describe', 'prepare', 'bench')
+
+# Without a default: overrides are parsed when app.run parses, where a mistyped
+# field can be answered in one sentence.
+_CONFIG = config_flags.DEFINE_config_file(
+    'config', None, 'The experiment: a file in configs/.', lock_config=True)
+_TASK = flags.DEFINE_enum('task', 'train', TASKS, 'What to do.')
+_WORKDIR = flags.DEFINE_string(
+    'workdir', '', 'Where the run lives; runs/NAME_OF_CONFIG if not given.')
+_CHECKPOINT = flags.DEFINE_string(
+    'checkpoint', 'latest', 'evaluate: latest, best or a step.')
+_JSON = flags.DEFINE_bool('json', False, 'describe: print JSON.')
+_PLAIN = flags.DEFINE_bool(
+    'plain', False, 'bench: against the network in its plain form as well.')
+_COORDINATOR = flags.DEFINE_string(
+    'coordinator', '', 'host:port of the first of several processes.')
+_NUM_PROCESSES = flags.DEFINE_integer('num_processes', 1, 'How many there are.')
+_PROCESS = flags.DEFINE_integer('process', 0, 'Which one this is.')
+
+
+def main(argv: list[str]) -> None:
+  """Starts the processes and picks the task."""
+  del argv
+  logging.set_verbosity(logging.WARNING)  # Orbax tells every move otherwise
+  if _COORDINATOR.value:
+    import jax
+    jax.distributed.initialize(
+        _COORDINATOR.value, _NUM_PROCESSES.value, _PROCESS.value)
+  config = _CONFIG.value
+  name = os.path.basename(command_line.config_path(sys.argv))
+  workdir = _WORKDIR.value or os.path.join('runs', os.path.splitext(name)[0])
+  try:
+    match _TASK.value:
+      case 'train':
+        from alexnet_jax import train
+        train.train(config, workdir)
+      case 'evaluate':
+        from alexnet_jax import evaluate
+        evaluate.evaluate(config, workdir, _CHECKPOINT.value)
+      case 'describe':
+        from alexnet_jax import describe_task
+        describe_task.describe(config, _JSON.value)
+      case 'prepare':
+        from alexnet_jax import prepare_task
+        prepare_task.prepare(config, _WORKDIR.value)
+      case 'bench':
+        from alexnet_jax import bench
+        bench.bench(config, _PLAIN.value)
+  except InputError as error:
+    command_line.refuse(str(error))
+
+
+if __name__ == '__main__':
+  app.run(main, flags_parser=command_line.parse)
