@@ -42,7 +42,7 @@ _PROCESS = flags.DEFINE_integer('process', 0, 'Which one this is.')
 def main(argv: list[str]) -> None:
   """Starts the processes and picks the task."""
   del argv
-  logging.set_verbosity(logging.WARNING)  # Orbax tells every move otherwise
+  logging.set_verbosity(logging.ERROR)  # Orbax tells every move otherwise
   if _COORDINATOR.value:
     import jax
     jax.distributed.initialize(

@@ -1,7 +1,8 @@
 """What a run tells: progress, metrics.jsonl, TensorBoard events, config.json.
 
 metrics.jsonl has one object a line: {"step", "kind", ...}; kind is 'train',
-'validation' or 'test'. After a resume it reads as if the run had never stopped.
+'validation' or 'test'. A resumed run drops what was written after the step that
+it resumes from, so no step stands there twice.
 """
 
 import json
@@ -105,18 +106,20 @@ class Silent:
 
 
 def _forget_after(path: str, step: int) -> None:
-  """Drops lines that a killed run wrote after the step it resumes from."""
+  """Drops lines that will be written again."""
   if not os.path.exists(path):
     return
   with open(path, encoding='utf-8') as file:
-    kept = [line for line in file if _step_of(line) <= step]
+    kept = [line for line in file if _stays(line, step)]
   with open(f'{path}.part', 'w', encoding='utf-8') as file:
     file.writelines(kept)
   os.replace(f'{path}.part', path)
 
 
-def _step_of(line: str) -> float:
+def _stays(line, step):
   try:
-    return json.loads(line)['step']
-  except ValueError:  # the kill came while this line was written
-    return float('inf')
+    written = json.loads(line)
+  except ValueError:  # a kill came while this line was written
+    return False
+  # The test comes after the last step and is always run again.
+  return written['step'] <= step and written['kind'] != 'test'

@@ -1,6 +1,7 @@
 """SIGTERM and Ctrl-C ask a run to save and leave."""
 
 import signal
+import sys
 import threading
 
 import jax
@@ -18,6 +19,7 @@ class Stop:
     self._asked = threading.Event()
     self._manager = manager
     self._together = jax.process_count() > 1
+    self._before = {}
     if threading.current_thread() is threading.main_thread():
       names = [signal.SIGINT] if self._together else [
           signal.SIGINT, signal.SIGTERM]
@@ -29,9 +31,16 @@ class Stop:
       return self._manager.reached_preemption(step)
     return self._asked.is_set()
 
+  def exit_when_asked(self) -> None:
+    """From here on all is saved: a signal ends the program, with status 0."""
+    for name in self._before:
+      signal.signal(name, lambda number, frame: sys.exit(0))
+    if self._asked.is_set():
+      sys.exit(0)
+
   def uninstall(self) -> None:
     """Gives the signals back."""
-    for name, handler in getattr(self, '_before', {}).items():
+    for name, handler in self._before.items():
       signal.signal(name, handler)
 
   def _ask(self, number, frame):

@@ -12,7 +12,7 @@ from alexnet_jax.journal import Journal, Silent
 from alexnet_jax.optimizer import judge
 from alexnet_jax.preemption import Stop
 from alexnet_jax.step import State
-from alexnet_jax.watch import Watch
+from alexnet_jax.watch import Watch, must_be_finite
 
 
 def train(config: ConfigDict, workdir: str) -> dict[str, float]:
@@ -44,6 +44,8 @@ def train(config: ConfigDict, workdir: str) -> dict[str, float]:
       journal.say(f'Asked to stop: saved step {int(state.step)}; the same'
                   ' command goes on from there.')
       return {}
+    manager.wait_until_finished()
+    stop.exit_when_asked()
     errors = evaluate.test(config, built, state, validation)
     journal.errors('test', built.total_steps, errors)
     return errors
@@ -71,30 +73,32 @@ def _run(config, built, state, source, validation, manager, about, journal,
   batches = loader.train_batches(
       source, batch_size=config.optimizer.batch_size, seed=config.seed,
       step=start, shard=shard, num_shards=num_shards,
-      shuffle=config.data.shuffle, threads=run.threads, workers=run.workers)
+      reshuffle=config.data.reshuffle, threads=run.threads, workers=run.workers)
   recent = Recent(watch, journal, manager, run.log_every)
 
-  with jax.transfer_guard_device_to_host('disallow'):
-    for step in range(start, total + 1):
-      errors, leave = None, step == total or stop.asked(step)
-      if step > start:
-        if due(step, run.evaluate_every or built.steps_per_epoch, total):
-          recent.settle()
-          errors = evaluate.errors_of(validate, config, built, state,
-                                      validation, 'validation')
-          journal.errors('validation', step, errors)
-          state = _judge(config, state, errors)
-        if errors or leave or due(
-            step, run.save_every or built.steps_per_epoch, total):
-          recent.settle()  # a state whose loss is not a number is not kept
-          checkpoint.save(manager, step, state, about, errors)
-      if leave:
-        break
+  for step in range(start, total + 1):
+    errors, leave = None, step == total or stop.asked(step)
+    if step > start:
+      if due(step, run.evaluate_every or built.steps_per_epoch, total):
+        recent.settle()
+        errors = evaluate.errors_of(validate, config, built, state,
+                                    validation, 'validation')
+        journal.errors('validation', step, errors)
+        state = _judge(config, state, errors)
+      if errors or leave or due(
+          step, run.save_every or built.steps_per_epoch, total):
+        recent.settle()
+        must_be_finite(state.params, step, manager.latest_step())
+        checkpoint.save(manager, step, state, about, errors)
+    if leave:
+      break
+    # Nothing is copied back from the device without being asked for.
+    with jax.transfer_guard_device_to_host('disallow'):
       batch = experiment.to_device(next(batches), mesh)
       state, measured = train_step(state, batch)
       # The device works on this step while the last one's loss is looked at.
       recent.add(step + 1, measured)
-      journal.tick()
+    journal.tick()
   recent.settle()
   batches.close()
   return state

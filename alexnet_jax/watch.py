@@ -3,6 +3,10 @@
 import collections
 import math
 from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
 
 from alexnet_jax.errors import InputError
 
@@ -36,12 +40,7 @@ class Watch:
       InputError: the loss is not finite.
     """
     if not math.isfinite(loss):
-      saved = ('no checkpoint had been saved' if newest is None
-               else f'the newest checkpoint is of step {newest}')
-      raise InputError(
-          f'the loss is {loss} at step {step} and {saved}: lower'
-          ' config.optimizer.learning_rate or look at the data, then run the'
-          ' same command in a new --workdir.')
+      raise _diverged(f'the loss is {loss}', step, newest)
     if not self._stall_steps or self._said:
       return
     self._recent.append(loss)
@@ -54,3 +53,27 @@ class Watch:
           f' to step {step}; ln(classes) is {self._chance:.3f}, so the network'
           f' still tells no image from another. The run goes on unchanged;'
           f' {CURES}.')
+
+
+def must_be_finite(params: Any, step: int, newest: int | None) -> None:
+  """Raises InputError if a parameter of `step` is no finite number.
+
+  The loss of a step is that of the parameters before it, so a step can break
+  them and still have a fine loss.
+  """
+  if not jax.device_get(_all_finite(params)):
+    raise _diverged('the parameters are not finite', step, newest)
+
+
+@jax.jit
+def _all_finite(params):
+  leaves = jax.tree.leaves(params)
+  return jnp.stack([jnp.isfinite(leaf).all() for leaf in leaves]).all()
+
+
+def _diverged(what: str, step: int, newest: int | None) -> InputError:
+  saved = ('no checkpoint had been saved' if newest is None
+           else f'the newest checkpoint is of step {newest}')
+  return InputError(
+      f'{what} at step {step} and {saved}: lower config.optimizer.learning_rate'
+      ' or look at the data, then run the same command in a new --workdir.')

@@ -24,7 +24,7 @@ def get_config() -> ConfigDict:
   model.within_map_size = 5  # the second norm of layer 2
   model.within_map_alpha = 4e-5  # the program divides 0.001 by 5 x 5
 
-  config.data.shuffle = False  # the same mini-batches in every epoch
+  config.data.reshuffle = False  # the same mini-batches in every epoch
 
   augment.share_crops = 1  # 32 in the program, to save time: an option
   augment.jitter_rescale = True  # divide by 1.1 while there is jitter

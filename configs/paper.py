@@ -41,7 +41,7 @@ def get_config() -> ConfigDict:
       'validation_fraction': 0.1,  # of a folder without val/
       'train_examples': 0,  # 0: all
       'validation_examples': 0,
-      'shuffle': True,  # the paper is silent; anew each epoch
+      'reshuffle': True,  # the order anew each epoch; the paper is silent
   })
 
   config.augment = ConfigDict({  # 4.1

@@ -66,9 +66,11 @@ def test_every_epoch_holds_every_example_in_a_new_order():
   assert not np.array_equal(first, np.arange(24))
 
 
-def test_a_batch_may_span_epochs_and_be_larger_than_one():
-  (batch,) = _train(1, Numbered(5))
-  assert np.bincount(batch['label'][:10]).tolist() == [2] * 5
+def test_an_epoch_is_its_whole_batches_and_others_sit_out_the_next():
+  batches = [b['label'] for b in _train(6, Numbered(29))]
+  epochs = [np.concatenate(batches[i:i + 2]) for i in (0, 2, 4)]
+  assert all(len(set(epoch)) == 24 for epoch in epochs)
+  assert set(epochs[0]) != set(epochs[1]) != set(epochs[2])
 
 
 def test_the_order_depends_on_the_seed():
@@ -78,10 +80,11 @@ def test_the_order_depends_on_the_seed():
   _assert_equal(_train(1, seed=2**40), _train(1, seed=2**40))
 
 
-def test_without_shuffling_the_order_is_the_same_in_every_epoch():
-  batches = _train(4, Numbered(24), shuffle=False)
-  labels = np.concatenate([b['label'] for b in batches])
-  assert labels.tolist() == [*range(24), *range(24)]
+def test_without_reshuffling_every_epoch_has_the_same_batches():
+  batches = _train(6, Numbered(29), reshuffle=False)
+  _assert_equal(batches[2:4], batches[:2])
+  _assert_equal(batches[4:], batches[:2])
+  assert batches[0]['label'].tolist() != list(range(12))
 
 
 @pytest.mark.parametrize('threads', [0, 1, 3])

@@ -1,0 +1,117 @@
+"""--task=bench: how fast one step is, with and without the input pipeline."""
+
+import json
+import resource
+import statistics as stats
+import time
+from collections.abc import Callable
+
+import jax
+from ml_collections import ConfigDict
+
+from alexnet_jax import augment, columns, describe, experiment, step
+from alexnet_jax.data import loader
+from alexnet_jax.data import statistics as data_statistics
+from alexnet_jax.models import grouped
+
+ROUNDS = 5
+
+
+def bench(config: ConfigDict, plain: bool) -> dict[str, float]:
+  """Times a training step; prints a table and one line of JSON.
+
+  Rows take turns and each is a median over rounds, so that a noisy machine
+  disturbs all alike; read the ratios.
+
+  Args:
+    config: the experiment; its data set feeds the row with input.
+    plain: add the network in its plain form (`models/grouped.py`).
+  """
+  source = experiment.open_split(config, 'train')
+  built = experiment.build(config, len(source.class_names), len(source))
+  found = data_statistics.statistics(source, limit=64)
+  state = experiment.new_state(
+      config, built, augment.pixels(found.mean, found.covariance))
+  shard, num_shards = columns.own_shard(built.mesh)
+  batches = loader.train_batches(
+      source, batch_size=config.optimizer.batch_size, seed=config.seed,
+      shard=shard, num_shards=num_shards, threads=config.run.threads,
+      workers=config.run.workers)
+  fixed = experiment.to_device(next(batches), built.mesh)
+
+  begin = time.perf_counter()
+  compiled = experiment.train_step(config, built).lower(state, fixed).compile()
+  compile_seconds = time.perf_counter() - begin
+  rows = {
+      'step': Row(compiled, state, lambda: fixed),
+      'step with input': Row(compiled, jax.tree.map(lambda x: x.copy(), state),
+                             lambda: experiment.to_device(
+                                 next(batches), built.mesh)),
+  }
+  if plain:
+    rows['plain form'] = Row(_plain_step(config, built),
+                             jax.tree.map(lambda x: x.copy(), state),
+                             lambda: fixed)
+  for number in range(ROUNDS + 1):
+    for name, row in rows.items():
+      # The plain form is slow: one warm-up and two rounds.
+      if name != 'plain form' or number < 3:
+        row.turn(warm=number == 0)
+  batches.close()
+
+  batch = config.optimizer.batch_size
+  speeds = {name: batch / stats.median(row.seconds)
+            for name, row in rows.items()}
+  flops = describe.totals(
+      describe.rows(built.model, built.num_classes))['step_flops']
+  memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+  device = jax.devices()[0]
+  print(f'{config.model.name}, batch {batch}, mesh'
+        f' {config.mesh.data} x {config.mesh.column}, {device.device_kind}')
+  print('row                images/s  (slowest, fastest)   GFLOP/s   against'
+        ' the step')
+  for name, row in rows.items():
+    low, high = batch / max(row.seconds), batch / min(row.seconds)
+    print(f'{name:<17} {speeds[name]:9.1f}  ({low:7.1f}, {high:7.1f})'
+          f'   {speeds[name] * flops / 1e9:7.1f}   '
+          f'{speeds[name] / speeds["step"]:.3f}')
+  temporary = compiled.memory_analysis().temp_size_in_bytes
+  print(f'compile {compile_seconds:.1f} s; peak memory of the process'
+        f' {memory / 2**30:.2f} GiB, of it {temporary / 2**30:.2f} GiB within'
+        ' a step')
+  result = {
+      'images_per_second': speeds, 'batch_size': batch,
+      'gflops_per_second': speeds['step'] * flops / 1e9,
+      'compile_seconds': compile_seconds, 'peak_bytes': memory,
+      'step_temporary_bytes': temporary}
+  print(json.dumps(result))
+  return result
+
+
+class Row:
+  """One thing to time: a step, its state and where its batches come from."""
+
+  def __init__(self, train_step: Callable, state: step.State,
+               next_batch: Callable[[], dict]):
+    self._train_step = train_step
+    self._state = state
+    self._next_batch = next_batch
+    self.seconds = []
+
+  def turn(self, warm: bool) -> None:
+    """One step, timed unless it is the first."""
+    begin = time.perf_counter()
+    self._state, measured = self._train_step(self._state, self._next_batch())
+    jax.block_until_ready((self._state, measured))
+    if not warm:
+      self.seconds.append(time.perf_counter() - begin)
+
+
+def _plain_step(config, built):
+  """The same update of the same network, as one would first write it."""
+  model = config.model
+  apply = grouped.build(
+      model.num_columns, tuple(model.crossings), model.norm_k, model.norm_n,
+      model.norm_alpha, model.norm_beta)
+  return experiment.train_step(
+      config, built._replace(model=built.model._replace(apply=apply)))
