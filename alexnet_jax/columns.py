@@ -40,9 +40,13 @@ def make_mesh(data: int, column: int, num_columns: int) -> Mesh:
   """A mesh of data x column devices.
 
   Raises:
-    InputError: too few devices, or columns that do not divide over them.
+    InputError: no or too few devices, or columns that do not divide over them.
   """
   devices = jax.devices()
+  if data < 1 or column < 1:
+    raise InputError(
+        f'config.mesh.data={data} and config.mesh.column={column} count'
+        ' devices: give 1 or more.')
   if num_columns % column:
     raise InputError(
         f'config.mesh.column={column} cannot hold {num_columns} columns: give'
@@ -174,7 +178,7 @@ def shapes(layers: Sequence[Layer], num_columns: int,
         lambda p, x, bare=bare: apply_layer(bare, p, x, None), params, x)
     out = jax.eval_shape(
         lambda p, x, layer=layer: apply_layer(layer, p, x, None), params, x)
-    if 0 in out.shape:
+    if 0 in neurons.shape:  # pooling would hang -inf over nothing
       raise InputError(
           f'{patch}-pixel patches leave {layer.name} no units: give a larger'
           ' config.augment.crop (64 is enough for three poolings).')

@@ -35,9 +35,10 @@ def top_credit(scores: jax.Array, labels: jax.Array, k: int) -> jax.Array:
   (itself included), k - m places are shared by q. [B, classes], [B] -> [B].
   """
   own = jnp.take_along_axis(scores, labels[:, None], axis=-1)
-  above = (scores > own).sum(-1).astype(jnp.float32)
+  # Written so that every class stands above a label whose score is no number.
+  above = (~(scores <= own)).sum(-1).astype(jnp.float32)
   level = (scores == own).sum(-1).astype(jnp.float32)
-  return jnp.clip((k - above) / level, 0, 1)
+  return jnp.where(level > 0, jnp.clip((k - above) / level, 0, 1), 0)
 
 
 def add(a: Sums | None, b: Sums) -> Sums:

@@ -145,7 +145,7 @@ def judge(
   drop = (waited >= patience) & (plateau.drops < max_drops)
   return (
       Plateau(
-          jnp.minimum(error, plateau.best_error),
+          jnp.where(better, error, plateau.best_error),
           jnp.where(drop, jnp.int32(0), waited),
           plateau.drops + drop.astype(jnp.int32)),
       jnp.where(drop, learning_rate / jnp.float32(factor), learning_rate))

@@ -1,7 +1,7 @@
 """Batches from a source: shuffled, divided among processes, padded, resumed.
 
 Everything here is a function of (seed, step). The order of the pipeline makes
-it so: shuffle, repeat, batch, then take every num_shards-th batch from the
+it so: shuffle, batch, repeat, then take every num_shards-th batch from the
 step on. The stream therefore depends neither on threads and workers nor on
 where an earlier run stopped, and the shards of a step always join to the same
 global batch.
@@ -18,22 +18,23 @@ from alexnet_jax.errors import InputError
 
 def train_batches(source: Source, *, batch_size: int, seed: int,
                   step: int = 0, shard: int = 0, num_shards: int = 1,
-                  shuffle: bool = True, threads: int = 2, workers: int = 0,
+                  reshuffle: bool = True, threads: int = 2, workers: int = 0,
                   buffer: int = 8) -> Iterator[dict]:
   """Endless training batches from global step `step` on.
 
   Shard p of n holds the contiguous rows p*b .. (p+1)*b of each global batch,
-  with b = batch_size // num_shards. A batch may span two epochs.
+  with b = batch_size // num_shards. An epoch is its whole global batches; the
+  examples left over, others in each epoch, sit it out.
 
   Args:
     source: labelled images.
     batch_size: images in a global batch (128 in section 5).
-    seed: of the order, which is drawn anew each epoch.
+    seed: of the order.
     step: number of batches already taken by all earlier runs.
     shard: which process's rows to yield.
     num_shards: number of processes.
-    shuffle: False keeps the source's order in every epoch, as the 2012
-      program did.
+    reshuffle: draw the order anew each epoch; False draws it once, so that
+      every epoch has the same batches, as in the 2012 program.
     threads: of this process, decoding.
     workers: further processes, decoding; 0 for none.
     buffer: batches made in advance.
@@ -47,10 +48,10 @@ def train_batches(source: Source, *, batch_size: int, seed: int,
       while iterating: an image that cannot be read.
   """
   rows = _rows(source, batch_size, num_shards)
-  data = grain.MapDataset.source(source)
-  if shuffle:
-    data = data.shuffle(seed=seed % 2**32)
-  data = data.repeat().batch(rows, drop_remainder=True)
+  data = grain.MapDataset.source(source).shuffle(seed=seed % 2**32)
+  data = data.batch(rows, drop_remainder=True)
+  data = data[:len(source) // batch_size * num_shards]
+  data = data.repeat(reseed_each_epoch=reshuffle)
   data = data[step * num_shards + shard::num_shards]
   return _iterate(data, threads, buffer, workers)
 

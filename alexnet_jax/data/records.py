@@ -61,18 +61,22 @@ class Records:
 
 
 def shard_name(split: str, shard: int, count: int) -> str:
+  """train-00003-of-00025.array_record"""
   return f'{split}-{shard:05d}-of-{count:05d}.array_record'
 
 
 def pack(label: int, data: bytes) -> bytes:
+  """Label and JPEG to a record."""
   return _LABEL.pack(label) + data
 
 
 def unpack(record: bytes) -> tuple[np.int32, bytes]:
+  """A record to label and JPEG."""
   return np.int32(_LABEL.unpack_from(record)[0]), record[_LABEL.size:]
 
 
 def read_meta(folder: str) -> dict:
+  """What `meta.json` says; InputError where nothing is prepared."""
   if os.path.exists(os.path.join(folder, META)):
     with open(os.path.join(folder, META), encoding='utf-8') as file:
       return json.load(file)

@@ -49,6 +49,7 @@ def statistics(source: Source, *, limit: int = 1024) -> Statistics:
 
 
 def zero(image_size: int) -> Sums:
+  """The sums over no image."""
   return Sums(0, np.zeros((image_size, image_size, 3)), np.zeros((3, 3)))
 
 
@@ -60,10 +61,12 @@ def added(sums: Sums, image: np.ndarray) -> Sums:
 
 
 def joined(one: Sums, other: Sums) -> Sums:
+  """The sums over the images of both."""
   return Sums(*(a + b for a, b in zip(one, other, strict=True)))
 
 
 def from_sums(sums: Sums) -> Statistics:
+  """Mean image and covariance of the images summed."""
   mean = sums.pixels / sums.count
   rgb = mean.mean((0, 1))
   covariance = sums.products / (sums.count * mean[..., 0].size)
@@ -72,9 +75,11 @@ def from_sums(sums: Sums) -> Statistics:
 
 
 def load(folder: str) -> Statistics:
+  """The statistics that lie beside prepared records."""
   with np.load(os.path.join(folder, STATISTICS)) as stored:
     return Statistics(stored['mean'], stored['covariance'])
 
 
 def save(folder: str, result: Statistics) -> None:
+  """Puts them there."""
   np.savez(os.path.join(folder, STATISTICS), **result._asdict())

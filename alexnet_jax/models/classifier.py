@@ -49,10 +49,10 @@ def build(
   Raises:
     InputError: a crossing that is no layer, or no crossing at fc8.
   """
-  names = [layer.name for layer in layers] + ['fc8']
+  names = [layer.name for layer in layers[1:]] + ['fc8']
   unknown = [name for name in crossings if name not in names]
   if unknown or 'fc8' not in crossings:
-    wrong = (f'{unknown[0]!r}, which is no layer' if unknown
+    wrong = (f'{unknown[0]!r}, which cannot cross' if unknown
              else 'no fc8, where the columns must end in one softmax')
     raise InputError(f'config.model.crossings has {wrong}: choose from'
                      f' {", ".join(names)} and keep fc8.')
