@@ -54,7 +54,7 @@ def build(config: ConfigDict, num_classes: int,
   fields = config.model.to_dict()
   model = models.build(fields.pop('name'), mesh, num_classes,
                        config.augment.crop, **fields)
-  list(columns.shapes(model.layers, model.num_columns, model.patch))
+  _check_layers(config, model)
   steps_per_epoch = num_examples // config.optimizer.batch_size
   return Experiment(
       mesh, model,
@@ -79,10 +79,27 @@ def _check(config, num_examples):
         f'config.augment.crop={config.augment.crop} is larger than the'
         f' {config.data.image_size}-pixel images: give a smaller crop or a'
         ' larger config.data.image_size.')
+  if config.run.log_every < 1:
+    raise InputError(
+        f'config.run.log_every={config.run.log_every} is no number of steps:'
+        ' give 1 or more.')
   if config.augment.jitter_scale not in ('stddev', 'eigenvalue'):
     raise InputError(
         f'config.augment.jitter_scale={config.augment.jitter_scale!r} is not'
         ' known: give stddev or eigenvalue.')
+
+
+def _check_layers(config, model):
+  shapes = columns.shapes(model.layers, model.num_columns, model.patch)
+  names = [shape.layer.name for shape in shapes] + ['fc8']
+  for field, given in (
+      ('frozen', config.optimizer.frozen),
+      ('layer_drops', [drop[0] for drop in config.optimizer.layer_drops])):
+    for name in given:
+      if name not in names:
+        raise InputError(
+            f'config.optimizer.{field} names {name!r}, which is no layer: give'
+            f' some of {", ".join(names)}.')
 
 
 def train_step(config: ConfigDict, experiment: Experiment):

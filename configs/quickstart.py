@@ -16,7 +16,7 @@ def get_config() -> ConfigDict:
   model, data, optimizer = config.model, config.data, config.optimizer
 
   model.kernels = (16, 32, 48, 48, 32)
-  model.neurons = (128, 128)
+  model.neurons = (256, 256)
   # A narrow layer sums fewer inputs, so each weight starts larger.
   model.stddevs = (0.02, 0.05, 0.06, 0.06, 0.06, 0.05, 0.06, 0.05)
   model.biases = (0.0, 0.1, 0.0, 0.1, 0.1, 0.1, 0.1, 0.0)
@@ -28,10 +28,11 @@ def get_config() -> ConfigDict:
   data.validation_examples = 1024
   config.augment.crop = 64
 
-  optimizer.batch_size = 64
+  optimizer.batch_size = 32
   optimizer.plateau = False
-  optimizer.drops = ((9, 0.1),)
+  optimizer.drops = ((11, 0.1),)
 
-  config.run.epochs = 10.0
-  config.run.stall_steps = 500
+  config.run.epochs = 12.0
+  config.run.log_every = 32
+  config.run.stall_steps = 1000
   return config

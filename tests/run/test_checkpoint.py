@@ -1,0 +1,103 @@
+"""Checkpoints: which are kept, which is found, and whose they are."""
+
+import json
+
+import jax
+import numpy as np
+import pytest
+
+from alexnet_jax import checkpoint
+from alexnet_jax.checkpoint import About
+from alexnet_jax.errors import InputError
+
+ABOUT = About({'seed': 3, 'model': {'name': 'alexnet', 'kernels': [1, 2]}},
+              ('cat', 'dog'), 64)
+
+
+def value(step):
+  return {'w': jax.numpy.full((3,), step, jax.numpy.float32)}
+
+
+@pytest.fixture
+def saved(tmp_path):
+  """A function: top-1 errors by step (None: no validation) -> manager."""
+
+  def save(errors, keep=2):
+    manager = checkpoint.open_manager(str(tmp_path), keep)
+    for step, error in errors.items():
+      checkpoint.save(manager, step, value(step), ABOUT,
+                      None if error is None else {'top1_error': error})
+    manager.wait_until_finished()
+    manager.close()
+    return checkpoint.open_manager(str(tmp_path), keep)
+
+  return save
+
+
+@pytest.mark.parametrize('errors, kept, best', [
+    ({1: 0.9, 2: 0.5, 3: 0.7, 4: 0.6, 5: 0.8}, [2, 4, 5], 2),
+    ({1: 0.9, 2: None, 3: None, 4: None}, [1, 3, 4], 1),
+    ({1: None, 2: None, 3: None}, [2, 3], 3),
+    ({1: 0.5, 2: 0.5, 3: 0.4, 4: 0.4}, [3, 4], None),  # either will do
+])
+def test_the_latest_and_the_best_stay(saved, tmp_path, errors, kept, best):
+  manager = saved(errors)
+  assert sorted(manager.all_steps()) == kept
+  find = lambda which: checkpoint.find_step(manager, which, str(tmp_path))
+  assert find('latest') == kept[-1]
+  assert find('best') in ([best] if best else kept)
+  assert [find(str(step)) for step in kept] == kept
+  manager.close()
+
+
+def test_the_best_is_remembered_after_a_resume(saved, tmp_path):
+  saved({1: 0.9, 2: 0.5, 3: 0.7}).close()
+  manager = saved({4: 0.6, 5: 0.8, 6: 0.7})
+  assert sorted(manager.all_steps()) == [2, 5, 6]
+  assert checkpoint.find_step(manager, 'best', str(tmp_path)) == 2
+  manager.close()
+
+
+def test_a_step_that_is_there_stays_as_it_is(saved):
+  saved({1: 0.9}).close()
+  manager = saved({1: 0.1})
+  assert manager.metrics(1) == {'top1_error': 0.9}
+  manager.close()
+
+
+@pytest.mark.parametrize('which', ['3', 'first', '-1', ''])
+def test_a_checkpoint_that_is_not_there_is_refused(saved, tmp_path, which):
+  manager = saved({1: 0.9, 2: 0.8})
+  with pytest.raises(InputError, match='latest, best or one of 1, 2'):
+    checkpoint.find_step(manager, which, str(tmp_path))
+  manager.close()
+
+
+def test_a_state_comes_back_to_the_bit_where_it_is_asked_to(saved, mesh_of):
+  manager = saved({7: None})
+  home = jax.sharding.NamedSharding(mesh_of(2, 2), jax.sharding.PartitionSpec())
+  shapes = {'w': jax.ShapeDtypeStruct((3,), np.float32, sharding=home)}
+  restored = checkpoint.restore(manager, 7, shapes)['w']
+  assert restored.sharding == home
+  np.testing.assert_array_equal(restored, value(7)['w'])
+  manager.close()
+
+
+def test_classes_and_config_lie_beside_the_state(saved):
+  manager = saved({7: None})
+  about = checkpoint.about(manager, 7)
+  assert about.class_names == ABOUT.class_names
+  assert about.train_examples == ABOUT.train_examples
+  assert about.config == json.loads(json.dumps(ABOUT.config))
+  manager.close()
+
+
+def test_a_save_that_was_killed_is_not_taken_for_a_checkpoint(
+    saved, tmp_path):
+  saved({1: None}).close()
+  folder = tmp_path / checkpoint.FOLDER
+  (folder / '2.orbax-checkpoint-tmp' / 'state').mkdir(parents=True)
+  saved({}).close()
+  manager = saved({2: None})
+  assert sorted(manager.all_steps()) == [1, 2]
+  manager.close()

@@ -1,0 +1,90 @@
+"""Every task as a person starts it."""
+
+import json
+import os
+
+import program
+import pytest
+import tiny
+
+
+@pytest.fixture(scope='module')
+def workdir(compiled, tmp_path_factory):
+  """The workdir of a run of six steps by the program."""
+  workdir = str(tmp_path_factory.mktemp('launched'))
+  program.launch([*tiny.flags(), f'--workdir={workdir}'], compiled)
+  return workdir
+
+
+def test_train_trains(trained, workdir):
+  config, here, _ = trained
+  assert [(line['kind'], line['step']) for line in tiny.metrics(workdir)] == [
+      (line['kind'], line['step']) for line in tiny.metrics(here)]
+  # The program lets other convolutions do the work: equal but for rounding.
+  assert tiny.losses(workdir) == pytest.approx(tiny.losses(here), rel=1e-4)
+  tiny.assert_close(tiny.state(config, workdir), tiny.state(config, here))
+
+
+def test_evaluate_prints_the_errors_of_the_last_test(workdir, compiled):
+  out = program.launch([*tiny.flags(), '--task=evaluate',
+                        f'--workdir={workdir}'], compiled)
+  test = tiny.metrics(workdir, 'test')[0]
+  errors = json.loads(out.splitlines()[-1])
+  assert errors.pop('images') == 24
+  assert errors | {'kind': 'test'} == test
+
+
+def test_describe_prints_the_table_of_the_paper(compiled):
+  text, as_json = (out for _, out, _ in program.launch_many([
+      ['--config=configs/paper.py', '--task=describe'],
+      ['--config=configs/paper.py', '--task=describe', '--json']], compiled))
+  assert '60,965,224' in text
+  for name in ('conv1', 'conv5', 'fc8'):
+    assert name in text
+  assert '60965224' in as_json
+  json.loads(as_json)
+
+
+def test_prepared_photographs_can_be_trained_on(compiled, tmp_path):
+  photos = tiny.write_photos(tmp_path / 'photos', train=12)
+  (tmp_path / 'photos/train/cat/bad.jpg').write_bytes(b'no picture at all')
+  records = str(tmp_path / 'records')
+  fields = {'data.name': 'folder', 'data.path': photos}
+  process = program.start(
+      [*tiny.flags(fields), '--task=prepare', f'--workdir={records}'],
+      compiled)
+  code, out, err = program.finish(process)
+  assert code == 0, err
+  assert '24 train, 8 validation images, 1 skipped' in out
+  assert f'--config.data.name=records --config.data.path={records}' in out
+  assert f'skipped {photos}/train/cat/bad.jpg: ' in err
+
+  workdir = str(tmp_path / 'run')
+  arguments = [*tiny.flags({'data.name': 'records', 'data.path': records,
+                            'run.steps': 2}), f'--workdir={workdir}']
+  program.launch(arguments, compiled)
+  assert len(tiny.losses(workdir)) == 2
+  os.rename(records, tmp_path / 'elsewhere')  # the same data may move
+  out = program.launch([
+      *arguments, f'--config.data.path={tmp_path}/elsewhere',
+      '--task=evaluate'], compiled)
+  assert json.loads(out.splitlines()[-1])['images'] == 8
+
+
+def test_bench_prints_speeds(compiled):
+  out = program.launch(
+      [*tiny.flags(), '--task=bench', '--plain'], compiled)
+  *table, last = out.splitlines()
+  speeds = json.loads(last)['images_per_second']
+  assert set(speeds) == {'step', 'step with input', 'plain form'}
+  assert all(speed > 0 for speed in speeds.values())
+  for name, speed in speeds.items():
+    assert any(line.startswith(name) and f'{speed:.1f}' in line
+               for line in table)
+
+
+def test_help_names_tasks_and_flags(compiled):
+  _, out, _ = program.finish(program.start(['--help'], compiled))
+  for part in ('--config', '--workdir', 'train|evaluate|describe|prepare|bench',
+               '--checkpoint'):
+    assert part in out

@@ -1,0 +1,82 @@
+"""What the machine is told before JAX starts."""
+
+import importlib.metadata
+import os
+import sys
+
+import pytest
+
+from alexnet_jax import machine
+
+FLAG = '--xla_some_flag=-some_value'
+
+
+@pytest.fixture(autouse=True)
+def jaxlib(monkeypatch):
+  """A jaxlib 1.2.3, whose flag is known."""
+  monkeypatch.setattr(importlib.metadata, 'version',
+                      lambda package: {'jaxlib': '1.2.3'}[package])
+  monkeypatch.setattr(machine, 'FAST_CONVOLUTIONS', {'1.2.3': FLAG})
+  monkeypatch.setenv('XLA_FLAGS', '')  # what is set here is undone
+  monkeypatch.delenv('XLA_FLAGS')
+
+
+def test_fast_convolutions_are_switched_on():
+  machine.set_flags()
+  assert os.environ['XLA_FLAGS'] == FLAG
+
+
+def test_what_the_user_set_is_kept(monkeypatch):
+  monkeypatch.setenv('XLA_FLAGS', '--xla_other=3')
+  machine.set_flags()
+  assert os.environ['XLA_FLAGS'].split() == ['--xla_other=3', FLAG]
+
+
+def test_the_user_can_decide_otherwise(monkeypatch):
+  monkeypatch.setenv('XLA_FLAGS', '--xla_some_flag=mine')
+  machine.set_flags()
+  assert os.environ['XLA_FLAGS'] == '--xla_some_flag=mine'
+
+
+def test_a_jaxlib_that_was_not_measured_gets_no_flag(monkeypatch):
+  monkeypatch.setattr(machine, 'FAST_CONVOLUTIONS', {'1.2.4': FLAG})
+  machine.set_flags()
+  assert 'XLA_FLAGS' not in os.environ
+
+
+@pytest.fixture
+def restarts(monkeypatch):
+  """The commands by which this process would have been replaced."""
+  seen = []
+  monkeypatch.setattr(os, 'execv', lambda *command: seen.append(command))
+  monkeypatch.setattr(sys, 'platform', 'linux')
+  monkeypatch.setattr(sys, 'orig_argv', ['python', '-u', 'launch.py', '--x=1'])
+  monkeypatch.setenv('GLIBC_TUNABLES', '')
+  monkeypatch.delenv('GLIBC_TUNABLES')
+  return seen
+
+
+def test_the_program_starts_over_with_huge_pages(restarts):
+  machine.use_huge_pages()
+  assert restarts == [
+      (sys.executable, [sys.executable, '-u', 'launch.py', '--x=1'])]
+  assert os.environ['GLIBC_TUNABLES'] == 'glibc.malloc.hugetlb=1'
+
+
+def test_the_program_starts_over_once(restarts):
+  machine.use_huge_pages()
+  machine.use_huge_pages()
+  assert len(restarts) == 1
+
+
+def test_tunables_of_the_user_stay(restarts, monkeypatch):
+  monkeypatch.setenv('GLIBC_TUNABLES', 'glibc.malloc.hugetlb=0')
+  machine.use_huge_pages()
+  assert not restarts
+  assert os.environ['GLIBC_TUNABLES'] == 'glibc.malloc.hugetlb=0'
+
+
+def test_other_systems_are_left_alone(restarts, monkeypatch):
+  monkeypatch.setattr(sys, 'platform', 'darwin')
+  machine.use_huge_pages()
+  assert not restarts and 'GLIBC_TUNABLES' not in os.environ

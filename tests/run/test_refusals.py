@@ -1,0 +1,160 @@
+"""What a person reads when something given cannot work: one sentence."""
+
+import os
+
+import program
+import pytest
+import tiny
+
+Q = '--config=configs/quickstart.py'
+
+
+def experiment_with(**fields):
+  return tiny.flags({name.replace('__', '.'): value
+                     for name, value in fields.items()})
+
+
+# name: (arguments, what the sentence must contain). {new} is a workdir that is
+# not there yet, {old} one with a trained run, {photos} and the others folders
+# of pictures.
+REFUSED = {
+    'mistyped field': (
+        [Q, '--config.optimizer.learning_rat=0.1'],
+        ["'optimizer.learning_rat'", 'did you mean optimizer.learning_rate']),
+    'mistyped section': (
+        [Q, '--config.optimiser.momentum=0.5'],
+        ["'optimiser.momentum'", 'did you mean optimizer.momentum']),
+    'no config': ([], ['--config=configs/quickstart.py', 'configs/paper.py']),
+    'missing config': (
+        ['--config=configs/quickstrat.py'],
+        ['configs/quickstrat.py', 'did you mean configs/quickstart.py']),
+    'wrong type': (
+        [Q, '--config.optimizer.batch_size=abc'],
+        ['config.optimizer.batch_size', 'abc']),
+    'unknown flag': ([Q, '--wrokdir=x'], ['wrokdir', 'workdir']),
+    'unknown task': (
+        [Q, '--task=trian'], ['trian', 'train', 'evaluate', 'prepare']),
+    'stray argument': (
+        [Q, 'optimizer.learning_rate=1'],
+        ["'optimizer.learning_rate=1'", '--config.SECTION.FIELD=VALUE']),
+    'uneven batch': (
+        experiment_with(mesh__data=2, optimizer__batch_size=9),
+        ['config.optimizer.batch_size=9', 'config.mesh.data=2',
+         'multiple of 2']),
+    'too few devices': (
+        experiment_with(mesh__data=2, mesh__column=2),
+        ['config.mesh.data=2', 'config.mesh.column=2', '4 devices',
+         'JAX_NUM_CPU_DEVICES=4']),
+    'columns that do not divide': (
+        experiment_with(mesh__column=3),
+        ['config.mesh.column=3', '2 columns', 'divisor']),
+    'no devices': (experiment_with(mesh__column=0), ['config.mesh.column=0']),
+    'no data shards': (experiment_with(mesh__data=0), ['config.mesh.data=0']),
+    'no records': (
+        ['--config=configs/paper.py', '--config.data.path={new}'],
+        ['{new}', '--task=prepare', 'launch.py']),
+    'no folder': (
+        experiment_with(data__name='folder', data__path='{new}'),
+        ['{new}', '--config.data.path', 'train/CLASS']),
+    'no path': (
+        experiment_with(data__name='folder'), ["'folder'", 'data.path']),
+    'unknown data': (
+        experiment_with(data__name='imagenet'),
+        ["'imagenet'", 'config.data.name', 'imagenet2012']),
+    'empty class folder': (
+        experiment_with(data__name='folder', data__path='{empty_class}'),
+        ['train/dog', 'no pictures']),
+    'unreadable picture': (
+        experiment_with(data__name='folder', data__path='{broken}'),
+        ['train/cat/bad.jpg', 'cannot be read']),
+    'more batch than examples': (
+        experiment_with(optimizer__batch_size=80),
+        ['config.optimizer.batch_size=80', '64 training examples']),
+    'crop larger than images': (
+        experiment_with(augment__crop=80),
+        ['config.augment.crop=80', '72-pixel', 'config.data.image_size']),
+    'crop too small': (
+        experiment_with(augment__crop=7),
+        ['7-pixel', 'conv1', 'config.augment.crop', '64']),
+    'unknown jitter scale': (
+        experiment_with(augment__jitter_scale='sigma'),
+        ["config.augment.jitter_scale='sigma'", 'stddev or eigenvalue']),
+    'unknown model': (
+        experiment_with(model__name='alexnot'),
+        ["config.model.name='alexnot'", 'alexnet_2012']),
+    'frozen layer that is none': (
+        experiment_with(optimizer__frozen=('conv9',)),
+        ['config.optimizer.frozen', "'conv9'", 'conv5']),
+    'scheduled layer that is none': (
+        experiment_with(optimizer__layer_drops=(('conv9', 2, 0.1),)),
+        ['config.optimizer.layer_drops', "'conv9'", 'conv5']),
+    'no logging': (
+        experiment_with(run__log_every=0), ['config.run.log_every=0']),
+    'another seed in the workdir': (
+        [*experiment_with(seed=1), '--workdir={old}'],
+        ['{old}', 'config.seed=0', '1', 'another --workdir']),
+    'no checkpoint': (
+        [*experiment_with(), '--task=evaluate', '--workdir={new}'],
+        ['{new}', 'no checkpoint', '--task=train']),
+    'checkpoint that is not there': (
+        [*experiment_with(), '--task=evaluate', '--checkpoint=5',
+         '--workdir={old}'],
+        ['--checkpoint=5', '{old}', 'latest', 'best', '4, 6']),
+    'other classes': (
+        [*experiment_with(data__name='folder', data__path='{photos}'),
+         '--task=evaluate', '--workdir={old}'],
+        ['{old}', '12 classes', '2 (cat, dog', 'trained on']),
+    'other network': (
+        [*experiment_with(model__neurons=(8, 8)), '--task=evaluate',
+         '--workdir={old}'],
+        ['{old}', 'config.model.neurons', '[16, 16]', '[8, 8]']),
+    'preparing what needs none': (
+        [*experiment_with(), '--task=prepare', '--workdir={new}'],
+        ['config.data.name=procedural', 'needs no preparation']),
+    'preparing into nowhere': (
+        [*experiment_with(data__name='folder', data__path='{photos}'),
+         '--task=prepare'],
+        ['--workdir=FOLDER']),
+    'loss that is no number': (
+        [*experiment_with(optimizer__learning_rate=1e8, run__save_every=1,
+                          run__evaluate_every=6), '--workdir={new}'],
+        ['the loss is nan', 'at step', 'newest checkpoint',
+         'config.optimizer.learning_rate']),
+}
+
+
+@pytest.fixture(scope='module')
+def answers(trained, compiled, tmp_path_factory):
+  """{name: (exit code, output, errors, how {new} and others are called)}."""
+  folder = tmp_path_factory.mktemp('refused')
+  photos = tiny.write_photos(folder / 'photos')
+  empty = tiny.write_photos(folder / 'empty_class')
+  for name in os.listdir(folder / 'empty_class/train/dog'):
+    (folder / 'empty_class/train/dog' / name).unlink()
+  broken = tiny.write_photos(folder / 'broken')
+  (folder / 'broken/train/cat/bad.jpg').write_bytes(b'no picture at all')
+  names = [{'new': str(folder / str(i)), 'old': trained[1], 'photos': photos,
+            'empty_class': empty, 'broken': broken}
+           for i in range(len(REFUSED))]
+  lines = []
+  for (arguments, _), called in zip(REFUSED.values(), names, strict=True):
+    line = [argument.format(**called) for argument in arguments]
+    if not any('--workdir' in argument or '--task' in argument
+               for argument in [*line, *(['--workdir'] if not line else [])]):
+      line.append(f'--workdir={called["new"]}')  # should it be let through
+    lines.append(line)
+  results = program.launch_many(lines, compiled)
+  return {name: (*result, called) for name, result, called in zip(
+      REFUSED, results, names, strict=True)}
+
+
+@pytest.mark.parametrize('name', REFUSED)
+def test_what_cannot_work_is_refused_in_one_sentence(name, answers):
+  code, out, err, called = answers[name]
+  said = err.splitlines()[-1] if name == 'loss that is no number' else err
+  assert said.startswith('launch.py: ') and said.count('launch.py: ') == 1, err
+  assert 'Traceback' not in err
+  assert said.rstrip('\n').count('\n') == 0
+  for part in REFUSED[name][1]:
+    assert part.format(**called) in said
+  assert code == 2 and not out
