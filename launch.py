@@ -43,6 +43,10 @@ def main(argv: list[str]) -> None:
   """Starts the processes and picks the task."""
   del argv
   logging.set_verbosity(logging.ERROR)  # Orbax tells every move otherwise
+  if not _COORDINATOR.value and (_NUM_PROCESSES.value > 1 or _PROCESS.value):
+    command_line.refuse(
+        '--num_processes and --process need --coordinator=HOST:PORT, where the'
+        ' first of the processes can be reached: add it, or leave them out.')
   if _COORDINATOR.value:
     import jax
     jax.distributed.initialize(
@@ -50,6 +54,9 @@ def main(argv: list[str]) -> None:
   config = _CONFIG.value
   name = os.path.basename(command_line.config_path(sys.argv))
   workdir = _WORKDIR.value or os.path.join('runs', os.path.splitext(name)[0])
+  if os.path.exists(workdir) and not os.path.isdir(workdir):
+    command_line.refuse(f'--workdir={workdir} is a file: give a folder, or a'
+                        ' name that is still free.')
   try:
     match _TASK.value:
       case 'train':

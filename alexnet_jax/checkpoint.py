@@ -28,6 +28,7 @@ class About(NamedTuple):
   config: dict[str, Any]
   class_names: tuple[str, ...]
   train_examples: int
+  unlogged: Sequence[dict[str, float]] = ()  # measured since the last log line
 
 
 def open_manager(workdir: str, keep: int) -> ocp.CheckpointManager:
@@ -70,8 +71,17 @@ def about(manager: ocp.CheckpointManager, step: int) -> About:
   """What lies beside the State of a step."""
   kept = manager.restore(
       step, args=ocp.args.Composite(about=ocp.args.JsonRestore()))['about']
-  return About(kept['config'], tuple(kept['class_names']),
-               kept['train_examples'])
+  return About(**kept)._replace(class_names=tuple(kept['class_names']))
+
+
+def must_exist(workdir: str) -> None:
+  """Raises InputError if nothing was ever saved in the workdir."""
+  folder = os.path.join(workdir, FOLDER)
+  if not os.path.isdir(folder) or not any(
+      name.isdigit() for name in os.listdir(folder)):
+    raise InputError(
+        f'--workdir={workdir} holds no checkpoint: give the workdir of a run'
+        ' that has saved one, or train with --task=train.')
 
 
 def find_step(manager: ocp.CheckpointManager, which: str,
@@ -79,13 +89,9 @@ def find_step(manager: ocp.CheckpointManager, which: str,
   """'latest', 'best' or a number -> a step that is there.
 
   Raises:
-    InputError: no checkpoint, or not this one.
+    InputError: not this one.
   """
   steps = sorted(manager.all_steps())
-  if not steps:
-    raise InputError(
-        f'--workdir={workdir} holds no checkpoint: give the workdir of a run'
-        ' that has saved one, or train with --task=train.')
   if which == 'latest':
     return steps[-1]
   if which == 'best':

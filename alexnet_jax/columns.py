@@ -40,13 +40,9 @@ def make_mesh(data: int, column: int, num_columns: int) -> Mesh:
   """A mesh of data x column devices.
 
   Raises:
-    InputError: no or too few devices, or columns that do not divide over them.
+    InputError: too few devices, or columns that do not divide over them.
   """
   devices = jax.devices()
-  if data < 1 or column < 1:
-    raise InputError(
-        f'config.mesh.data={data} and config.mesh.column={column} count'
-        ' devices: give 1 or more.')
   if num_columns % column:
     raise InputError(
         f'config.mesh.column={column} cannot hold {num_columns} columns: give'

@@ -6,7 +6,7 @@ import re
 import runpy
 import sys
 from collections.abc import Iterator, Sequence
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from absl import flags
 from ml_collections import ConfigDict
@@ -19,7 +19,7 @@ def parse(argv: Sequence[str]) -> list[str]:
     refuse('no experiment was given: add --config=configs/quickstart.py or'
            f' another of {_known_configs()}.')
   if path and not os.path.isfile(path):
-    near = difflib.get_close_matches(path, _known_configs().split(', '), 2, 0.5)
+    near = difflib.get_close_matches(path, _known_configs().split(', '), 2, 0.7)
     hint = ' or '.join(near) or 'one of ' + _known_configs()
     refuse(f'there is no config {path}: did you mean {hint}?')
   try:
@@ -27,7 +27,7 @@ def parse(argv: Sequence[str]) -> list[str]:
     if flags.FLAGS['config'].value is not None:
       flags.FLAGS['config'].value.is_locked  # noqa: B018 (loads the file)
   except flags.Error as error:
-    refuse(_one_line(error))
+    refuse(_wrong_type(str(error), path) or _one_line(error))
   except (AttributeError, KeyError):
     refuse(_unknown_fields(argv, path) or _one_line(sys.exc_info()[1]))
   except (TypeError, ValueError) as error:
@@ -65,8 +65,18 @@ def _known_configs() -> str:
       if name.endswith('.py'))) if os.path.isdir('configs') else 'configs/'
 
 
+def _wrong_type(error: str, path: str) -> str:
+  match = re.match(r'flag --config\.([\w.]+)=(.*?): ', error)
+  fields = dict(_fields(runpy.run_path(path)['get_config']())) if match else {}
+  if not match or match.group(1) not in fields:
+    return ''
+  field, given = match.groups()
+  return (f'--config.{field}={given} is of the wrong type: give a value like'
+          f' {fields[field]!r}.')
+
+
 def _unknown_fields(argv: Sequence[str], path: str) -> str:
-  known = list(_fields(runpy.run_path(path)['get_config']()))
+  known = list(dict(_fields(runpy.run_path(path)['get_config']())))
   for arg in argv:
     match = re.match(r'--(?:no)?config\.([\w.]+)', arg)
     if match and match.group(1) not in known:
@@ -80,9 +90,9 @@ def _unknown_fields(argv: Sequence[str], path: str) -> str:
   return ''
 
 
-def _fields(config: ConfigDict, prefix: str = '') -> Iterator[str]:
+def _fields(config: ConfigDict, prefix: str = '') -> Iterator[tuple[str, Any]]:
   for name, value in config.items():
     if isinstance(value, ConfigDict):
       yield from _fields(value, f'{prefix}{name}.')
     else:
-      yield prefix + name
+      yield prefix + name, value

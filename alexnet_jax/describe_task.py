@@ -2,7 +2,7 @@
 
 from ml_collections import ConfigDict
 
-from alexnet_jax import columns, experiment, models
+from alexnet_jax import columns, experiment
 from alexnet_jax import describe as description
 from alexnet_jax.errors import InputError
 
@@ -23,9 +23,8 @@ def describe(config: ConfigDict, as_json: bool) -> None:
     num_classes = len(experiment.open_split(config, 'train').class_names)
   except InputError:
     num_classes = PAPER_CLASSES
+  experiment.check_counts(config)
   mesh = columns.make_mesh(1, 1, config.model.num_columns)
-  fields = config.model.to_dict()
-  model = models.build(fields.pop('name'), mesh, num_classes,
-                       config.augment.crop, **fields)
+  model = experiment.build_model(config, mesh, num_classes)
   rows = description.rows(model, num_classes)
   print(description.as_json(rows) if as_json else description.as_text(rows))

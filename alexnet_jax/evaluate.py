@@ -25,17 +25,17 @@ def evaluate(config: ConfigDict, workdir: str, which: str) -> dict[str, float]:
     InputError: no such checkpoint, or one of another experiment.
   """
   source = experiment.open_split(config, 'validation')
-  manager = checkpoint.open_manager(workdir, config.run.keep)
-  at = checkpoint.find_step(manager, which, workdir)
-  about = checkpoint.about(manager, at)
-  checkpoint.refuse_another(workdir, about, config.to_dict(), ['model'])
-  check_classes(source, about.class_names, workdir)
-  built = experiment.build(config, len(about.class_names),
-                           about.train_examples)
-  state = checkpoint.restore(
-      manager, at, experiment.state_shapes(config, built))
+  checkpoint.must_exist(workdir)
+  with checkpoint.open_manager(workdir, config.run.keep) as manager:
+    at = checkpoint.find_step(manager, which, workdir)
+    about = checkpoint.about(manager, at)
+    checkpoint.refuse_another(workdir, about, config.to_dict(), ['model'])
+    check_classes(source, about.class_names, workdir)
+    built = experiment.build(config, len(about.class_names),
+                             about.train_examples)
+    state = checkpoint.restore(
+        manager, at, experiment.state_shapes(config, built))
   errors = test(config, built, state, source)
-  manager.close()
   print(f'{workdir}, step {at}, {len(source)} images')
   print('patches      loss   top-1 error   top-5 error')
   for views in ('one', 'ten'):

@@ -19,6 +19,23 @@ from alexnet_jax.data.sources import Source
 from alexnet_jax.errors import InputError
 from alexnet_jax.models import Model
 
+# What counts something cannot be less.
+AT_LEAST = {
+    'model.num_columns': 1, 'data.image_size': 1, 'data.train_examples': 0,
+    'data.validation_examples': 0, 'augment.crop': 1, 'augment.share_crops': 1,
+    'augment.jitter': 0, 'augment.jitter_until': 0, 'optimizer.batch_size': 1,
+    'optimizer.learning_rate': 0, 'optimizer.momentum': 0,
+    'optimizer.weight_decay': 0, 'optimizer.plateau_factor': 1,
+    'optimizer.plateau_drops': 0, 'optimizer.plateau_patience': 1,
+    'optimizer.bias_rate': 0, 'run.epochs': 0, 'run.steps': 0,
+    'run.evaluate_every': 0, 'run.save_every': 0, 'run.log_every': 1,
+    'run.keep': 1, 'run.stall_steps': 0, 'run.threads': 1, 'run.workers': 0,
+    'mesh.data': 1, 'mesh.column': 1,
+}
+# One element of each tuple in config.optimizer.
+EXAMPLES = {'drops': (25, 0.1), 'bias_drops': (25, 0.1),
+            'layer_drops': ('conv1', 67, 0.001), 'frozen': 'conv1'}
+
 
 class Experiment(NamedTuple):
   """One config, ready to run."""
@@ -48,25 +65,44 @@ def build(config: ConfigDict, num_classes: int,
   Raises:
     InputError: a field that cannot work on this machine or with this data.
   """
-  _check(config, num_examples)
+  check_counts(config)
+  _check_data(config, num_examples)
   mesh = columns.make_mesh(config.mesh.data, config.mesh.column,
                            config.model.num_columns)
-  fields = config.model.to_dict()
-  model = models.build(fields.pop('name'), mesh, num_classes,
-                       config.augment.crop, **fields)
+  model = build_model(config, mesh, num_classes)
   _check_layers(config, model)
   steps_per_epoch = num_examples // config.optimizer.batch_size
+  total_steps = config.run.steps or int(config.run.epochs * steps_per_epoch)
+  if not total_steps:
+    raise InputError(
+        f'config.run.epochs={config.run.epochs} of {steps_per_epoch} steps each'
+        ' make no step: give more epochs, or config.run.steps.')
   return Experiment(
       mesh, model,
       optimizer.momentum_sgd(config.optimizer.momentum,
                              config.optimizer.weight_decay),
-      num_classes, steps_per_epoch,
-      config.run.steps or int(config.run.epochs * steps_per_epoch))
+      num_classes, steps_per_epoch, total_steps)
 
 
-def _check(config, num_examples):
+def build_model(config: ConfigDict, mesh: Mesh, num_classes: int) -> Model:
+  """The network that config.model describes."""
+  fields = config.model.to_dict()
+  return models.build(fields.pop('name'), mesh, num_classes,
+                      config.augment.crop, **fields)
+
+
+def check_counts(config: ConfigDict) -> None:
+  """Raises InputError for a number that is too small to mean anything."""
+  for field, least in AT_LEAST.items():
+    section, name = field.split('.')
+    if config[section][name] < least:
+      raise InputError(f'config.{field}={config[section][name]} is too small:'
+                       f' give {least} or more.')
+
+
+def _check_data(config, num_examples):
   batch, shards = config.optimizer.batch_size, config.mesh.data
-  if batch < 1 or shards < 1 or batch % shards:
+  if batch % shards:
     raise InputError(
         f'config.optimizer.batch_size={batch} does not split over'
         f' config.mesh.data={shards} devices: give a multiple of {shards}.')
@@ -79,10 +115,6 @@ def _check(config, num_examples):
         f'config.augment.crop={config.augment.crop} is larger than the'
         f' {config.data.image_size}-pixel images: give a smaller crop or a'
         ' larger config.data.image_size.')
-  if config.run.log_every < 1:
-    raise InputError(
-        f'config.run.log_every={config.run.log_every} is no number of steps:'
-        ' give 1 or more.')
   if config.augment.jitter_scale not in ('stddev', 'eigenvalue'):
     raise InputError(
         f'config.augment.jitter_scale={config.augment.jitter_scale!r} is not'
@@ -92,10 +124,17 @@ def _check(config, num_examples):
 def _check_layers(config, model):
   shapes = columns.shapes(model.layers, model.num_columns, model.patch)
   names = [shape.layer.name for shape in shapes] + ['fc8']
-  for field, given in (
-      ('frozen', config.optimizer.frozen),
-      ('layer_drops', [drop[0] for drop in config.optimizer.layer_drops])):
-    for name in given:
+  for field, example in EXAMPLES.items():
+    given = config.optimizer[field]
+    if not isinstance(given, tuple) or any(
+        type(one) is not type(example)
+        or isinstance(one, tuple) and len(one) != len(example)
+        for one in given):
+      raise InputError(
+          f'config.optimizer.{field}={given!r} has the wrong form: give a'
+          f' tuple such as {(example,)!r}.')
+    for one in given if field in ('frozen', 'layer_drops') else ():
+      name = one if field == 'frozen' else one[0]
       if name not in names:
         raise InputError(
             f'config.optimizer.{field} names {name!r}, which is no layer: give'

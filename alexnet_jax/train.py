@@ -1,11 +1,16 @@
 """--task=train: a run is a fold of a pure step over batches."""
 
+import statistics
+from collections.abc import Sequence
+
 import jax
 from ml_collections import ConfigDict
 
 from alexnet_jax import augment, checkpoint, columns, evaluate, experiment
 from alexnet_jax.checkpoint import About
-from alexnet_jax.data import loader, statistics
+from alexnet_jax.data import loader
+from alexnet_jax.data import statistics as pixel_statistics
+from alexnet_jax.data.sources import Source
 from alexnet_jax.errors import InputError
 from alexnet_jax.experiment import Experiment
 from alexnet_jax.journal import Journal, Silent
@@ -28,32 +33,29 @@ def train(config: ConfigDict, workdir: str) -> dict[str, float]:
   source = experiment.open_split(config, 'train')
   validation = experiment.open_split(config, 'validation')
   built = experiment.build(config, len(source.class_names), len(source))
-  manager = checkpoint.open_manager(workdir, config.run.keep)
-  about = About(config.to_dict(), source.class_names, len(source))
-  state = _first_state(config, built, manager, source, about, workdir)
-  start = int(state.step)
-  journal = (Journal(workdir, config.to_dict(), start, built.total_steps)
-             if jax.process_index() == 0 else Silent())
-  if start:
-    journal.say(f'Going on from step {start} of {built.total_steps}.')
-  stop = Stop(manager)
-  try:
-    state = _run(config, built, state, source, validation, manager, about,
-                 journal, stop)
-    if int(state.step) < built.total_steps:
-      journal.say(f'Asked to stop: saved step {int(state.step)}; the same'
-                  ' command goes on from there.')
-      return {}
-    manager.wait_until_finished()
-    stop.exit_when_asked()
-    errors = evaluate.test(config, built, state, validation)
-    journal.errors('test', built.total_steps, errors)
-    return errors
-  finally:
-    stop.uninstall()
-    journal.close()
-    manager.wait_until_finished()
-    manager.close()
+  with checkpoint.open_manager(workdir, config.run.keep) as manager:
+    state, about = _first_state(config, built, manager, source, workdir)
+    start = int(state.step)
+    journal = (Journal(workdir, config.to_dict(), start, built.total_steps)
+               if jax.process_index() == 0 else Silent())
+    if start:
+      journal.say(f'Going on from step {start} of {built.total_steps}.')
+    stop = Stop(manager)
+    try:
+      state = _run(config, built, state, source, validation, manager, about,
+                   journal, stop)
+      if int(state.step) < built.total_steps:
+        journal.say(f'Asked to stop: saved step {int(state.step)}; the same'
+                    ' command goes on from there.')
+        return {}
+      manager.wait_until_finished()
+      stop.exit_when_asked()
+      errors = evaluate.test(config, built, state, validation)
+      journal.errors('test', built.total_steps, errors)
+      return errors
+    finally:
+      stop.uninstall()
+      journal.close()
 
 
 def _run(config, built, state, source, validation, manager, about, journal,
@@ -74,7 +76,7 @@ def _run(config, built, state, source, validation, manager, about, journal,
       source, batch_size=config.optimizer.batch_size, seed=config.seed,
       step=start, shard=shard, num_shards=num_shards,
       reshuffle=config.data.reshuffle, threads=run.threads, workers=run.workers)
-  recent = Recent(watch, journal, manager, run.log_every)
+  recent = Recent(watch, journal, manager, run.log_every, about.unlogged)
 
   for step in range(start, total + 1):
     errors, leave = None, step == total or stop.asked(step)
@@ -89,7 +91,8 @@ def _run(config, built, state, source, validation, manager, about, journal,
           step, run.save_every or built.steps_per_epoch, total):
         recent.settle()
         must_be_finite(state.params, step, manager.latest_step())
-        checkpoint.save(manager, step, state, about, errors)
+        checkpoint.save(manager, step, state,
+                        about._replace(unlogged=recent.unlogged), errors)
     if leave:
       break
     # Nothing is copied back from the device without being asked for.
@@ -107,13 +110,14 @@ def _run(config, built, state, source, validation, manager, about, journal,
 class Recent:
   """Measurements on their way from the device, looked at one step late."""
 
-  def __init__(self, watch: Watch, journal: Journal, manager, log_every: int):
+  def __init__(self, watch: Watch, journal: Journal, manager, log_every: int,
+               unlogged: Sequence[dict[str, float]]):
+    self.unlogged = list(unlogged)  # since the last line of the journal
     self._watch = watch
     self._journal = journal
     self._manager = manager
     self._log_every = log_every
     self._waiting = None
-    self._seen = []
 
   def add(self, step: int, measured: dict[str, jax.Array]) -> None:
     """Takes a step's measurements and looks at those of the step before."""
@@ -132,12 +136,12 @@ class Recent:
     self._waiting = None
     measured = {k: float(v) for k, v in jax.device_get(measured).items()}
     self._watch.see(step, measured['loss'], self._manager.latest_step())
-    self._seen.append(measured)
+    self.unlogged.append(measured)
     if step % self._log_every == 0:
-      count = len(self._seen)
       self._journal.train(step, {
-          name: sum(m[name] for m in self._seen) / count for name in measured})
-      self._seen = []
+          name: statistics.fmean(m[name] for m in self.unlogged)
+          for name in measured})
+      self.unlogged = []
 
 
 def due(step: int, every: int, total: int) -> bool:
@@ -161,14 +165,15 @@ def _judge(config: ConfigDict, state: State, errors: dict[str, float]) -> State:
   return state._replace(plateau=plateau, learning_rate=learning_rate)
 
 
-def _first_state(config: ConfigDict, built: Experiment, manager, source,
-                 about: About, workdir: str) -> State:
-  """The newest checkpoint, or a new state."""
+def _first_state(config: ConfigDict, built: Experiment, manager, source: Source,
+                 workdir: str) -> tuple[State, About]:
+  """The newest checkpoint, or a new state; and what lies beside it."""
+  about = About(config.to_dict(), source.class_names, len(source))
   newest = manager.latest_step()
   if newest is None:
-    found = statistics.statistics(source)
-    return experiment.new_state(
-        config, built, augment.pixels(found.mean, found.covariance))
+    found = pixel_statistics.statistics(source)
+    pixels = augment.pixels(found.mean, found.covariance)
+    return experiment.new_state(config, built, pixels), about
   kept = checkpoint.about(manager, newest)
   checkpoint.refuse_another(workdir, kept, about.config)
   evaluate.check_classes(source, kept.class_names, workdir)
@@ -177,5 +182,6 @@ def _first_state(config: ConfigDict, built: Experiment, manager, source,
         f'--workdir={workdir} was trained on {kept.train_examples} examples'
         f' and config.data gives {about.train_examples}: give the same data,'
         ' or another --workdir.')
-  return checkpoint.restore(
+  state = checkpoint.restore(
       manager, newest, experiment.state_shapes(config, built))
+  return state, about._replace(unlogged=kept.unlogged)

@@ -138,8 +138,9 @@ def _divided(root, names, split, validation_fraction) -> list[tuple]:
   """
   if not 0 < validation_fraction < 1:
     raise InputError(
-        f'validation_fraction={validation_fraction} does not leave pictures '
-        'for both splits; choose a number between 0 and 1, such as 0.1.')
+        f'--config.data.validation_fraction={validation_fraction} does not '
+        'leave pictures for both splits; give a number between 0 and 1, such '
+        'as 0.1.')
   chosen = []
   for name in names:
     ranked = sorted((_position(name, file), file)

@@ -106,9 +106,9 @@ def _check(name, split, path, image_size, limit) -> None:
         'folder that holds it.')
   if image_size < 1:
     raise InputError(
-        f'image_size={image_size} is not a size in pixels; choose 1 or more, '
-        'such as 256.')
+        f'--config.data.image_size={image_size} is not a size in pixels; give '
+        '1 or more, such as 256.')
   if limit < 0:
     raise InputError(
-        f'limit={limit} is negative; give the number of examples to keep, or '
-        '0 for all.')
+        f'--config.data.{split}_examples={limit} is negative; give the number '
+        'of examples to keep, or 0 for all.')

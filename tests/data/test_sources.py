@@ -54,10 +54,11 @@ def test_the_home_folder_may_be_written_as_a_tilde(tree, monkeypatch):
      "the data set 'folder' needs a path; set --config.data.path to the "
      'folder that holds it.'),
     (dict(name='procedural', split='train', image_size=0),
-     'image_size=0 is not a size in pixels; choose 1 or more, such as 256.'),
+     '--config.data.image_size=0 is not a size in pixels; give 1 or more, '
+     'such as 256.'),
     (dict(name='procedural', split='train', limit=-1),
-     'limit=-1 is negative; give the number of examples to keep, or 0 for '
-     'all.')])
+     '--config.data.train_examples=-1 is negative; give the number of examples '
+     'to keep, or 0 for all.')])
 def test_arguments_that_cannot_work_are_answered(arguments, sentence):
   with pytest.raises(InputError) as error:
     open_source(**arguments)

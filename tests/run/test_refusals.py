@@ -30,7 +30,7 @@ REFUSED = {
         ['configs/quickstrat.py', 'did you mean configs/quickstart.py']),
     'wrong type': (
         [Q, '--config.optimizer.batch_size=abc'],
-        ['config.optimizer.batch_size', 'abc']),
+        ['config.optimizer.batch_size=abc', 'a value like 32']),
     'unknown flag': ([Q, '--wrokdir=x'], ['wrokdir', 'workdir']),
     'unknown task': (
         [Q, '--task=trian'], ['trian', 'train', 'evaluate', 'prepare']),
@@ -88,6 +88,26 @@ REFUSED = {
     'scheduled layer that is none': (
         experiment_with(optimizer__layer_drops=(('conv9', 2, 0.1),)),
         ['config.optimizer.layer_drops', "'conv9'", 'conv5']),
+    'frozen layers as a word': (
+        experiment_with(optimizer__frozen='conv1'),
+        ["config.optimizer.frozen='conv1'", "('conv1',)"]),
+    'one drop, not a tuple of them': (
+        experiment_with(optimizer__drops=(3, 0.1)),
+        ['config.optimizer.drops=(3, 0.1)', '((25, 0.1),)']),
+    'no columns': (
+        experiment_with(model__num_columns=0),
+        ['config.model.num_columns=0', '1 or more']),
+    'less than no steps': (
+        experiment_with(run__steps=-1), ['config.run.steps=-1', '0 or more']),
+    'no step at all': (
+        experiment_with(run__steps=0, run__epochs=0.1),
+        ['config.run.epochs=0.1', 'config.run.steps']),
+    'workdir that is a file': (
+        [*experiment_with(), '--workdir=README.md'],
+        ['--workdir=README.md is a file']),
+    'processes without a coordinator': (
+        [*experiment_with(), '--num_processes=2', '--workdir={new}'],
+        ['--num_processes', '--coordinator=HOST:PORT']),
     'no logging': (
         experiment_with(run__log_every=0), ['config.run.log_every=0']),
     'another seed in the workdir': (
