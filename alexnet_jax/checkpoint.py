@@ -35,15 +35,28 @@ def open_manager(workdir: str, keep: int) -> ocp.CheckpointManager:
   """The checkpoints of a workdir: the `keep` latest and the best one."""
   latest = preservation_policy.LatestN(keep)
   best = preservation_policy.BestN(
-      n=1, get_metric_fn=lambda errors: -errors['top1_error'],
+      n=1, get_metric_fn=lambda errors: -_top1_error(errors),
       keep_checkpoints_without_metrics=False)
   return ocp.CheckpointManager(
       os.path.abspath(os.path.join(workdir, FOLDER)),
       options=ocp.CheckpointManagerOptions(
           preservation_policy=preservation_policy.AnyPreservationPolicy(
               [latest, best]),
-          best_fn=lambda errors: errors['top1_error'], best_mode='min',
+          best_fn=_top1_error, best_mode='min',
           save_interval_steps=1, cleanup_tmp_directories=True))
+
+
+def open_to_read(workdir: str) -> ocp.CheckpointManager:
+  """The checkpoints of a workdir, of which a run may still be saving some."""
+  return ocp.CheckpointManager(
+      os.path.abspath(os.path.join(workdir, FOLDER)),
+      options=ocp.CheckpointManagerOptions(
+          best_fn=_top1_error, best_mode='min', read_only=True, create=False,
+          save_interval_steps=0))
+
+
+def _top1_error(errors):
+  return errors['top1_error']
 
 
 def save(manager: ocp.CheckpointManager, step: int, state: State,

@@ -26,7 +26,7 @@ def evaluate(config: ConfigDict, workdir: str, which: str) -> dict[str, float]:
   """
   source = experiment.open_split(config, 'validation')
   checkpoint.must_exist(workdir)
-  with checkpoint.open_manager(workdir, config.run.keep) as manager:
+  with checkpoint.open_to_read(workdir) as manager:
     at = checkpoint.find_step(manager, which, workdir)
     about = checkpoint.about(manager, at)
     checkpoint.refuse_another(workdir, about, config.to_dict(), ['model'])

@@ -149,8 +149,7 @@ def train_step(config: ConfigDict, experiment: Experiment):
       bias_drops=o.bias_drops, layer_drops=o.layer_drops, frozen=o.frozen)
   return step.make_train_step(
       experiment.model, experiment.optimizer,
-      step.Augmentation(**config.augment.to_dict()),
-      lambda params, rate, epoch: rates(params, rate, epoch), experiment.mesh,
+      step.Augmentation(**config.augment.to_dict()), rates, experiment.mesh,
       seed=config.seed, steps_per_epoch=experiment.steps_per_epoch)
 
 
