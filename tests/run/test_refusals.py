@@ -88,9 +88,9 @@ REFUSED = {
     'scheduled layer that is none': (
         experiment_with(optimizer__layer_drops=(('conv9', 2, 0.1),)),
         ['config.optimizer.layer_drops', "'conv9'", 'conv5']),
-    'frozen layers as a word': (
-        experiment_with(optimizer__frozen='conv1'),
-        ["config.optimizer.frozen='conv1'", "('conv1',)"]),
+    'frozen layers as numbers': (
+        experiment_with(optimizer__frozen=(1, 2)),
+        ['config.optimizer.frozen=(1, 2)', "('conv1',)"]),
     'one drop, not a tuple of them': (
         experiment_with(optimizer__drops=(3, 0.1)),
         ['config.optimizer.drops=(3, 0.1)', '((25, 0.1),)']),
