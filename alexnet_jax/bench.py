@@ -14,7 +14,7 @@ from ml_collections import ConfigDict
 from alexnet_jax import augment, columns, describe, experiment, step
 from alexnet_jax.data import loader
 from alexnet_jax.data import statistics as data_statistics
-from alexnet_jax.models import grouped
+from alexnet_jax.plain import Plain, in_plain_form
 
 ROUNDS = 5
 
@@ -27,19 +27,21 @@ def bench(config: ConfigDict, plain: bool) -> dict[str, Any]:
 
   Args:
     config: the experiment; its data set feeds the row with input.
-    plain: add the network in its plain form (`models/grouped.py`).
+    plain: add the network in its plain form (`models/grouped.py`), with the
+      settings of `machine.py` and, in another process, without them.
   """
   source = experiment.open_split(config, 'train')
   built = experiment.build(config, len(source.class_names), len(source))
   found = data_statistics.statistics(source, limit=64)
-  state = experiment.new_state(
-      config, built, augment.pixels(found.mean, found.covariance))
+  pixels = augment.pixels(found.mean, found.covariance)
+  state = experiment.new_state(config, built, pixels)
   shard, num_shards = columns.own_shard(built.mesh)
   batches = loader.train_batches(
       source, batch_size=config.optimizer.batch_size, seed=config.seed,
       shard=shard, num_shards=num_shards, threads=config.run.threads,
       workers=config.run.workers)
-  fixed = experiment.to_device(next(batches), built.mesh)
+  first = next(batches)
+  fixed = experiment.to_device(first, built.mesh)
 
   begin = time.perf_counter()
   compiled = experiment.train_step(config, built).lower(state, fixed).compile()
@@ -53,14 +55,18 @@ def bench(config: ConfigDict, plain: bool) -> dict[str, Any]:
       compiled, another(),
       lambda: experiment.to_device(next(batches), built.mesh))
   if plain:
-    rows['plain form'] = Row(_plain_step(config, built), another(),
-                             lambda: fixed)
+    same = experiment.train_step(config, in_plain_form(config, built))
+    rows['plain form'] = Row(same, another(), lambda: fixed)
+    rows['plain, as it comes'] = Plain((
+        config, built.num_classes, len(source), pixels, first))
   for number in range(ROUNDS + 1):
     for name, row in rows.items():
       # The plain form is slow: one warm-up and two rounds.
-      if name != 'plain form' or number < 3:
+      if not name.startswith('plain') or number < 3:
         row.turn(warm=number == 0)
   batches.close()
+  if plain:
+    rows['plain, as it comes'].close()
 
   batch = config.optimizer.batch_size
   speeds = {name: batch / stats.median(row.seconds)
@@ -70,11 +76,11 @@ def bench(config: ConfigDict, plain: bool) -> dict[str, Any]:
   device = jax.devices()[0]
   print(f'{config.model.name}, batch {batch}, mesh'
         f' {config.mesh.data} x {config.mesh.column}, {device.device_kind}')
-  print('row                images/s  (slowest, fastest)   GFLOP/s   against'
+  print('row                  images/s  (slowest, fastest)   GFLOP/s   against'
         ' the step')
   for name, row in rows.items():
     low, high = batch / max(row.seconds), batch / min(row.seconds)
-    print(f'{name:<17} {speeds[name]:9.1f}  ({low:7.1f}, {high:7.1f})'
+    print(f'{name:<19} {speeds[name]:9.1f}  ({low:7.1f}, {high:7.1f})'
           f'   {speeds[name] * flops / 1e9:7.1f}   '
           f'{speeds[name] / speeds["step"]:.3f}')
   temporary = compiled.memory_analysis().temp_size_in_bytes
@@ -107,13 +113,3 @@ class Row:
     jax.block_until_ready((self.state, measured))
     if not warm:
       self.seconds.append(time.perf_counter() - begin)
-
-
-def _plain_step(config, built):
-  """The same update of the same network, as one would first write it."""
-  model = config.model
-  apply = grouped.build(
-      model.num_columns, tuple(model.crossings), model.norm_k, model.norm_n,
-      model.norm_alpha, model.norm_beta)
-  return experiment.train_step(
-      config, built._replace(model=built.model._replace(apply=apply)))

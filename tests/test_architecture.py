@@ -18,6 +18,7 @@ ORDER = (
     {'checkpoint', 'journal', 'watch', 'preemption', 'machine', 'weights',
      'describe'},
     {'experiment'},
+    {'plain'},
     {'evaluate', 'predict', 'retrieve', 'figures'},
     {'train', 'bench', 'describe_task', 'prepare_task'},
     {'command_line'},
@@ -28,7 +29,7 @@ MATHEMATICS = {'rng', 'layers', 'columns', 'augment', 'optimizer', 'metrics',
 READS_FLAGS = {'launch', 'command_line'}
 READS_CONFIG = READS_FLAGS | {
     'experiment', 'train', 'evaluate', 'predict', 'retrieve', 'figures',
-    'bench', 'describe_task', 'prepare_task'}
+    'bench', 'plain', 'describe_task', 'prepare_task'}
 
 FILES = [ROOT / 'launch.py', *sorted((ROOT / 'alexnet_jax').rglob('*.py'))]
 FILES = [file for file in FILES if file.exists()]

@@ -76,7 +76,8 @@ def test_bench_prints_speeds(compiled):
       [*tiny.flags(), '--task=bench', '--plain'], compiled)
   *table, last = out.splitlines()
   speeds = json.loads(last)['images_per_second']
-  assert set(speeds) == {'step', 'step with input', 'plain form'}
+  assert set(speeds) == {
+      'step', 'step with input', 'plain form', 'plain, as it comes'}
   assert all(speed > 0 for speed in speeds.values())
   for name, speed in speeds.items():
     assert any(line.startswith(name) and f'{speed:.1f}' in line

@@ -1,19 +1,24 @@
 """The embedded data set is learned, and not without the convolutions."""
 
 import json
+import os
+import subprocess
+import sys
 
 import program
 import pytest
 
 CONVOLUTIONS = ('conv1', 'conv2', 'conv3', 'conv4', 'conv5')
+SHORTER = ('--config.run.epochs=8', '--config.optimizer.drops=((7, 0.1),)')
 
 
-def error_of(workdir, compiled, **fields):
+def error_of(workdir, *arguments):
   """The top-1 error of a shortened quickstart, with ten patches."""
-  program.launch(
-      ['--config=configs/quickstart.py', f'--workdir={workdir}',
-       *(f'--config.{name.replace("__", ".")}={value}'
-         for name, value in fields.items())], compiled)
+  # Not `program.launch`: a minute of training is worth optimizing for.
+  subprocess.run(
+      [sys.executable, 'launch.py', '--config=configs/quickstart.py',
+       f'--workdir={workdir}', *SHORTER, *arguments], cwd=program.ROOT,
+      env=os.environ | {'JAX_PLATFORMS': 'cpu'}, check=True)
   with open(workdir / 'metrics.jsonl', encoding='utf-8') as file:
     last = json.loads(file.readlines()[-1])
   assert last['kind'] == 'test'
@@ -21,10 +26,9 @@ def error_of(workdir, compiled, **fields):
 
 
 @pytest.mark.slow
-def test_frozen_convolutions_learn_visibly_less(compiled, tmp_path):
-  short = {'run__epochs': 4.0, 'optimizer__drops': ()}
-  learned = error_of(tmp_path / 'learned', compiled, **short)
-  frozen = error_of(tmp_path / 'frozen', compiled, **short,
-                    optimizer__frozen=CONVOLUTIONS)
-  assert learned < 0.6  # chance is 0.917
-  assert learned < frozen - 0.1
+def test_frozen_convolutions_learn_visibly_less(tmp_path):
+  learned = error_of(tmp_path / 'learned')
+  frozen = error_of(tmp_path / 'frozen',
+                    f'--config.optimizer.frozen={CONVOLUTIONS}')
+  assert learned < 0.65  # chance is 0.917
+  assert learned < frozen - 0.15

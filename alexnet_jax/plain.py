@@ -1,0 +1,76 @@
+"""The plain form in a process of its own, with JAX as it comes.
+
+`--task=bench --plain` starts it and lets it take turns: it reads a pickled
+(config, classes, examples, pixels, batch), then takes one step for every line
+and prints its seconds.
+"""
+
+import os
+import pickle
+import subprocess
+import sys
+import time
+from typing import Any
+
+from alexnet_jax import machine
+
+
+class Plain:
+  """A row of the bench whose steps are another process's."""
+
+  def __init__(self, given: tuple[Any, ...]):
+    """Starts the process without the settings of `machine.py`."""
+    settings = dict(os.environ)
+    settings.pop(machine.HUGE_PAGES[0], None)
+    for flag in machine.FAST_CONVOLUTIONS.values():
+      settings['XLA_FLAGS'] = settings.get('XLA_FLAGS', '').replace(flag, '')
+    self._process = subprocess.Popen(
+        [sys.executable, '-m', 'alexnet_jax.plain'], env=settings,
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    pickle.dump(given, self._process.stdin)
+    self.seconds = []
+
+  def turn(self, warm: bool) -> None:
+    """One step, timed unless it is the first."""
+    self._process.stdin.write(b'\n')
+    self._process.stdin.flush()
+    seconds = float(self._process.stdout.readline())
+    if not warm:
+      self.seconds.append(seconds)
+
+  def close(self) -> None:
+    """Ends the process."""
+    self._process.stdin.close()
+    self._process.wait()
+
+
+def main() -> None:
+  """Takes a step for every line."""
+  import jax
+
+  from alexnet_jax import experiment
+
+  config, classes, examples, pixels, batch = pickle.load(sys.stdin.buffer)
+  built = in_plain_form(config, experiment.build(config, classes, examples))
+  state = experiment.new_state(config, built, pixels)
+  batch = experiment.to_device(batch, built.mesh)
+  train_step = experiment.train_step(config, built)
+  for _ in sys.stdin.buffer:
+    begin = time.perf_counter()
+    state, _ = jax.block_until_ready(train_step(state, batch))
+    print(time.perf_counter() - begin, flush=True)
+
+
+def in_plain_form(config, built):
+  """The same experiment on the network as one would first write it."""
+  from alexnet_jax.models import grouped
+
+  model = config.model
+  apply = grouped.build(
+      model.num_columns, tuple(model.crossings), model.norm_k, model.norm_n,
+      model.norm_alpha, model.norm_beta)
+  return built._replace(model=built.model._replace(apply=apply))
+
+
+if __name__ == '__main__':
+  main()
