@@ -4,6 +4,13 @@
 
 The two-column network, narrow, on 64-pixel patches of the embedded procedural
 pictures: 12 classes, so chance is 91.7 % error.
+
+Claim: the network learns, and it is the convolutions that do. Measured: 31.8 %
+top-1 error with ten patches after 1.5 minutes; 82.4 % with the convolutions
+frozen as drawn, the second command:
+
+    python launch.py --config=configs/quickstart.py --workdir=runs/frozen \
+      --config.optimizer.frozen="('conv1','conv2','conv3','conv4','conv5')"
 """
 
 from ml_collections import ConfigDict
