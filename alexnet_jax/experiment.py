@@ -13,7 +13,7 @@ import optax
 from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
-from alexnet_jax import augment, columns, models, optimizer, step
+from alexnet_jax import augment, columns, models, optimizer, schedules, step
 from alexnet_jax.data import sources
 from alexnet_jax.data.sources import Source
 from alexnet_jax.errors import InputError
@@ -27,7 +27,8 @@ AT_LEAST = {
     'optimizer.learning_rate': 0, 'optimizer.momentum': 0,
     'optimizer.weight_decay': 0, 'optimizer.plateau_factor': 1,
     'optimizer.plateau_drops': 0, 'optimizer.plateau_patience': 1,
-    'optimizer.bias_rate': 0, 'run.epochs': 0, 'run.steps': 0,
+    'optimizer.bias_rate': 0, 'optimizer.target_factor': 1,
+    'optimizer.schedule_levels': 2, 'run.epochs': 0, 'run.steps': 0,
     'run.evaluate_every': 0, 'run.save_every': 0, 'run.log_every': 1,
     'run.keep': 1, 'run.stall_steps': 0, 'run.threads': 1, 'run.workers': 0,
     'mesh.data': 1, 'mesh.column': 1,
@@ -119,6 +120,10 @@ def _check_data(config, num_examples):
     raise InputError(
         f'config.augment.jitter_scale={config.augment.jitter_scale!r} is not'
         ' known: give stddev or eigenvalue.')
+  if config.optimizer.schedule not in schedules.NAMES:
+    raise InputError(
+        f'config.optimizer.schedule={config.optimizer.schedule!r} is not'
+        f' known: give one of {", ".join(schedules.NAMES)}.')
 
 
 def _check_layers(config, model):
@@ -145,12 +150,14 @@ def train_step(config: ConfigDict, experiment: Experiment):
   """The update of section 5 as this config wants it: a jitted function."""
   o = config.optimizer
   rates = functools.partial(
-      optimizer.rates, drops=o.drops, bias_rate=o.bias_rate,
+      optimizer.rates, schedule=o.schedule, target_factor=o.target_factor,
+      schedule_levels=o.schedule_levels, drops=o.drops, bias_rate=o.bias_rate,
       bias_drops=o.bias_drops, layer_drops=o.layer_drops, frozen=o.frozen)
   return step.make_train_step(
       experiment.model, experiment.optimizer,
       step.Augmentation(**config.augment.to_dict()), rates, experiment.mesh,
-      seed=config.seed, steps_per_epoch=experiment.steps_per_epoch)
+      seed=config.seed, steps_per_epoch=experiment.steps_per_epoch,
+      total_steps=experiment.total_steps)
 
 
 def evaluation_step(config: ConfigDict, experiment: Experiment,

@@ -13,6 +13,8 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from alexnet_jax.schedules import factor_of
+
 Drops = Sequence[tuple[int, float]]  # (first epoch, times the initial rate)
 
 
@@ -65,7 +67,11 @@ def rates(
     params: Any,
     learning_rate: jax.Array,
     epoch: jax.Array,
+    progress: jax.Array,
     *,
+    schedule: str = 'constant',
+    target_factor: float = 1.0,
+    schedule_levels: int = 4,
     drops: Drops = (),
     bias_rate: float = 1.0,
     bias_drops: Drops = (),
@@ -78,6 +84,10 @@ def rates(
     params: the parameters, for their names.
     learning_rate: of the kernels, before drops.
     epoch: counted from 1.
+    progress: share of all steps done, 0..1.
+    schedule: of `schedules.py`, for the kernels.
+    target_factor: how far that schedule falls.
+    schedule_levels: in how many levels, where it has any.
     drops: (epoch, factor) of the kernels; from that epoch on the rate is factor
       times `learning_rate`.
     bias_rate: biases start at that many times `learning_rate`.
@@ -87,6 +97,9 @@ def rates(
     frozen: names of layers that never move.
   """
 
+  scheduled = factor_of(
+      schedule, progress, target_factor=target_factor, levels=schedule_levels)
+
   def rate(path, leaf):
     del leaf
     layer, kind = path[-2].key, path[-1].key
@@ -94,7 +107,7 @@ def rates(
       return 0.0
     own = [(start, factor) for name, start, factor in layer_drops
            if name == layer]
-    factor = factor_at(own, epoch, factor_at(drops, epoch))
+    factor = scheduled * factor_at(own, epoch, factor_at(drops, epoch))
     if kind == 'bias':
       alive = factor_at([(start, float(own_factor > 0))
                          for start, own_factor in own], epoch)

@@ -51,11 +51,12 @@ def make_train_step(
     model: Model,
     optimizer: optax.GradientTransformationExtraArgs,
     augmentation: Augmentation,
-    rates: Callable[[Any, jax.Array, jax.Array], Any],
+    rates: Callable[..., Any],
     mesh: Mesh,
     *,
     seed: int,
     steps_per_epoch: int,
+    total_steps: int,
 ) -> Callable[[State, dict], tuple[State, dict]]:
   """Returns step(state, batch) -> (state, metrics); the state is given up.
 
@@ -63,10 +64,12 @@ def make_train_step(
     model: the network.
     optimizer: the update rule.
     augmentation: section 4.1.
-    rates: (params, learning_rate, epoch) -> a learning rate for every leaf.
+    rates: (params, learning_rate, epoch, progress) -> a learning rate for
+      every leaf.
     mesh: where the batch lies.
     seed: of crops, jitter and dropout.
     steps_per_epoch: steps in one cycle through the training set.
+    total_steps: steps in the whole run, of which `progress` is the share done.
   """
 
   def train_step(state, batch):
@@ -89,7 +92,8 @@ def make_train_step(
     grads, measured = jax.grad(loss_fn, has_aux=True)(state.params)
     updates, opt_state = optimizer.update(
         grads, state.opt_state, state.params,
-        rates=rates(state.params, state.learning_rate, epoch))
+        rates=rates(state.params, state.learning_rate, epoch,
+                    state.step.astype(jnp.float32) / total_steps))
     params = optax.apply_updates(state.params, updates)
     state = state._replace(
         step=state.step + 1, params=params, opt_state=opt_state)

@@ -64,7 +64,10 @@ def get_config() -> ConfigDict:
       'plateau_factor': 10.0,
       'plateau_drops': 3,
       'plateau_patience': 5,  # ... for 5 validations; by hand in the paper
-      'drops': (),  # (epoch, factor): scheduled instead
+      'drops': (),  # (epoch, factor): at set epochs instead
+      'schedule': 'constant',  # or the program's later exp, dexp, ...
+      'target_factor': 1.0,  # how far that schedule falls
+      'schedule_levels': 4,  # in how many levels, where it has any
       'bias_rate': 1.0,  # "an equal learning rate for all layers"
       'bias_drops': (),
       'layer_drops': (),

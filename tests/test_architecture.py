@@ -10,7 +10,8 @@ ROOT = pathlib.Path(__file__).parent.parent
 # Low to high: a module imports from lower lines only. A folder is one room.
 ORDER = (
     {'errors'},
-    {'rng', 'layers', 'augment', 'optimizer', 'metrics'},
+    {'rng', 'layers', 'augment', 'schedules', 'metrics'},
+    {'optimizer'},
     {'columns'},
     {'models'},
     {'step'},
@@ -25,7 +26,7 @@ ORDER = (
     {'launch'},
 )
 MATHEMATICS = {'rng', 'layers', 'columns', 'augment', 'optimizer', 'metrics',
-               'models', 'step'}
+               'schedules', 'models', 'step'}
 READS_FLAGS = {'launch', 'command_line'}
 READS_CONFIG = READS_FLAGS | {
     'experiment', 'train', 'evaluate', 'predict', 'retrieve', 'figures',

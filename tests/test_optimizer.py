@@ -110,7 +110,7 @@ def authors(epoch):
   """{(layer, kind): rate} of net #145."""
   params = {'columns': tree(1, 1) | tree(1, 1, 'conv2'), **tree(1, 1, 'fc8')}
   rates = optimizer.rates(
-      params, jnp.float32(0.01), jnp.int32(epoch),
+      params, jnp.float32(0.01), jnp.int32(epoch), jnp.float32(0.5),
       drops=((25, 0.1), (51, 0.01), (79, 0.001)),
       bias_rate=2.0, bias_drops=((25, 0.1),),
       layer_drops=(('conv1', 67, 0.001), ('conv1', 72, 0.0)))
@@ -141,7 +141,8 @@ def test_rates_fall_when_the_authors_let_them(
 
 
 def test_rates_are_one_rate_when_nothing_else_is_said():
-  rates = optimizer.rates(tree(1, 1), jnp.float32(0.01), jnp.int32(50))
+  rates = optimizer.rates(
+      tree(1, 1), jnp.float32(0.01), jnp.int32(50), jnp.float32(0.5))
   assert {float(rate) for rate in jax.tree.leaves(rates)} == {
       float(np.float32(0.01))}
 
@@ -149,10 +150,19 @@ def test_rates_are_one_rate_when_nothing_else_is_said():
 def test_frozen_layers_have_a_zero_that_the_compiler_can_see():
   params = tree(1, 1) | tree(1, 1, 'conv2')
   rates = optimizer.rates(
-      params, jnp.float32(0.01), jnp.int32(1), frozen=('conv1',))
+      params, jnp.float32(0.01), jnp.int32(1), jnp.float32(0),
+      frozen=('conv1',))
   assert rates['conv1'] == {'kernel': 0.0, 'bias': 0.0}
   assert all(isinstance(rate, float) for rate in rates['conv1'].values())
   assert rates['conv2']['kernel'] > 0
+
+
+def test_a_schedule_is_of_the_kernels_and_leaves_the_biases_alone():
+  rates = optimizer.rates(
+      tree(1, 1), jnp.float32(0.01), jnp.int32(1), jnp.float32(0.5),
+      schedule='exp', target_factor=100.0, bias_rate=2.0)
+  assert rates['conv1']['kernel'] == pytest.approx(0.001)
+  assert rates['conv1']['bias'] == pytest.approx(0.02)
 
 
 # --- The plateau rule ---------------------------------------------------------

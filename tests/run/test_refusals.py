@@ -79,6 +79,9 @@ REFUSED = {
     'unknown jitter scale': (
         experiment_with(augment__jitter_scale='sigma'),
         ["config.augment.jitter_scale='sigma'", 'stddev or eigenvalue']),
+    'unknown schedule': (
+        experiment_with(optimizer__schedule='cosine'),
+        ["config.optimizer.schedule='cosine'", 'jdexp']),
     'unknown model': (
         experiment_with(model__name='alexnot'),
         ["config.model.name='alexnot'", 'alexnet_2012']),
