@@ -11,8 +11,7 @@ import jax
 import jax.numpy as jnp
 from ml_collections import ConfigDict
 
-from alexnet_jax import augment, columns, describe, experiment, step
-from alexnet_jax.data import loader
+from alexnet_jax import augment, describe, experiment, step
 from alexnet_jax.data import statistics as data_statistics
 from alexnet_jax.plain import Plain, in_plain_form
 
@@ -35,11 +34,7 @@ def bench(config: ConfigDict, plain: bool) -> dict[str, Any]:
   found = data_statistics.statistics(source, limit=64)
   pixels = augment.pixels(found.mean, found.covariance)
   state = experiment.new_state(config, built, pixels)
-  shard, num_shards = columns.own_shard(built.mesh)
-  batches = loader.train_batches(
-      source, batch_size=config.optimizer.batch_size, seed=config.seed,
-      shard=shard, num_shards=num_shards, threads=config.run.threads,
-      workers=config.run.workers)
+  batches = experiment.train_batches(config, built, source)
   first = next(batches)
   fixed = experiment.to_device(first, built.mesh)
 

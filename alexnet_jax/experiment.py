@@ -5,16 +5,17 @@ what follows from them (steps in an epoch, number of classes, batch per device).
 """
 
 import functools
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import jax
-import numpy as np
+import jax.numpy as jnp
 import optax
 from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
 from alexnet_jax import augment, columns, models, optimizer, schedules, step
-from alexnet_jax.data import sources
+from alexnet_jax.data import loader, sources
 from alexnet_jax.data.sources import Source
 from alexnet_jax.errors import InputError
 from alexnet_jax.models import Model
@@ -171,9 +172,9 @@ def evaluation_step(config: ConfigDict, experiment: Experiment,
 def new_state(config: ConfigDict, experiment: Experiment,
               pixels: augment.Pixels) -> step.State:
   """The state before the first step, every array at its home."""
-  make = lambda pixels: step.new_state(
-      experiment.model, experiment.optimizer, config.seed,
-      config.optimizer.learning_rate, pixels)
+  make = functools.partial(
+      step.new_state, experiment.model, experiment.optimizer, config.seed,
+      config.optimizer.learning_rate)
   shapes = jax.eval_shape(make, pixels)
   return jax.jit(make, out_shardings=columns.homes(experiment.mesh, shapes))(
       pixels)
@@ -182,16 +183,25 @@ def new_state(config: ConfigDict, experiment: Experiment,
 def state_shapes(config: ConfigDict, experiment: Experiment) -> step.State:
   """The state as shapes with homes: what a restore needs to know."""
   size = config.data.image_size
-  pixels = augment.Pixels(
-      np.zeros((size, size, 3), np.float32), np.zeros((3, 3), np.float32),
-      np.zeros(3, np.float32))
+  pixels = augment.Pixels(*(
+      jax.ShapeDtypeStruct(shape, jnp.float32)
+      for shape in ((size, size, 3), (3, 3), (3,))))
   shapes = jax.eval_shape(
-      lambda: step.new_state(experiment.model, experiment.optimizer,
-                             config.seed, config.optimizer.learning_rate,
-                             pixels))
+      functools.partial(new_state, config, experiment), pixels)
   return jax.tree.map(
       lambda x, home: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=home),
       shapes, columns.homes(experiment.mesh, shapes))
+
+
+def train_batches(config: ConfigDict, experiment: Experiment, source: Source,
+                  at_step: int = 0) -> Iterator[dict]:
+  """This process's part of the training batches, from a step on."""
+  shard, num_shards = columns.own_shard(experiment.mesh)
+  return loader.train_batches(
+      source, batch_size=config.optimizer.batch_size, seed=config.seed,
+      step=at_step, shard=shard, num_shards=num_shards,
+      reshuffle=config.data.reshuffle, threads=config.run.threads,
+      workers=config.run.workers)
 
 
 def to_device(batch: dict, mesh: Mesh) -> dict:

@@ -99,7 +99,7 @@ def within_map_norm(
 @functools.partial(jax.custom_vjp, nondiff_argnums=(1, 2, 3, 4))
 def _divide(x, windows: tuple[Window, ...], k, alpha, beta):
   """x / (k + alpha * (sum of squares over the windows)) ** beta."""
-  return x * _power(k + alpha * _window_sum(x * x, windows), -beta)
+  return _divide_forward(x, windows, k, alpha, beta)[0]
 
 
 def _divide_forward(x, windows, k, alpha, beta):

@@ -6,9 +6,8 @@ from collections.abc import Sequence
 import jax
 from ml_collections import ConfigDict
 
-from alexnet_jax import augment, checkpoint, columns, evaluate, experiment
+from alexnet_jax import augment, checkpoint, evaluate, experiment
 from alexnet_jax.checkpoint import About
-from alexnet_jax.data import loader
 from alexnet_jax.data import statistics as pixel_statistics
 from alexnet_jax.data.sources import Source
 from alexnet_jax.errors import InputError
@@ -71,11 +70,7 @@ def _run(config, built, state, source, validation, manager, about, journal,
   validate = experiment.evaluation_step(config, built, ten_crop=False)
   watch = Watch(built.num_classes, run.stall_steps, journal.say)
   start, total = int(state.step), built.total_steps
-  shard, num_shards = columns.own_shard(mesh)
-  batches = loader.train_batches(
-      source, batch_size=config.optimizer.batch_size, seed=config.seed,
-      step=start, shard=shard, num_shards=num_shards,
-      reshuffle=config.data.reshuffle, threads=run.threads, workers=run.workers)
+  batches = experiment.train_batches(config, built, source, start)
   recent = Recent(watch, journal, manager, run.log_every, about.unlogged)
 
   for step in range(start, total + 1):

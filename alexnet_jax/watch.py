@@ -44,9 +44,10 @@ class Watch:
     if not self._stall_steps or self._said:
       return
     self._recent.append(loss)
-    mean = sum(self._recent) / len(self._recent)
-    full = len(self._recent) == self._stall_steps
-    if full and abs(mean - self._chance) < NEAR:
+    if len(self._recent) < self._stall_steps:
+      return
+    mean = sum(self._recent) / self._stall_steps
+    if abs(mean - self._chance) < NEAR:
       self._said = True
       self._say(
           f'The loss has stayed at {mean:.3f} for {self._stall_steps} steps up'
