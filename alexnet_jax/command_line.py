@@ -81,13 +81,18 @@ def _unknown_fields(argv: Sequence[str], path: str) -> str:
     match = re.match(r'--(?:no)?config\.([\w.]+)', arg)
     if match and match.group(1) not in known:
       field = match.group(1)
-      near = difflib.get_close_matches(field, known, 3, 0.5)
       last = field.rpartition('.')[2]
+      near = [name for name in known if _initials(name) == last]  # lr, wd
+      near = near or difflib.get_close_matches(field, known, 3, 0.5)
       near = near or [name for name in known if name.endswith('.' + last)]
       hint = (f'did you mean {" or ".join(near)}?' if near
               else f'it has {", ".join(known)}.')
       return f'{path} has no field {field!r}: {hint}'
   return ''
+
+
+def _initials(field: str) -> str:
+  return ''.join(word[:1] for word in field.rpartition('.')[2].split('_'))
 
 
 def _fields(config: ConfigDict, prefix: str = '') -> Iterator[tuple[str, Any]]:

@@ -21,6 +21,9 @@ REFUSED = {
     'mistyped field': (
         [Q, '--config.optimizer.learning_rat=0.1'],
         ["'optimizer.learning_rat'", 'did you mean optimizer.learning_rate']),
+    'abbreviated field': (
+        [Q, '--config.optimizer.lr=0.1'],
+        ["'optimizer.lr'", 'did you mean optimizer.learning_rate?']),
     'mistyped section': (
         [Q, '--config.optimiser.momentum=0.5'],
         ["'optimiser.momentum'", 'did you mean optimizer.momentum']),
