@@ -106,16 +106,23 @@ def central(image: jax.Array, size: int) -> jax.Array:
   return image[edge : edge + size, edge : edge + size]
 
 
-def views(image_size: int, size: int, ten: bool) -> np.ndarray:
+VIEWS = {1: 'one', 9: 'nine', 10: 'ten'}  # patches that a test averages
+
+
+def views(image_size: int, size: int, count: int) -> np.ndarray:
   """Where test patches are cut: rows (y, x, flipped).
 
   Ten: four corners and the centre, then their reflections (4.1), in the
-  program's order. One: the centre.
+  program's order. Nine: three by three, without reflections, as in its first
+  CIFAR-10 tests. One: the centre.
   """
   far = image_size - size
   centre = far // 2
-  if not ten:
+  if count == 1:
     return np.array([[centre, centre, 0]])
+  if count == 9:
+    places = (0, centre, far)
+    return np.array([(y, x, 0) for y in places for x in places])
   five = [(0, 0), (0, far), (centre, centre), (far, 0), (far, far)]
   return np.array([(*yx, flip) for flip in (0, 1) for yx in five])
 

@@ -93,7 +93,7 @@ def must_exist(workdir: str) -> None:
   if not os.path.isdir(folder) or not any(
       name.isdigit() for name in os.listdir(folder)):
     raise InputError(
-        f'--workdir={workdir} holds no checkpoint: give the workdir of a run'
+        f'{workdir} holds no checkpoint: give the workdir of a run'
         ' that has saved one, or train with --task=train.')
 
 

@@ -1,11 +1,11 @@
-"""--task=evaluate: the errors of a checkpoint with one and with ten patches."""
+"""--task=evaluate: the errors of a checkpoint with one patch and with ten."""
 
 import json
 
 from ml_collections import ConfigDict
 from tqdm import tqdm
 
-from alexnet_jax import checkpoint, columns, experiment, metrics
+from alexnet_jax import augment, checkpoint, columns, experiment, metrics
 from alexnet_jax.data import loader
 from alexnet_jax.data.sources import Source
 from alexnet_jax.errors import InputError
@@ -38,7 +38,8 @@ def evaluate(config: ConfigDict, workdir: str, which: str) -> dict[str, float]:
   errors = test(config, built, state, source)
   print(f'{workdir}, step {at}, {len(source)} images')
   print('patches      loss   top-1 error   top-5 error')
-  for views in ('one', 'ten'):
+  for count in sorted({1, config.run.views}):
+    views = augment.VIEWS[count]
     loss, top1, top5 = (errors[f'{views}_crop_{name}'] for name in
                         ('loss', 'top1_error', 'top5_error'))
     print(f'{views:<7}  {loss:8.4f}      {top1:8.2%}      {top5:8.2%}')
@@ -48,10 +49,11 @@ def evaluate(config: ConfigDict, workdir: str, which: str) -> dict[str, float]:
 
 def test(config: ConfigDict, built: Experiment, state: State,
          source: Source) -> dict[str, float]:
-  """The errors with one patch and with ten (section 4.1), side by side."""
+  """The errors with one patch and with config.run.views, as of section 4.1."""
   errors = {}
-  for views in ('one', 'ten'):
-    step = experiment.evaluation_step(config, built, ten_crop=views == 'ten')
+  for count in sorted({1, config.run.views}):
+    views = augment.VIEWS[count]
+    step = experiment.evaluation_step(config, built, count)
     means = errors_of(step, config, built, state, source,
                       f'{views}-crop test')
     errors |= {f'{views}_crop_{name}': mean for name, mean in means.items()}

@@ -30,13 +30,14 @@ AT_LEAST = {
     'optimizer.plateau_drops': 0, 'optimizer.plateau_patience': 1,
     'optimizer.bias_rate': 0, 'optimizer.target_factor': 1,
     'optimizer.schedule_levels': 2, 'run.epochs': 0, 'run.steps': 0,
-    'run.evaluate_every': 0, 'run.save_every': 0, 'run.log_every': 1,
-    'run.keep': 1, 'run.stall_steps': 0, 'run.threads': 1, 'run.workers': 0,
-    'mesh.data': 1, 'mesh.column': 1,
+    'run.until_error': 0, 'run.evaluate_every': 0, 'run.save_every': 0,
+    'run.log_every': 1, 'run.keep': 1, 'run.stall_steps': 0, 'run.threads': 1,
+    'run.workers': 0, 'mesh.data': 1, 'mesh.column': 1,
 }
 # One element of each tuple in config.optimizer.
 EXAMPLES = {'drops': (25, 0.1), 'bias_drops': (25, 0.1),
-            'layer_drops': ('conv1', 67, 0.001), 'frozen': 'conv1'}
+            'layer_drops': ('conv1', 67, 0.001), 'layer_rates': ('fc8', 10.0),
+            'layer_decays': ('fc8', 0.01), 'frozen': 'conv1'}
 
 
 class Experiment(NamedTuple):
@@ -82,7 +83,8 @@ def build(config: ConfigDict, num_classes: int,
   return Experiment(
       mesh, model,
       optimizer.momentum_sgd(config.optimizer.momentum,
-                             config.optimizer.weight_decay),
+                             config.optimizer.weight_decay,
+                             config.optimizer.layer_decays),
       num_classes, steps_per_epoch, total_steps)
 
 
@@ -94,12 +96,16 @@ def build_model(config: ConfigDict, mesh: Mesh, num_classes: int) -> Model:
 
 
 def check_counts(config: ConfigDict) -> None:
-  """Raises InputError for a number that is too small to mean anything."""
+  """Raises InputError for a number that cannot mean anything."""
   for field, least in AT_LEAST.items():
     section, name = field.split('.')
     if config[section][name] < least:
       raise InputError(f'config.{field}={config[section][name]} is too small:'
                        f' give {least} or more.')
+  if config.run.views not in augment.VIEWS:
+    raise InputError(
+        f'config.run.views={config.run.views} is no test of 2012: give one of'
+        f' {", ".join(map(str, augment.VIEWS))}.')
 
 
 def _check_data(config, num_examples):
@@ -139,9 +145,9 @@ def _check_layers(config, model):
       raise InputError(
           f'config.optimizer.{field}={given!r} has the wrong form: give a'
           f' tuple such as {(example,)!r}.')
-    for one in given if field in ('frozen', 'layer_drops') else ():
-      name = one if field == 'frozen' else one[0]
-      if name not in names:
+    for one in given:
+      name = one[0] if isinstance(one, tuple) else one
+      if isinstance(name, str) and name not in names:
         raise InputError(
             f'config.optimizer.{field} names {name!r}, which is no layer: give'
             f' some of {", ".join(names)}.')
@@ -153,7 +159,8 @@ def train_step(config: ConfigDict, experiment: Experiment):
   rates = functools.partial(
       optimizer.rates, schedule=o.schedule, target_factor=o.target_factor,
       schedule_levels=o.schedule_levels, drops=o.drops, bias_rate=o.bias_rate,
-      bias_drops=o.bias_drops, layer_drops=o.layer_drops, frozen=o.frozen)
+      bias_drops=o.bias_drops, layer_drops=o.layer_drops,
+      layer_rates=o.layer_rates, frozen=o.frozen)
   return step.make_train_step(
       experiment.model, experiment.optimizer,
       step.Augmentation(**config.augment.to_dict()), rates, experiment.mesh,
@@ -161,12 +168,11 @@ def train_step(config: ConfigDict, experiment: Experiment):
       total_steps=experiment.total_steps)
 
 
-def evaluation_step(config: ConfigDict, experiment: Experiment,
-                    ten_crop: bool):
-  """The test of section 4.1 as this config wants it: a jitted function."""
+def evaluation_step(config: ConfigDict, experiment: Experiment, count: int):
+  """The test of section 4.1 with `count` patches: a jitted function."""
   return step.make_evaluation_step(
-      experiment.model, image_size=config.data.image_size,
-      crop=config.augment.crop, ten_crop=ten_crop)
+      experiment.model, augment.views(
+          config.data.image_size, config.augment.crop, count))
 
 
 def new_state(config: ConfigDict, experiment: Experiment,

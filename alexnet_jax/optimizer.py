@@ -18,14 +18,25 @@ from alexnet_jax.schedules import factor_of
 Drops = Sequence[tuple[int, float]]  # (first epoch, times the initial rate)
 
 
-def kernels(params: Any) -> Any:
-  """True for the leaves that decay: weights do, biases do not."""
+def decays(params: Any, weight_decay: float,
+           layer_decays: Sequence[tuple[str, float]] = ()) -> Any:
+  """The weight decay of every leaf: biases have none.
+
+  Args:
+    params: the parameters, for their names.
+    weight_decay: of every kernel.
+    layer_decays: (layer, decay), in its place for one layer.
+  """
+  own = dict(layer_decays)
   return jax.tree_util.tree_map_with_path(
-      lambda path, _: path[-1].key == 'kernel', params)
+      lambda path, _: own.get(path[-2].key, weight_decay)
+      if path[-1].key == 'kernel' else 0.0, params)
 
 
 def momentum_sgd(
-    momentum: float, weight_decay: float
+    momentum: float,
+    weight_decay: float,
+    layer_decays: Sequence[tuple[str, float]] = (),
 ) -> optax.GradientTransformationExtraArgs:
   """The printed rule; `update` takes `rates`, a learning rate for every leaf.
 
@@ -34,7 +45,7 @@ def momentum_sgd(
   computed.
   """
   rule = optax.chain(
-      optax.add_decayed_weights(weight_decay, kernels),
+      _add_decays(lambda params: decays(params, weight_decay, layer_decays)),
       _scale_by_rates(),
       optax.trace(momentum))
 
@@ -52,6 +63,16 @@ def momentum_sgd(
     return updates, (*others, velocity)
 
   return optax.GradientTransformationExtraArgs(rule.init, update)
+
+
+def _add_decays(decays_of):
+  """`optax.add_decayed_weights` with a decay of its own for every leaf."""
+
+  def update(updates, params):
+    return jax.tree.map(lambda g, decay, w: g + decay * w if decay else g,
+                        updates, decays_of(params), params)
+
+  return optax.stateless(update)
 
 
 def _scale_by_rates():
@@ -76,6 +97,7 @@ def rates(
     bias_rate: float = 1.0,
     bias_drops: Drops = (),
     layer_drops: Sequence[tuple[str, int, float]] = (),
+    layer_rates: Sequence[tuple[str, float]] = (),
     frozen: Sequence[str] = (),
 ) -> Any:
   """The learning rate of every leaf at one moment of training.
@@ -94,9 +116,11 @@ def rates(
     bias_drops: the biases' own drops.
     layer_drops: (layer, epoch, factor), in place of `drops` for one layer's
       kernel; factor 0 freezes its biases too.
+    layer_rates: (layer, times), which multiplies all rates of one layer: a
+      fresh softmax layer learns faster than what is fine-tuned below it.
     frozen: names of layers that never move.
   """
-
+  times = dict(layer_rates)
   scheduled = factor_of(
       schedule, progress, target_factor=target_factor, levels=schedule_levels)
 
@@ -112,7 +136,7 @@ def rates(
       alive = factor_at([(start, float(own_factor > 0))
                          for start, own_factor in own], epoch)
       factor = bias_rate * factor_at(bias_drops, epoch) * alive
-    return learning_rate * factor
+    return learning_rate * factor * times.get(layer, 1.0)
 
   return jax.tree_util.tree_map_with_path(rate, params)
 

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from jax.sharding import Mesh
 
@@ -126,25 +127,29 @@ def augment_batch(images, pixels, augmentation, epoch, mesh, crop_keys,
         images, crop_keys, jitter_keys)
 
 
-def make_evaluation_step(model: Model, *, image_size: int, crop: int,
-                         ten_crop: bool) -> Callable[..., metrics.Sums]:
-  """Returns f(params, pixels, batch) -> sums; softmax outputs are averaged.
+def mean_over_views(model: Model, views: np.ndarray, params: Any,
+                    pixels: augment.Pixels, images: jax.Array) -> jax.Array:
+  """The softmax outputs averaged over patches (4.1): [B, S, S, 3] -> [B, N]."""
+
+  def one_view(view):
+    patches = augment.cut_view(images, view, model.patch)
+    logits, _ = model.apply(params, augment.subtract_mean(patches, pixels))
+    return jax.nn.softmax(logits)
+
+  return jax.lax.map(one_view, jnp.asarray(views)).mean(0)
+
+
+def make_evaluation_step(
+    model: Model, views: np.ndarray) -> Callable[..., metrics.Sums]:
+  """Returns f(params, pixels, batch) -> sums over the batch's valid images.
 
   Args:
     model: the network; dropout halves (4.2).
-    image_size: S, side of the images in pixels.
-    crop: side of a patch.
-    ten_crop: average over ten patches (4.1), or take the central one.
+    views: of `augment.views`.
   """
-  views = augment.views(image_size, crop, ten_crop)
 
   def evaluation_step(params, pixels, batch):
-    def one_view(view):
-      patches = augment.cut_view(batch['image'], view, crop)
-      logits, _ = model.apply(params, augment.subtract_mean(patches, pixels))
-      return jax.nn.softmax(logits)
-
-    mean = jax.lax.map(one_view, jnp.asarray(views)).mean(0)
+    mean = mean_over_views(model, views, params, pixels, batch['image'])
     smallest = jnp.finfo(mean.dtype).tiny
     return metrics.classification_sums(
         jnp.log(jnp.maximum(mean, smallest)), batch['label'], batch['valid'])

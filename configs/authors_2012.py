@@ -13,6 +13,15 @@ from ml_collections import ConfigDict
 
 from configs import paper
 
+CLAIM = {
+    'what': "the program's network, #145",
+    'section': '6',
+    'against': '',
+    'top1_error': 40.66,
+    'top5_error': 18.21,
+    'source': 'log of #145, ILSVRC-2012 validation, ten patches',
+}
+
 
 def get_config() -> ConfigDict:
   config = paper.get_config()

@@ -12,6 +12,15 @@ paper's numbers.
 
 from ml_collections import ConfigDict
 
+CLAIM = {
+    'what': 'the network as printed',
+    'section': '6',
+    'against': '',
+    'top1_error': 40.7,
+    'top5_error': 18.2,
+    'source': 'Table 2, 1 CNN: ILSVRC-2012 validation, ten patches',
+}
+
 
 def get_config() -> ConfigDict:
   config = ConfigDict()
@@ -31,7 +40,10 @@ def get_config() -> ConfigDict:
       'norm_n': 5,  # 3.3
       'norm_alpha': 1e-4,  # 3.3, not divided by n
       'norm_beta': 0.75,  # 3.3
+      'overlapping_pooling': True,  # 3.4
       'dropout': True,  # 4.2
+      'without': (),  # layers left out (7)
+      'bottleneck': 0,  # linear units per column below very many classes
   })
 
   config.data = ConfigDict({
@@ -70,7 +82,9 @@ def get_config() -> ConfigDict:
       'schedule_levels': 4,  # in how many levels, where it has any
       'bias_rate': 1.0,  # "an equal learning rate for all layers"
       'bias_drops': (),
-      'layer_drops': (),
+      'layer_drops': (),  # (layer, epoch, factor), in place of drops
+      'layer_rates': (),  # (layer, times)
+      'layer_decays': (),  # (layer, weight decay)
       'frozen': (),
   })
 
@@ -79,7 +93,9 @@ def get_config() -> ConfigDict:
       'steps': 0,  # 0: as many as the epochs need
       'evaluate_every': 0,  # steps; 0: once an epoch
       'save_every': 0,  # steps; 0: once an epoch
+      'until_error': 0.0,  # a training error at which to stop early
       'log_every': 20,  # steps
+      'views': 10,  # patches averaged in the last test (4.1): 10, 9 or 1
       'keep': 2,  # latest checkpoints, beside the best
       'stall_steps': 5000,  # a loss stuck so long at ln(classes) is reported
       'threads': 2,  # that decode images

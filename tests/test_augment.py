@@ -186,17 +186,23 @@ def test_the_centre_of_the_mean_image_is_subtracted_from_every_patch():
 def test_ten_views_come_in_the_order_of_the_program():
   five = [(0, 0), (0, 32), (16, 16), (32, 0), (32, 32)]
   expected = [(y, x, flip) for flip in (0, 1) for y, x in five]
-  np.testing.assert_array_equal(augment.views(256, 224, True), expected)
+  np.testing.assert_array_equal(augment.views(256, 224, 10), expected)
 
 
 def test_one_view_is_the_centre():
-  np.testing.assert_array_equal(augment.views(256, 224, False), [(16, 16, 0)])
+  np.testing.assert_array_equal(augment.views(256, 224, 1), [(16, 16, 0)])
+
+
+def test_nine_views_are_three_by_three_without_reflections():
+  np.testing.assert_array_equal(
+      augment.views(32, 24, 9),
+      [(y, x, 0) for y in (0, 4, 8) for x in (0, 4, 8)])
 
 
 def test_a_view_is_a_slice_or_its_reflection():
   images = np.random.default_rng(0).integers(0, 256, (2, 20, 20, 3), np.uint8)
   cut = jax.jit(lambda view: augment.cut_view(jnp.asarray(images), view, 13))
-  for y, x, flip in augment.views(20, 13, True):
+  for y, x, flip in augment.views(20, 13, 10):
     piece = images[:, y : y + 13, x : x + 13]
     np.testing.assert_array_equal(
         cut(jnp.asarray([y, x, flip])), piece[:, :, ::-1] if flip else piece)

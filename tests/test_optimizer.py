@@ -76,6 +76,29 @@ def test_optax_sgd_differs_once_the_rate_has_dropped():
     assert same == (count <= 3)
 
 
+def test_a_layer_can_have_a_decay_of_its_own():
+  params = {**tree(1, 1), **tree(1, 1, 'conv2'), **tree(1, 1, 'fc8')}
+  rule = optimizer.momentum_sgd(0.9, 0.5, (('fc8', 3.0), ('conv2', 0.0)))
+  still, ones = (jax.tree.map(lambda x, to=to: x * 0 + to, params)
+                 for to in (0, 1))
+  updates, _ = rule.update(still, rule.init(params), params, rates=ones)
+  assert {layer: float(held['kernel']) for layer, held in updates.items()} == {
+      'conv1': -0.5, 'conv2': 0.0, 'fc8': -3.0}
+  assert not any(held['bias'] for held in updates.values())
+
+
+def test_a_layer_can_learn_faster_than_the_rest():
+  params = {**tree(1, 1), **tree(1, 1, 'fc8')}
+  plain, faster = (optimizer.rates(
+      params, jnp.float32(0.01), jnp.int32(30), jnp.float32(0.5),
+      drops=((25, 0.1),), bias_rate=2.0, layer_rates=own)
+                   for own in ((), (('fc8', 10.0),)))
+  assert faster['conv1'] == plain['conv1']
+  for kind in ('kernel', 'bias'):
+    np.testing.assert_allclose(faster['fc8'][kind], 10 * plain['fc8'][kind],
+                               rtol=1e-6)
+
+
 def test_kernels_decay_and_biases_do_not():
   params = tree(1, 1)
   moved, _ = move(params, RULE.init(params), tree(0, 0), tree(0.1, 0.1))

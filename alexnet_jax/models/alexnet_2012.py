@@ -35,7 +35,10 @@ def build(
     norm_beta: float = 0.75,
     within_map_size: int = 5,
     within_map_alpha: float = 4e-5,
+    overlapping_pooling: bool = True,
     dropout: bool = True,
+    without: Sequence[str] = (),
+    bottleneck: int = 0,
 ) -> classifier.Model:
   """Net #145. Arguments as in `alexnet.build`, and of the second norm:
 
@@ -52,16 +55,21 @@ def build(
                              alpha=within_map_alpha, beta=norm_beta)
   norm = (norm,) if response_norm else ()
   second = (second,) if response_norm and within_map_alpha else ()
-  pool = L.max_pool
+  window, pad2, pad5 = (3, 2, 1) if overlapping_pooling else (2, 1, 0)
+  pool = functools.partial(L.max_pool, size=window)
+  sixth = len(kernels) == 6
   layers = (
-      #                                                          224 224   3
-      conv(1, 11, (*norm, pool, f), 4, HANGS_OVER),   #  55  55  48,  27  27
-      conv(2, 5, (f, *norm, *second, pool)),          #  27  27 128,  13  13
-      conv(3, 3, (f,)),                               #  13  13 192
-      conv(4, 3, (f,)),                               #  13  13 192
-      conv(5, 3, (pool, f)),                          #  13  13 128,   6   6
-      full(6, (f,), dropout),                         #         2048
-      full(7, (f,), dropout),                         #         2048
+      #                                                           224 224   3
+      conv(1, 11, (*norm, pool, f), 4, HANGS_OVER),    #  55  55  48,  27  27
+      conv(2, 5, (f, *norm, *second, pool), 1, pad2),  #  27  27 128,  13  13
+      conv(3, 3, (f,)),                                #  13  13 192
+      conv(4, 3, (f,)),                                #  13  13 192
+      conv(5, 3, (pool, f), 1, pad5),                  #  13  13 128,   6   6
+      *((conv(6, 3, (f,)),) if sixth else ()),         #   6   6 128
+      full(6, (f,), dropout),                          #         2048
+      full(7, (f,), dropout),                          #         2048
+      *parts.bottleneck(bottleneck, stddevs[-1]),      #         1024
   )
-  return classifier.build(layers, softmax, mesh, num_columns=num_columns,
-                          patch=patch, crossings=crossings)
+  return classifier.build(
+      parts.leave_out(layers, without, pool), softmax, mesh,
+      num_columns=num_columns, patch=patch, crossings=crossings)
