@@ -70,7 +70,9 @@ def rows(model: Model, num_classes: int) -> list[Row]:
 def _row(name, reads, kernel, shape, held, copies, readers, gradients) -> Row:
   """`gradients` is 1 for conv1: nobody wants the gradient of the pixels."""
   neurons = copies * math.prod(shape)
-  flops = 2 * neurons * math.prod(kernel[:-1])
+  # A convolution's kernels work at every position, and their bias with them;
+  # in a full or a local layer every neuron has its own weights and bias.
+  flops = 2 * math.prod(kernel) * neurons * copies // held['bias'].size
   step_flops = (1 + gradients) * flops
   there_and_back = 2 * FLOAT32 * math.prod(reads)
   exchanged = (readers - 1) * there_and_back if readers else 0

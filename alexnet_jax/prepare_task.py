@@ -5,7 +5,7 @@ import sys
 from ml_collections import ConfigDict
 
 from alexnet_jax import experiment
-from alexnet_jax.data import builders
+from alexnet_jax.data import builders, cifar
 from alexnet_jax.data import prepare as preparation
 from alexnet_jax.errors import InputError
 
@@ -13,8 +13,9 @@ from alexnet_jax.errors import InputError
 def prepare(config: ConfigDict, folder: str) -> preparation.Summary:
   """Writes records, mean image and colour covariance into `folder`.
 
-  imagenet2012 and cifar10 are first built from the official archives lying in
-  config.data.path. A killed preparation goes on where it stopped.
+  imagenet2012 and cifar10, unless they can be read already, are first built
+  from the official archives lying in config.data.path. A killed preparation
+  goes on where it stopped.
 
   Args:
     config: names the data set and the side of the stored squares.
@@ -32,7 +33,7 @@ def prepare(config: ConfigDict, folder: str) -> preparation.Summary:
     raise InputError(
         'no place was given for the records: add --workdir=FOLDER.')
   build = {'imagenet2012': builders.build_imagenet2012,
-           'cifar10': builders.build_cifar10}.get(data.name)
+           'cifar10': cifar.build}.get(data.name)
   if build and data.path:
     build(data.path)
   splits = {split: experiment.open_split(config, split)

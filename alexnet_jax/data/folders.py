@@ -1,8 +1,8 @@
 """A folder of pictures as a source: one folder a class.
 
-Either `train/` and `val/` (or `validation/`) with a folder per class in each,
-or the class folders alone, which are then split by a hash of each picture's
-path. Pictures may lie at any depth below their class folder.
+Either `train/` and `val/` (or `validation/`, or `test/`) with a folder per
+class in each, or the class folders alone, which are then split by a hash of
+each picture's path. Pictures may lie at any depth below their class folder.
 """
 
 import hashlib
@@ -71,7 +71,7 @@ def _split_folders(path: str) -> tuple[str, str | None]:
   train = os.path.join(path, 'train')
   if not os.path.isdir(train):
     return path, None
-  for name in ('val', 'validation'):
+  for name in ('val', 'validation', 'test'):
     if os.path.isdir(os.path.join(path, name)):
       return train, os.path.join(path, name)
   return train, None

@@ -8,7 +8,7 @@ import difflib
 import os
 from typing import Protocol
 
-from alexnet_jax.data import builders, folders, procedural, records
+from alexnet_jax.data import builders, cifar, folders, procedural, records
 from alexnet_jax.errors import InputError
 
 NAMES = ('procedural', 'folder', 'records', 'imagenet2012', 'cifar10')
@@ -65,11 +65,12 @@ def open_source(name: str, split: str, *, path: str = '',
 
   Args:
     name: 'procedural' (embedded, no path), 'folder' (of pictures), 'records'
-      (written by `prepare`), 'imagenet2012' or 'cifar10' (through TFDS).
+      (written by `prepare`), 'imagenet2012' (through TFDS) or 'cifar10' (in
+      any of its forms).
     split: 'train' or 'validation'.
     path: where the data lie; `~` is the home folder.
     image_size: shorter side and central square of every image (section 2).
-    validation_fraction: share set aside of a folder without `val/`.
+    validation_fraction: share set aside of a folder without `val/` or `test/`.
     limit: keep only so many examples, evenly spread; 0 keeps all. The
       procedural data set is endless: there it is the length, 0 standing for
       8192 (train) or 1024 (validation).
@@ -86,6 +87,8 @@ def open_source(name: str, split: str, *, path: str = '',
       source = folders.Folder(path, split, image_size, validation_fraction)
     case 'records':
       source = records.Records(path, split, image_size)
+    case 'cifar10':
+      source = cifar.open_cifar10(path, split, image_size)
     case _:
       source = builders.Built(name, path, split, image_size)
   return Subset(source, limit) if 0 < limit < len(source) else source

@@ -3,10 +3,11 @@
 from jax.sharding import Mesh
 
 from alexnet_jax.errors import InputError
-from alexnet_jax.models import alexnet, alexnet_2012
+from alexnet_jax.models import alexnet, alexnet_2012, cifar, cifar_local
 from alexnet_jax.models.classifier import Model
 
-NETWORKS = {'alexnet': alexnet, 'alexnet_2012': alexnet_2012}
+NETWORKS = {'alexnet': alexnet, 'alexnet_2012': alexnet_2012,
+            'cifar': cifar, 'cifar_local': cifar_local}
 
 
 def build(name: str, mesh: Mesh, num_classes: int, patch: int,

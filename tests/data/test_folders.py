@@ -41,6 +41,14 @@ def test_labels_of_val_follow_the_classes_of_train(tree):
   assert [int(validation[i]['label']) for i in range(len(validation))] == [2]
 
 
+def test_test_is_the_validation_folder_where_there_is_no_other(tree):
+  root = tree('train/a/1.jpg', 'train/b/1.jpg', 'test/b/1.jpg', 'test/a/1.jpg')
+  assert _names(_open(root, 'validation'), root) == ['test/a/1.jpg',
+                                                     'test/b/1.jpg']
+  tree('train/a/1.jpg', 'train/b/1.jpg', 'val/a/9.jpg')
+  assert _names(_open(root, 'validation'), root) == ['val/a/9.jpg']
+
+
 def test_pictures_may_lie_deeper_as_in_tiny_imagenet(tree):
   root = tree('train/n01/images/n01_0.JPEG', 'train/n02/images/n02_0.JPEG')
   open(os.path.join(root, 'train/n01/n01_boxes.txt'), 'w').close()

@@ -1,0 +1,35 @@
+"""The norm's worth on CIFAR-10 (3.3), one half of a clean comparison: with it.
+
+    python launch.py --config=configs/cifar10/with_norm.py \
+      --config.data.path=CIFAR10
+    python launch.py --config=configs/cifar10/without_norm.py \
+      --config.data.path=CIFAR10
+
+The net of `conv_local_11pct.py` and the 160 epochs of `conv_local_13pct.py`,
+which for this net is nowhere reported. `without_norm.py` is this file less the
+norm.
+
+Claim: see there. Measured: not run.
+"""
+
+from ml_collections import ConfigDict
+
+from configs.cifar10 import conv_local_11pct, conv_local_13pct
+
+CLAIM = {
+    'what': 'four layers on CIFAR-10, with norm, 160 epochs',
+    'section': '3.3',
+    'against': '',
+    'top1_error': None,
+    'top5_error': None,
+    'source': 'nowhere given',
+}
+
+
+def get_config() -> ConfigDict:
+  config = conv_local_11pct.get_config()
+  short = conv_local_13pct.get_config()
+  config.optimizer.drops = short.optimizer.drops
+  config.optimizer.bias_drops = short.optimizer.bias_drops
+  config.run.epochs = short.run.epochs
+  return config
