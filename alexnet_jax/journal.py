@@ -1,8 +1,9 @@
-"""What a run tells: progress, metrics.jsonl, TensorBoard events, config.json.
+"""What a run tells: progress, measurements, TensorBoard events, what it is.
 
 metrics.jsonl has one object a line: {"step", "kind", ...}; kind is 'train',
 'validation' or 'test'. A resumed run drops what was written after the step that
-it resumes from, so no step stands there twice.
+it resumes from, so no step stands there twice. config.json has the resolved
+config and command.txt the command line.
 """
 
 import json
@@ -15,18 +16,31 @@ from tensorboardX import SummaryWriter
 from tqdm import tqdm
 
 METRICS, CONFIG = 'metrics.jsonl', 'config.json'
+COMMAND = 'command.txt'
 
 
 class Journal:
   """Writes down one run. Only the first process has one; see `Silent`."""
 
   def __init__(self, workdir: str, config: dict[str, Any], step: int,
-               total_steps: int):
-    """Opens the files of `workdir` and goes on after `step`."""
+               total_steps: int, command: str = '', bar: tqdm | None = None):
+    """Opens the files of `workdir` and goes on after `step`.
+
+    Args:
+      workdir: the run's folder.
+      config: the resolved config.
+      step: where the run goes on.
+      total_steps: where it ends.
+      command: the command line that makes this run.
+      bar: counts the images of several runs; without it this run has its own.
+    """
     os.makedirs(workdir, exist_ok=True)
     with open(os.path.join(workdir, CONFIG), 'w', encoding='utf-8') as file:
       json.dump(config, file, indent=2)
       file.write('\n')
+    if command:
+      with open(os.path.join(workdir, COMMAND), 'w', encoding='utf-8') as file:
+        file.write(command + '\n')
     path = os.path.join(workdir, METRICS)
     _forget_after(path, step)
     self._lines = open(path, 'a', encoding='utf-8')  # noqa: SIM115
@@ -34,7 +48,8 @@ class Journal:
         os.path.join(workdir, 'events'), purge_step=step + 1)
     self._batch_size = batch_size = config['optimizer']['batch_size']
     self._total = total_steps
-    self._bar = tqdm(
+    self._own_bar = bar is None
+    self._bar = bar if bar is not None else tqdm(
         total=total_steps * batch_size, initial=step * batch_size,
         unit=' images', unit_scale=True, dynamic_ncols=True, desc='train',
         disable=None)
@@ -73,7 +88,8 @@ class Journal:
 
   def close(self) -> None:
     """Puts everything on disk."""
-    self._bar.close()
+    if self._own_bar:
+      self._bar.close()
     self._events.close()
     self._lines.close()
 
@@ -105,6 +121,28 @@ class Silent:
     """Nothing."""
 
 
+def read(workdir: str) -> list[dict[str, Any]]:
+  """The lines of a run's metrics.jsonl, without one cut short by a kill."""
+  path = os.path.join(workdir, METRICS)
+  if not os.path.exists(path):
+    return []
+  with open(path, encoding='utf-8') as file:
+    return [line for line in map(_parsed, file) if line]
+
+
+def finished(workdir: str) -> dict[str, Any] | None:
+  """The line of a run's last test, or None if it has not come to its end."""
+  tests = [line for line in read(workdir) if line['kind'] == 'test']
+  return tests[-1] if tests else None
+
+
+def _parsed(line):
+  try:
+    return json.loads(line)
+  except ValueError:
+    return None
+
+
 def _forget_after(path: str, step: int) -> None:
   """Drops lines that will be written again."""
   if not os.path.exists(path):
@@ -117,9 +155,6 @@ def _forget_after(path: str, step: int) -> None:
 
 
 def _stays(line, step):
-  try:
-    written = json.loads(line)
-  except ValueError:  # a kill came while this line was written
-    return False
   # The test comes after the last step and is always run again.
-  return written['step'] <= step and written['kind'] != 'test'
+  written = _parsed(line)
+  return written and written['step'] <= step and written['kind'] != 'test'

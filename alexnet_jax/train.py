@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import jax
 from ml_collections import ConfigDict
+from tqdm import tqdm
 
 from alexnet_jax import augment, checkpoint, evaluate, experiment
 from alexnet_jax.checkpoint import About
@@ -12,6 +13,7 @@ from alexnet_jax.data import statistics as pixel_statistics
 from alexnet_jax.data.sources import Source
 from alexnet_jax.errors import InputError
 from alexnet_jax.experiment import Experiment
+from alexnet_jax.fine_tune import start_from
 from alexnet_jax.journal import Journal, Silent
 from alexnet_jax.optimizer import judge
 from alexnet_jax.preemption import Stop
@@ -19,12 +21,20 @@ from alexnet_jax.step import State
 from alexnet_jax.watch import Watch, must_be_finite
 
 
-def train(config: ConfigDict, workdir: str) -> dict[str, float]:
+def train(config: ConfigDict, workdir: str, *, init_from: str = '',
+          command: str = '', bar: tqdm | None = None) -> dict[str, float]:
   """Trains to the end of the config, from the newest checkpoint if any.
 
+  Args:
+    config: the experiment.
+    workdir: where the run lives.
+    init_from: a workdir or an .npz file with the parameters to start from.
+    command: the command line that makes this run, for the record.
+    bar: of all the runs that this one is among; a run alone has its own.
+
   Returns:
-    The errors of the last test with one and ten patches, or {} when the run
-    was asked to stop before its end.
+    The errors of the last test with one patch and with config.run.views, or {}
+    when the run was asked to stop before its end.
 
   Raises:
     InputError: anything given that cannot work; see the sentence.
@@ -33,24 +43,27 @@ def train(config: ConfigDict, workdir: str) -> dict[str, float]:
   validation = experiment.open_split(config, 'validation')
   built = experiment.build(config, len(source.class_names), len(source))
   with checkpoint.open_manager(workdir, config.run.keep) as manager:
-    state, about = _first_state(config, built, manager, source, workdir)
+    state, about, origin = _first_state(
+        config, built, manager, source, workdir, init_from)
     start = int(state.step)
-    journal = (Journal(workdir, config.to_dict(), start, built.total_steps)
-               if jax.process_index() == 0 else Silent())
-    if start:
-      journal.say(f'Going on from step {start} of {built.total_steps}.')
+    journal = (
+        Journal(workdir, config.to_dict(), start, built.total_steps, command,
+                bar)
+        if jax.process_index() == 0 else Silent())
+    if origin:
+      journal.say(origin)
     stop = Stop(manager)
     try:
-      state = _run(config, built, state, source, validation, manager, about,
-                   journal, stop)
-      if int(state.step) < built.total_steps:
+      state, ended = _run(config, built, state, source, validation, manager,
+                          about, journal, stop)
+      if not ended:
         journal.say(f'Asked to stop: saved step {int(state.step)}; the same'
                     ' command goes on from there.')
         return {}
       manager.wait_until_finished()
       stop.exit_when_asked()
       errors = evaluate.test(config, built, state, validation)
-      journal.errors('test', built.total_steps, errors)
+      journal.errors('test', int(state.step), errors)
       return errors
     finally:
       stop.uninstall()
@@ -67,16 +80,19 @@ def _run(config, built, state, source, validation, manager, about, journal,
   """
   run, mesh = config.run, built.mesh
   train_step = experiment.train_step(config, built)
-  validate = experiment.evaluation_step(config, built, ten_crop=False)
+  validate = experiment.evaluation_step(config, built, 1)
   watch = Watch(built.num_classes, run.stall_steps, journal.say)
   start, total = int(state.step), built.total_steps
   batches = experiment.train_batches(config, built, source, start)
   recent = Recent(watch, journal, manager, run.log_every, about.unlogged)
 
   for step in range(start, total + 1):
-    errors, leave = None, step == total or stop.asked(step)
+    low_enough = recent.error < run.until_error
+    ended = step == total or low_enough
+    errors, leave = None, ended or stop.asked(step)
     if step > start:
-      if due(step, run.evaluate_every or built.steps_per_epoch, total):
+      if low_enough or due(
+          step, run.evaluate_every or built.steps_per_epoch, total):
         recent.settle()
         errors = evaluate.errors_of(validate, config, built, state,
                                     validation, 'validation')
@@ -99,7 +115,7 @@ def _run(config, built, state, source, validation, manager, about, journal,
     journal.tick()
   recent.settle()
   batches.close()
-  return state
+  return state, ended
 
 
 class Recent:
@@ -108,6 +124,7 @@ class Recent:
   def __init__(self, watch: Watch, journal: Journal, manager, log_every: int,
                unlogged: Sequence[dict[str, float]]):
     self.unlogged = list(unlogged)  # since the last line of the journal
+    self.error = 1.0  # the mean top-1 training error in that line
     self._watch = watch
     self._journal = journal
     self._manager = manager
@@ -133,9 +150,10 @@ class Recent:
     self._watch.see(step, measured['loss'], self._manager.latest_step())
     self.unlogged.append(measured)
     if step % self._log_every == 0:
-      self._journal.train(step, {
-          name: statistics.fmean(m[name] for m in self.unlogged)
-          for name in measured})
+      means = {name: statistics.fmean(m[name] for m in self.unlogged)
+               for name in measured}
+      self._journal.train(step, means)
+      self.error = means['top1_error']
       self.unlogged = []
 
 
@@ -160,15 +178,21 @@ def _judge(config: ConfigDict, state: State, errors: dict[str, float]) -> State:
   return state._replace(plateau=plateau, learning_rate=learning_rate)
 
 
-def _first_state(config: ConfigDict, built: Experiment, manager, source: Source,
-                 workdir: str) -> tuple[State, About]:
-  """The newest checkpoint, or a new state; and what lies beside it."""
+def _first_state(
+    config: ConfigDict, built: Experiment, manager, source: Source,
+    workdir: str, init_from: str) -> tuple[State, About, str]:
+  """The newest checkpoint, or a new state; what lies beside it; its origin."""
   about = About(config.to_dict(), source.class_names, len(source))
   newest = manager.latest_step()
   if newest is None:
     found = pixel_statistics.statistics(source)
     pixels = augment.pixels(found.mean, found.covariance)
-    return experiment.new_state(config, built, pixels), about
+    state, origin = experiment.new_state(config, built, pixels), ''
+    if init_from:
+      params, origin = start_from(
+          init_from, built.model, state.params, source.class_names)
+      state = state._replace(params=params)
+    return state, about, origin
   kept = checkpoint.about(manager, newest)
   checkpoint.refuse_another(workdir, kept, about.config)
   evaluate.check_classes(source, kept.class_names, workdir)
@@ -179,4 +203,5 @@ def _first_state(config: ConfigDict, built: Experiment, manager, source: Source,
         ' or another --workdir.')
   state = checkpoint.restore(
       manager, newest, experiment.state_shapes(config, built))
-  return state, about._replace(unlogged=kept.unlogged)
+  return (state, about._replace(unlogged=kept.unlogged),
+          f'Going on from step {newest} of {built.total_steps}.')

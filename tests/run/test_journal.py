@@ -9,6 +9,7 @@ from tensorboard.backend.event_processing.event_accumulator import (
     EventAccumulator,
 )
 
+from alexnet_jax import journal as written
 from alexnet_jax.journal import Journal
 
 CONFIG = {'optimizer': {'batch_size': 8}}
@@ -46,6 +47,25 @@ def test_a_line_that_was_half_written_is_forgotten(write, tmp_path):
     file.write('{"step": 3, "kind": "tra')
   write(2, (3,))
   assert lines(tmp_path) == [(1, 1), (2, 2), (3, 5)]
+
+
+def test_a_run_has_finished_once_it_was_tested(tmp_path):
+  journal = Journal(str(tmp_path), CONFIG, 0, 2, 'python launch.py --config=a')
+  journal.train(2, MEANS)
+  assert written.finished(str(tmp_path)) is None
+  journal.errors('test', 2, {'one_crop_loss': 1.5})
+  journal.close()
+  assert written.finished(str(tmp_path)) == {
+      'step': 2, 'kind': 'test', 'one_crop_loss': 1.5}
+  assert [line['kind'] for line in written.read(str(tmp_path))] == [
+      'train', 'test']
+  assert (tmp_path / 'command.txt').read_text() == (
+      'python launch.py --config=a\n')
+
+
+def test_nothing_was_written_where_nothing_ran(tmp_path):
+  assert written.read(str(tmp_path)) == []
+  assert written.finished(str(tmp_path)) is None
 
 
 def test_a_new_run_starts_from_an_empty_sheet(write, tmp_path):

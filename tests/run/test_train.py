@@ -43,6 +43,21 @@ def test_the_last_test_has_one_patch_and_ten(trained):
   assert errors['one_crop_loss'] != errors['ten_crop_loss']
 
 
+def test_a_run_can_stop_at_a_training_error(tmp_path):
+  config = tiny.config({'run.until_error': 0.99, 'run.log_every': 2,
+                        'run.steps': 40, 'run.views': 1})
+  errors = train.train(config, str(tmp_path))
+  logged = tiny.metrics(tmp_path, 'train')
+  reached = [line['step'] for line in logged if line['top1_error'] < 0.99]
+  assert len(reached) == 1 and reached[0] < 38
+  last = tiny.metrics(tmp_path, 'test')[-1]
+  # A loss is looked at one step late.
+  assert last == {'step': reached[0] + 1, 'kind': 'test', **errors}
+  assert tiny.steps(tmp_path)[-1] == reached[0] + 1
+  assert set(errors) == {'one_crop_loss', 'one_crop_top1_error',
+                         'one_crop_top5_error'}
+
+
 def test_tensorboard_reads_the_same_numbers(trained):
   _, workdir, _ = trained
   events = EventAccumulator(os.path.join(workdir, 'events')).Reload()

@@ -1,0 +1,67 @@
+"""A trained network goes on to learn your photos, of any number of classes.
+
+    python launch.py --config=configs/fine_tune.py \
+      --init_from=runs/authors_2012 --config.data.path=PHOTOS
+
+PHOTOS has a folder of pictures for each class, or train/ and val/ with these.
+The network has to have the form of the one that it starts from: behind a colon
+stands the config of --init_from, `authors_2012` if there is none.
+
+    python launch.py --config=configs/quickstart.py
+    python launch.py --config=configs/fine_tune.py:quickstart \
+      --init_from=runs/quickstart --config.data.path=PHOTOS
+
+The run says first which layers it took. The softmax layer is new and learns ten
+times as fast as the rest, conv1 ten times as slowly, as the authors began
+(`fine_tune_2011.py`); the numbers of epochs are for a few hundred to a few
+thousand photos. To train the full layers only, add
+
+    --config.optimizer.frozen="('conv1','conv2','conv3','conv4','conv5')"
+"""
+
+import glob
+import importlib
+import os
+
+from ml_collections import ConfigDict
+
+from configs import paper
+
+
+def get_config(base: str = 'authors_2012') -> ConfigDict:
+  config = paper.get_config()
+  trained = _config(base)
+  config.model = trained.model
+  config.data.image_size = trained.data.image_size
+  config.augment.crop = trained.augment.crop
+
+  config.data.name = 'folder'
+  config.data.path = ''  # yours
+  config.data.validation_fraction = 0.2  # of a folder without val/
+
+  optimizer = config.optimizer
+  optimizer.batch_size = 32
+  optimizer.learning_rate = 0.001
+  optimizer.layer_rates = (('conv1', 0.1), ('fc8', 10.0))
+  optimizer.frozen = ()  # layers that stay as they were trained
+  optimizer.plateau_patience = 4
+  optimizer.plateau_drops = 2
+
+  config.run.epochs = 30.0
+  config.run.log_every = 10
+  config.run.stall_steps = 1000
+  return config
+
+
+def _config(base: str) -> ConfigDict:
+  """configs/<base>.py; of 'ablations/baseline:small' its form small."""
+  name, _, form = base.partition(':')
+  folder = os.path.dirname(__file__)
+  names = sorted(
+      os.path.relpath(path, folder).removesuffix('.py') for path in
+      glob.glob(os.path.join(folder, '**', '*.py'), recursive=True))
+  if name not in names:
+    raise ValueError(f'there is no config {name!r} to fine-tune: give one of'
+                     f' {", ".join(names)} behind the colon.')
+  module = importlib.import_module('configs.' + name.replace('/', '.'))
+  return module.get_config(*([form] if form else []))

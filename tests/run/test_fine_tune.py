@@ -1,0 +1,295 @@
+"""--init_from and --task=export: a network goes on to learn other pictures."""
+
+import importlib
+import os
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import tiny
+
+from alexnet_jax import (
+    columns,
+    describe,
+    experiment,
+    export_task,
+    fine_tune,
+    optimizer,
+    train,
+    weights,
+)
+from alexnet_jax import trained as opened
+from alexnet_jax.augment import Pixels
+from alexnet_jax.errors import InputError
+
+CONVS = ('conv1', 'conv2', 'conv3', 'conv4', 'conv5')
+BELOW = (*CONVS, 'fc6', 'fc7')
+
+
+def config_of(name, *form):
+  """configs/<name>.py as its get_config gives it."""
+  return importlib.import_module(f'configs.{name}').get_config(*form)
+
+
+def model_of(config, classes):
+  """The network and its parameters' shapes, of any size."""
+  model = experiment.build_model(
+      config, columns.make_mesh(1, 1, config.model.num_columns), classes)
+  shapes = jax.eval_shape(model.init, jax.random.key(0))
+  return model, weights.layers_of(model, shapes)
+
+
+# --- Runs ---------------------------------------------------------------------
+
+
+@pytest.fixture(scope='module')
+def photos(tmp_path_factory):
+  """A folder of two classes."""
+  return tiny.write_photos(tmp_path_factory.mktemp('photos') / 'photos')
+
+
+@pytest.fixture(scope='module')
+def tune(trained, photos, tmp_path_factory):
+  """f(fields) -> (workdir, {layer: {kernel, bias}}) after a step of tuning."""
+
+  def run(fields, **arguments):
+    config = config_of('fine_tune', 'quickstart').lock()
+    narrow = {name: value for name, value in tiny.FIELDS.items()
+              if name.startswith('model.')}
+    config.update_from_flattened_dict(narrow | {
+        'data.path': photos, 'optimizer.batch_size': 4, 'run.steps': 1,
+        'run.log_every': 1, 'run.views': 1} | fields)
+    arguments = {'init_from': trained[1],
+                 'workdir': str(tmp_path_factory.mktemp('tuned'))} | arguments
+    train.train(config, **arguments)
+    return arguments['workdir'], layers_in(arguments['workdir'])
+
+  return run
+
+
+@pytest.fixture(scope='module')
+def began(tune):
+  """The parameters that a run begins with: it has frozen them all."""
+  return tune({'optimizer.frozen': (*BELOW, 'fc8')})
+
+
+def layers_in(workdir):
+  found = opened.open_trained(workdir)
+  return jax.device_get(weights.layers_of(found.model, found.params))
+
+
+def assert_same(ours, theirs, names):
+  for name in names:
+    for kind in ('kernel', 'bias'):
+      assert ours[name][kind].tobytes() == theirs[name][kind].tobytes(), name
+
+
+def moved(after, before, name):
+  """How a layer's kernel has moved."""
+  return after[name]['kernel'] - before[name]['kernel']
+
+
+def test_all_but_the_softmax_layer_is_taken_to_the_last_bit(trained, began):
+  given, (_, ours) = layers_in(trained[1]), began
+  assert_same(ours, given, BELOW)
+  assert ours['fc8']['kernel'].shape == (32, 2)
+  assert 0 < ours['fc8']['kernel'].std() < 1
+  assert not np.isin(ours['fc8']['kernel'], given['fc8']['kernel']).any()
+
+
+def test_on_two_devices_it_is_the_same_and_the_run_says_so(
+    trained, tune, began, capsys):
+  _, ours = tune({'optimizer.frozen': (*BELOW, 'fc8'), 'mesh.column': 2})
+  assert_same(ours, began[1], (*BELOW, 'fc8'))
+  assert (f'Took conv1 to fc7 from {trained[1]}, step 6; fc8 is new'
+          ' (12 classes there, 2 here).') in capsys.readouterr().err
+
+
+def test_layers_learn_at_their_own_rates_and_frozen_ones_stay(tune, began):
+  _, before = began
+  _, plain = tune({'optimizer.layer_rates': ()})
+  _, ours = tune({'optimizer.layer_rates': (('conv3', 0.1), ('fc8', 10.0)),
+                  'optimizer.frozen': ('conv1', 'fc6')})
+  assert_same(ours, before, ('conv1', 'fc6'))
+  times = {'conv2': 1, 'conv3': 0.1, 'conv4': 1, 'conv5': 1, 'fc7': 1,
+           'fc8': 10}
+  for name, factor in times.items():
+    expected = factor * moved(plain, before, name)
+    largest = np.abs(expected).max()
+    assert largest > 0
+    np.testing.assert_allclose(moved(ours, before, name), expected, rtol=0,
+                               atol=1e-3 * largest + 1e-7, err_msg=name)
+
+
+def test_a_run_that_has_begun_goes_on_from_its_own(began, tune, capsys):
+  workdir, before = began
+  _, after = tune({'optimizer.frozen': (*BELOW, 'fc8'), 'run.steps': 2},
+                  workdir=workdir, init_from='/nowhere')
+  assert_same(after, before, (*BELOW, 'fc8'))
+  assert 'Going on from step 1 of 2.' in capsys.readouterr().err
+
+
+# --- Where a start comes from -------------------------------------------------
+
+
+@pytest.fixture(scope='module')
+def exported(trained, tmp_path_factory):
+  """An .npz of the trained network."""
+  out = str(tmp_path_factory.mktemp('exported') / 'weights.npz')
+  assert export_task.export(trained[1], 'latest', out) == out
+  return out
+
+
+@pytest.fixture(scope='module')
+def begin():
+  """f(init_from, class names) -> (layers, sentence) of a tiny network."""
+  config = tiny.config()
+  built = experiment.build(config, 12, 64)
+  fresh = experiment.new_state(config, built, Pixels(
+      jnp.zeros((72, 72, 3)), jnp.eye(3), jnp.ones(3))).params
+
+  def start(init_from, class_names):
+    params, sentence = fine_tune.start_from(
+        init_from, built.model, fresh, class_names)
+    return weights.layers_of(built.model, jax.device_get(params)), sentence
+
+  return start
+
+
+def test_a_file_is_as_good_a_start_as_the_workdir(trained, exported, begin):
+  found = opened.open_trained(trained[1])
+  ours, sentence = begin(exported, found.class_names)
+  assert sentence == f'Took conv1 to fc8 from {exported}.'
+  assert_same(ours, weights.layers_of(found.model, jax.device_get(
+      found.params)), (*BELOW, 'fc8'))
+
+
+def test_the_same_number_of_other_classes_is_not_the_same_classes(
+    exported, begin):
+  _, sentence = begin(exported, tuple('abcdefghijkl'))
+  assert sentence.endswith('fc8 is new (other classes there).')
+
+
+def test_a_network_of_another_form_is_refused(exported, begin, tmp_path):
+  held = weights.load(exported)
+  other = held.layers | {'conv1': {
+      'kernel': np.zeros((2, 11, 11, 3, 5)), 'bias': np.zeros((2, 5))}}
+  path = str(tmp_path / 'other.npz')
+  weights.save(path, held._replace(layers=other))
+  with pytest.raises(InputError) as error:
+    begin(path, held.class_names)
+  for part in (f'--init_from={path} fits no layer', 'conv1/kernel is'
+               ' (2, 11, 11, 3, 5) there, (2, 11, 11, 3, 4) here',
+               'config.model'):
+    assert part in str(error.value)
+
+
+def test_a_start_that_is_not_there_is_refused(begin):
+  with pytest.raises(InputError, match='--init_from=/nowhere is not there: give'
+                     ' the workdir of a run, or a file that --task=export'):
+    begin('/nowhere', ('a', 'b'))
+
+
+def test_an_export_says_what_it_is(trained, exported, capsys):
+  out = export_task.export(trained[1])
+  said = capsys.readouterr().out
+  here, there = weights.load(out), weights.load(exported)
+  os.remove(out)
+  assert out == os.path.join(trained[1], 'weights.npz')
+  count = sum(leaf.size for held in here.layers.values()
+              for leaf in held.values())
+  assert f'{out}: {count:,} parameters and 12 classes of' in said
+  assert f'--init_from={out}' in said
+  assert_same(here.layers, there.layers, (*BELOW, 'fc8'))
+  assert here.pixels.mean.shape == (72, 72, 3) and here.pixels.mean.std() > 1
+  assert here.class_names == there.class_names
+
+
+def test_a_folder_is_no_file_to_export_to(trained, tmp_path):
+  with pytest.raises(InputError, match=f'--out={tmp_path} is a folder: give the'
+                     f' name of a file in it, such as {tmp_path}/weights.npz'):
+    export_task.export(trained[1], 'latest', str(tmp_path))
+
+
+# --- The authors' way, and the reader's ---------------------------------------
+
+
+@pytest.mark.parametrize('config, classes, parameters, neurons', [
+    (('six_conv',), 1000, 61_555_304, 668_488),
+    (('six_conv_many_classes', 'fall2009'), 10_184, 99_182_152, 677_672),
+    (('six_conv_many_classes',), 21_843, 110_605_267, 691_379),
+    (('fine_tune_2011',), 1000, 61_555_304, 668_488)])
+def test_the_six_convolutions_have_the_sizes_of_net_146(
+    config, classes, parameters, neurons):
+  model, _ = model_of(config_of(*config), classes)
+  rows = describe.rows(model, classes)
+  assert sum(row.parameters for row in rows) == parameters
+  assert sum(row.neurons for row in rows) == neurons
+
+
+def test_each_network_of_the_chain_takes_from_the_last_what_fits():
+  _, first = model_of(config_of('authors_2012'), 1000)
+  _, second = model_of(config_of('six_conv_many_classes', 'fall2009'), 10_184)
+  _, third = model_of(config_of('six_conv_many_classes'), 21_843)
+  _, last = model_of(config_of('fine_tune_2011'), 1000)
+  convs = [*CONVS, 'conv6']
+  assert weights.fit(second, first, False).kept == list(CONVS)
+  assert weights.fit(third, second, False).kept == [*convs, 'fc6', 'fc7']
+  fitted = weights.fit(last, third, False)
+  assert fitted.kept == [*convs, 'fc6', 'fc7'] and fitted.new == ['fc8']
+
+
+def rates_in(config, layers, epoch):
+  """{layer: (rate of the kernel, rate of the bias)}."""
+  o = config.optimizer
+  rates = optimizer.rates(
+      weights.params_of(layers), o.learning_rate, jnp.int32(epoch),
+      jnp.float32(0), drops=o.drops, bias_rate=o.bias_rate,
+      bias_drops=o.bias_drops, layer_drops=o.layer_drops)
+  rates = rates['columns'] | {'fc8': rates['fc8']}
+  return {name: tuple(round(float(held[kind]), 8) for kind in
+                      ('kernel', 'bias')) for name, held in rates.items()}
+
+
+def test_fine_tuning_goes_as_the_log_of_2012_has_it():
+  config = config_of('fine_tune_2011')
+  _, layers = model_of(config, 1000)
+  logged = {  # epoch: conv1, its bias, the softmax layer, all others
+      1: (1e-4, 0.02, 0.01, 1e-3), 5: (1e-5, 0.02, 0.01, 1e-3),
+      7: (0, 0, 0.01, 1e-3), 9: (0, 0, 1e-3, 1e-3), 22: (0, 0, 1e-4, 1e-4),
+      42: (0, 0, 1e-5, 1e-5)}
+  for epoch, (conv1, bias, softmax, others) in logged.items():
+    rates = rates_in(config, layers, epoch)
+    assert rates.pop('conv1') == (conv1, bias)
+    assert rates.pop('fc8') == (softmax, 0.02)
+    assert set(rates.values()) == {(others, 0.02)}
+    if epoch > 1:
+      assert rates_in(config, layers, epoch - 1) != rates_in(
+          config, layers, epoch)
+
+
+def test_what_is_new_learns_faster_at_first_on_many_classes():
+  config = config_of('six_conv_many_classes')
+  _, layers = model_of(config, 100)
+  early, late = (rates_in(config, layers, epoch) for epoch in (5, 6))
+  faster = {name for name, rate in early.items() if rate == (0.01, 0.02)}
+  assert faster == {'fc6', 'fc7', 'bottleneck', 'fc8'}
+  assert set(late.values()) == {(0.001, 0.02)}
+
+
+@pytest.mark.parametrize('base', ['quickstart', 'ablations/baseline:small'])
+def test_a_network_is_tuned_in_the_form_it_was_trained_in(base):
+  name, _, form = base.partition(':')
+  theirs = config_of(name.replace('/', '.'), *([form] if form else []))
+  ours = config_of('fine_tune', base)
+  assert ours.model.to_dict() == theirs.model.to_dict()
+  assert ours.augment.crop == theirs.augment.crop
+  assert ours.data.image_size == theirs.data.image_size
+
+
+def test_a_form_that_is_none_is_refused():
+  with pytest.raises(ValueError, match="'quickstrat'.* quickstart.* colon"):
+    config_of('fine_tune', 'quickstrat')
+  with pytest.raises(ValueError, match="'fall2010'.* fall2011 or fall2009"):
+    config_of('six_conv_many_classes', 'fall2010')
