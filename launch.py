@@ -5,6 +5,7 @@ Every field of a config can be set on the command line after --config:
 """
 
 import os
+import shlex
 import sys
 
 from alexnet_jax import machine
@@ -19,7 +20,8 @@ from ml_collections import config_flags  # noqa: E402
 from alexnet_jax import command_line  # noqa: E402
 from alexnet_jax.errors import InputError  # noqa: E402
 
-TASKS = ('train', 'evaluate', 'describe', 'prepare', 'bench')
+TASKS = ('train', 'evaluate', 'compare', 'report', 'figure1', 'describe',
+         'prepare', 'export', 'bench')
 
 # Without a default: overrides are parsed when app.run parses, where a mistyped
 # field can be answered in one sentence.
@@ -28,8 +30,20 @@ _CONFIG = config_flags.DEFINE_config_file(
 _TASK = flags.DEFINE_enum('task', 'train', TASKS, 'What to do.')
 _WORKDIR = flags.DEFINE_string(
     'workdir', '', 'Where the run lives; runs/NAME_OF_CONFIG if not given.')
-_CHECKPOINT = flags.DEFINE_string(
-    'checkpoint', 'latest', 'evaluate: latest, best or a step.')
+_INIT_FROM = flags.DEFINE_string(
+    'init_from', '', 'train: start from the parameters of a workdir or .npz.')
+_CHECKPOINT = flags.DEFINE_multi_string(
+    'checkpoint', ['latest'], 'evaluate, export: latest, best, a step of the'
+    ' workdir, or WORKDIR or WORKDIR@best; repeat it for an ensemble.')
+_WEIGHTS = flags.DEFINE_string(
+    'weights', '', 'evaluate: of the ensemble, 0.5,0.5 or search.')
+_PREDICTIONS = flags.DEFINE_string(
+    'predictions', '', 'evaluate: a folder that keeps the softmax outputs.')
+_COMPARE = flags.DEFINE_multi_string(
+    'compare', [], 'compare: a config to set beside --config; repeat it.')
+_SEEDS = flags.DEFINE_string('seeds', '0', 'compare: such as 0,1,2.')
+_OUT = flags.DEFINE_string(
+    'out', '', 'report, figure1, export: the file to write.')
 _JSON = flags.DEFINE_bool('json', False, 'describe: print JSON.')
 _PLAIN = flags.DEFINE_bool(
     'plain', False, 'bench: against the network in its plain form as well.')
@@ -52,8 +66,9 @@ def main(argv: list[str]) -> None:
     jax.distributed.initialize(
         _COORDINATOR.value, _NUM_PROCESSES.value, _PROCESS.value)
   config = _CONFIG.value
-  name = os.path.basename(command_line.config_path(sys.argv))
-  workdir = _WORKDIR.value or os.path.join('runs', os.path.splitext(name)[0])
+  command = 'python launch.py ' + shlex.join(sys.argv[1:])
+  workdir = _WORKDIR.value or os.path.join(
+      'runs', command_line.config_name(sys.argv))
   if os.path.exists(workdir) and not os.path.isdir(workdir):
     command_line.refuse(f'--workdir={workdir} is a file: give a folder, or a'
                         ' name that is still free.')
@@ -61,10 +76,33 @@ def main(argv: list[str]) -> None:
     match _TASK.value:
       case 'train':
         from alexnet_jax import train
-        train.train(config, workdir)
-      case 'evaluate':
+        train.train(config, workdir, init_from=_INIT_FROM.value,
+                    command=command)
+      case 'evaluate' if command_line.is_one_of_the_workdir(
+          _CHECKPOINT.value) and not _WEIGHTS.value + _PREDICTIONS.value:
         from alexnet_jax import evaluate
-        evaluate.evaluate(config, workdir, _CHECKPOINT.value)
+        evaluate.evaluate(config, workdir, *_CHECKPOINT.value)
+      case 'evaluate':
+        from alexnet_jax import ensemble
+        ensemble.evaluate(config, workdir, _CHECKPOINT.value, _WEIGHTS.value,
+                          _PREDICTIONS.value)
+      case 'compare':
+        from alexnet_jax import compare
+        configs = command_line.load_configs(
+            _COMPARE.value, command_line.overrides())
+        path = command_line.config_argument(sys.argv)
+        compare.compare(
+            config, workdir, [(path, config), *configs],
+            compare.parse_seeds(_SEEDS.value), command_line.overrides())
+      case 'report':
+        from alexnet_jax import report
+        report.report(_WORKDIR.value or 'runs', _OUT.value)
+      case 'figure1':
+        from alexnet_jax.figures import figure1
+        figure1.figure1(config, workdir, _OUT.value, command)
+      case 'export':
+        from alexnet_jax import export_task
+        export_task.export(workdir, _CHECKPOINT.value[0], _OUT.value)
       case 'describe':
         from alexnet_jax import describe_task
         describe_task.describe(config, _JSON.value)

@@ -1,21 +1,23 @@
 """Flags to values, and one sentence where a flag cannot work."""
 
 import difflib
+import glob
 import os
 import re
 import runpy
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NoReturn
 
 from absl import flags
-from ml_collections import ConfigDict
+from ml_collections import ConfigDict, config_flags
 
 
 def parse(argv: Sequence[str]) -> list[str]:
   """absl's parser, whose complaints come out as one sentence; exits with 2."""
   path = config_path(argv)
-  if not path and not any(arg.startswith('--help') for arg in argv):
+  if not path and not any(
+      arg.startswith('--help') or arg == '--task=report' for arg in argv):
     refuse('no experiment was given: add --config=configs/quickstart.py or'
            f' another of {_known_configs()}.')
   if path and not os.path.isfile(path):
@@ -38,15 +40,57 @@ def parse(argv: Sequence[str]) -> list[str]:
   return rest
 
 
-def config_path(argv: Sequence[str]) -> str:
-  """The file that --config names, without an argument behind a colon."""
+def config_argument(argv: Sequence[str]) -> str:
+  """What --config was given: a file, and an argument behind a colon or none."""
   for i, arg in enumerate(argv):
     if arg in ('--config', '-config') and i + 1 < len(argv):
-      return argv[i + 1].partition(':')[0]
+      return argv[i + 1]
     match = re.match(r'--?config=(.*)', arg)
     if match:
-      return match.group(1).partition(':')[0]
+      return match.group(1)
   return ''
+
+
+def config_path(argv: Sequence[str]) -> str:
+  """The file that --config names."""
+  return config_argument(argv).partition(':')[0]
+
+
+def config_name(argv: Sequence[str]) -> str:
+  """What a run of --config is called: configs/a/b.py:small -> b-small."""
+  path, _, form = config_argument(argv).partition(':')
+  name = os.path.splitext(os.path.basename(path))[0]
+  return f'{name}-{form}' if form else name
+
+
+def is_one_of_the_workdir(checkpoints: Sequence[str]) -> bool:
+  """Whether a single checkpoint is meant, of --workdir itself."""
+  return len(checkpoints) == 1 and bool(
+      re.fullmatch(r'latest|best|\d+', checkpoints[0]))
+
+
+def overrides() -> dict[str, Any]:
+  """{field: value} as given on the command line."""
+  return dict(config_flags.get_override_values(flags.FLAGS['config']))
+
+
+def load_configs(
+    paths: Sequence[str], overrides: Mapping[str, Any]
+) -> list[tuple[str, ConfigDict]]:
+  """Further configs, with the same fields overridden as in --config."""
+  loaded = []
+  for given in paths:
+    path, colon, form = given.partition(':')
+    if not os.path.isfile(path):
+      refuse(f'there is no config {path}: give --compare one of'
+             f' {_known_configs()}.')
+    try:
+      config = runpy.run_path(path)['get_config'](*([form] if colon else []))
+      config.lock().update_from_flattened_dict(overrides)
+    except (KeyError, TypeError, ValueError) as error:
+      refuse(f'--compare={given} cannot be used: {_one_line(error)}')
+    loaded.append((given, config))
+  return loaded
 
 
 def refuse(sentence: str) -> NoReturn:
@@ -61,8 +105,7 @@ def _one_line(error) -> str:
 
 def _known_configs() -> str:
   return ', '.join(sorted(
-      os.path.join('configs', name) for name in os.listdir('configs')
-      if name.endswith('.py'))) if os.path.isdir('configs') else 'configs/'
+      glob.glob('configs/**/*.py', recursive=True))) or 'configs/'
 
 
 def _wrong_type(error: str, path: str) -> str:

@@ -21,6 +21,10 @@ CURES = (
     ' config.optimizer.learning_rate; pixels of 0..255, not 0..1')
 
 
+class Diverged(InputError):
+  """A loss or a parameter is no finite number any more."""
+
+
 class Watch:
   """Sees the loss of every step."""
 
@@ -37,7 +41,7 @@ class Watch:
     """Takes the loss of `step`; `newest` is the newest checkpoint's step.
 
     Raises:
-      InputError: the loss is not finite.
+      Diverged: the loss is not finite.
     """
     if not math.isfinite(loss):
       raise _diverged(f'the loss is {loss}', step, newest)
@@ -57,7 +61,7 @@ class Watch:
 
 
 def must_be_finite(params: Any, step: int, newest: int | None) -> None:
-  """Raises InputError if a parameter of `step` is no finite number.
+  """Raises Diverged if a parameter of `step` is no finite number.
 
   The loss of a step is that of the parameters before it, so a step can break
   them and still have a fine loss.
@@ -72,9 +76,9 @@ def _all_finite(params):
   return jnp.stack([jnp.isfinite(leaf).all() for leaf in leaves]).all()
 
 
-def _diverged(what: str, step: int, newest: int | None) -> InputError:
+def _diverged(what: str, step: int, newest: int | None) -> Diverged:
   saved = ('no checkpoint had been saved' if newest is None
            else f'the newest checkpoint is of step {newest}')
-  return InputError(
+  return Diverged(
       f'{what} at step {step} and {saved}: lower config.optimizer.learning_rate'
       ' or look at the data, then run the same command in a new --workdir.')

@@ -11,26 +11,28 @@ ROOT = pathlib.Path(__file__).parent.parent
 ORDER = (
     {'errors'},
     {'rng', 'layers', 'augment', 'schedules', 'metrics'},
-    {'optimizer'},
+    {'optimizer', 'averages'},
     {'columns'},
     {'models'},
     {'step'},
     {'data'},
     {'checkpoint', 'journal', 'watch', 'preemption', 'machine', 'weights',
-     'describe'},
-    {'experiment'},
-    {'plain'},
-    {'evaluate', 'predict', 'retrieve', 'figures'},
-    {'train', 'bench', 'describe_task', 'prepare_task'},
+     'describe', 'claims'},
+    {'experiment', 'runs'},
+    {'plain', 'trained'},
+    {'evaluate', 'fine_tune', 'predictions', 'predict', 'retrieve'},
+    {'train', 'ensemble', 'bench', 'describe_task', 'export_task',
+     'prepare_task'},
+    {'compare', 'report', 'figures'},
     {'command_line'},
     {'launch'},
 )
 MATHEMATICS = {'rng', 'layers', 'columns', 'augment', 'optimizer', 'metrics',
-               'schedules', 'models', 'step'}
+               'averages', 'schedules', 'models', 'step'}
 READS_FLAGS = {'launch', 'command_line'}
 READS_CONFIG = READS_FLAGS | {
-    'experiment', 'train', 'evaluate', 'predict', 'retrieve', 'figures',
-    'bench', 'plain', 'describe_task', 'prepare_task'}
+    'experiment', 'train', 'evaluate', 'ensemble', 'predict', 'retrieve',
+    'figures', 'bench', 'plain', 'describe_task', 'prepare_task', 'compare'}
 
 FILES = [ROOT / 'launch.py', *sorted((ROOT / 'alexnet_jax').rglob('*.py'))]
 FILES = [file for file in FILES if file.exists()]

@@ -59,6 +59,10 @@ REFUSED = {
     'no folder': (
         experiment_with(data__name='folder', data__path='{new}'),
         ['{new}', '--config.data.path', 'train/CLASS']),
+    'no CIFAR-10': (
+        ['--config=configs/cifar10/net_19pct.py', '--config.data.path={new}'],
+        ['{new}', 'cifar-10-batches-py', 'cifar-10-batches-bin',
+         'train/CLASS', '--task=prepare']),
     'no path': (
         experiment_with(data__name='folder'), ["'folder'", 'data.path']),
     'unknown data': (
@@ -114,6 +118,49 @@ REFUSED = {
     'processes without a coordinator': (
         [*experiment_with(), '--num_processes=2', '--workdir={new}'],
         ['--num_processes', '--coordinator=HOST:PORT']),
+    'layer to leave out that is none': (
+        experiment_with(model__without=('conv1',)),
+        ["config.model.without names 'conv1'", 'conv2, conv3']),
+    'seven convolutions': (
+        experiment_with(model__kernels=(1, 2, 3, 4, 5, 6, 7)),
+        ['config.model.kernels has 7 numbers', '5, or 6']),
+    'sixth convolution without numbers': (
+        experiment_with(model__kernels=(4, 4, 4, 4, 4, 4)),
+        ['config.model.stddevs has 8 numbers', 'give 9']),
+    'layer that learns faster and is none': (
+        experiment_with(optimizer__layer_rates=(('fc9', 10.0),)),
+        ['config.optimizer.layer_rates', "'fc9'", 'fc8']),
+    'layer that decays and is none': (
+        experiment_with(optimizer__layer_decays=(('fc9', 0.1),)),
+        ['config.optimizer.layer_decays', "'fc9'", 'fc8']),
+    'five patches': (
+        experiment_with(run__views=5), ['config.run.views=5', '1, 9, 10']),
+    'form that an ablation has not': (
+        ['--config=configs/ablations/no_norm.py:large'],
+        ["no form 'large'", 'authors_2012, paper, small']),
+    'missing config to compare with': (
+        [Q, '--task=compare', '--compare=configs/paqer.py'],
+        ['configs/paqer.py', '--compare']),
+    'config to compare with that lacks a field': (
+        ['--config=configs/ablations/no_norm.py:small', '--task=compare',
+         '--config.model.within_map_size=3', '--compare=configs/paper.py'],
+        ['--compare=configs/paper.py', 'within_map_size']),
+    'seeds that are none': (
+        [Q, '--task=compare', '--seeds=0,x'], ['--seeds=0,x', '--seeds=0,1']),
+    'nothing to report': (
+        ['--task=report', '--workdir={photos}'], ['{photos}']),
+    'figure of no search': (
+        [Q, '--task=figure1', '--workdir={new}'],
+        ['--config=configs/cifar10/figure1.py']),
+    'start that is not there': (
+        [*experiment_with(), '--init_from={photos}/none', '--workdir={new}'],
+        ['--init_from={photos}/none', '--task=export']),
+    'weights of an ensemble of one': (
+        [*experiment_with(), '--task=evaluate', '--weights=search',
+         '--workdir={old}'], ['--weights=search', '--checkpoint']),
+    'export of nothing': (
+        [*experiment_with(), '--task=export', '--workdir={new}'],
+        ['{new}', 'no checkpoint']),
     'no logging': (
         experiment_with(run__log_every=0), ['config.run.log_every=0']),
     'another seed in the workdir': (
@@ -141,6 +188,10 @@ REFUSED = {
         [*experiment_with(data__name='folder', data__path='{photos}'),
          '--task=prepare'],
         ['--workdir=FOLDER']),
+    'comparison of a config with itself': (
+        [*experiment_with(), '--task=compare', f'--compare={Q[9:]}',
+         '--workdir={new}'],
+        ['configs/quickstart.py twice', 'each config once']),
     'loss that is no number': (
         [*experiment_with(optimizer__learning_rate=1e8, run__save_every=1,
                           run__evaluate_every=6), '--workdir={new}'],
