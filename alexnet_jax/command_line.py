@@ -21,15 +21,14 @@ def parse(argv: Sequence[str]) -> list[str]:
     refuse('no experiment was given: add --config=configs/quickstart.py or'
            f' another of {_known_configs()}.')
   if path and not os.path.isfile(path):
-    near = difflib.get_close_matches(path, _known_configs().split(', '), 2, 0.7)
-    hint = ' or '.join(near) or 'one of ' + _known_configs()
-    refuse(f'there is no config {path}: did you mean {hint}?')
+    refuse(_no_config(path))
   try:
     rest = flags.FLAGS(list(argv))
     if flags.FLAGS['config'].value is not None:
       flags.FLAGS['config'].value.is_locked  # noqa: B018 (loads the file)
   except flags.Error as error:
-    refuse(_wrong_type(str(error), path) or _one_line(error))
+    refuse(_wrong_type(str(error), path) or _of_the_config(str(error))
+           or _one_line(error))
   except (AttributeError, KeyError):
     refuse(_unknown_fields(argv, path) or _one_line(sys.exc_info()[1]))
   except (TypeError, ValueError) as error:
@@ -82,8 +81,7 @@ def load_configs(
   for given in paths:
     path, colon, form = given.partition(':')
     if not os.path.isfile(path):
-      refuse(f'there is no config {path}: give --compare one of'
-             f' {_known_configs()}.')
+      refuse(_no_config(path))
     try:
       config = runpy.run_path(path)['get_config'](*([form] if colon else []))
       config.lock().update_from_flattened_dict(overrides)
@@ -103,9 +101,16 @@ def _one_line(error) -> str:
   return re.sub(r'\s+', ' ', str(error)).strip()
 
 
+def _no_config(path: str) -> str:
+  known = glob.glob('configs/**/*.py', recursive=True)
+  near = difflib.get_close_matches(path, known, 2, 0.7)
+  hint = ' or '.join(near) or 'one of ' + _known_configs()
+  return f'there is no config {path}: did you mean {hint}?'
+
+
 def _known_configs() -> str:
-  return ', '.join(sorted(
-      glob.glob('configs/**/*.py', recursive=True))) or 'configs/'
+  return ', '.join([*sorted(glob.glob('configs/*.py')),
+                    *sorted(glob.glob('configs/*/'))]) or 'configs/'
 
 
 def _wrong_type(error: str, path: str) -> str:
@@ -132,6 +137,13 @@ def _unknown_fields(argv: Sequence[str], path: str) -> str:
               else f'it has {", ".join(known)}.')
       return f'{path} has no field {field!r}: {hint}'
   return ''
+
+
+def _of_the_config(error: str) -> str:
+  """What a config file said itself, such as of its form behind the colon."""
+  said = re.split(r'^ValueError: ', error, flags=re.MULTILINE)
+  parsing = 'Error whilst parsing config file' in error
+  return _one_line(said[-1]) if parsing and len(said) > 1 else ''
 
 
 def _initials(field: str) -> str:

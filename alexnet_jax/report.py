@@ -95,7 +95,9 @@ def rows(claimed: Iterable[Claim], found: Sequence[Run]) -> list[Row]:
   """Each claim with each form, data set and length that was run, or alone."""
   table = []
   for claim in claimed:
-    groups = [own for own in grouped(found) if own[0].name == claim.config]
+    # A ratio is not of a run but of many; see `figures`.
+    groups = [own for own in grouped(found)
+              if own[0].name == claim.config and not claim.ratio]
     table += [_row(claim, own, found) for own in groups] or [Row(claim)]
   return table
 

@@ -31,8 +31,9 @@ MATHEMATICS = {'rng', 'layers', 'columns', 'augment', 'optimizer', 'metrics',
                'averages', 'schedules', 'models', 'step'}
 READS_FLAGS = {'launch', 'command_line'}
 READS_CONFIG = READS_FLAGS | {
-    'experiment', 'train', 'evaluate', 'ensemble', 'predict', 'retrieve',
-    'figures', 'bench', 'plain', 'describe_task', 'prepare_task', 'compare'}
+    'experiment', 'trained', 'train', 'evaluate', 'ensemble', 'predict',
+    'retrieve', 'figures', 'bench', 'plain', 'describe_task', 'prepare_task',
+    'compare'}
 
 FILES = [ROOT / 'launch.py', *sorted((ROOT / 'alexnet_jax').rglob('*.py'))]
 FILES = [file for file in FILES if file.exists()]

@@ -247,6 +247,8 @@ def test_the_head_tells_whose_data_the_numbers_are_of(folder, tmp_path):
 def test_figure_1_has_its_ratio(tmp_path):
   write(tmp_path / 'figure', 'cifar10/figure1', 0, 0.5, form='',
         flags='--config.data.path=/data/cifar')
+  write(tmp_path / 'figure', 'cifar10/figure1', 1, 0.5, form='',
+        flags='--config.optimizer.learning_rate=0.1')
   at = tmp_path / 'figure/cifar10_figure1/figure1.json'
   at.write_text(json.dumps({
       'ratio': 4.5, 'ratio_sign': '>', 'seed': 0, 'nonlinearities': {

@@ -10,9 +10,10 @@ from alexnet_jax import compare, runs, train
 from alexnet_jax.errors import InputError
 from alexnet_jax.runs import Estimate, Run
 
-FIRST, SECOND = 'configs/quickstart.py', 'configs/ablations/tanh.py:small'
+FIRST, SECOND = 'configs/quickstart.py', 'configs/trials/faster.py:small'
 SEEDS = (0, 1)
-# One column and one patch: most of the time goes into compilation.
+# One column and one patch, and configs that differ in nothing but the rate:
+# most of the time goes into compilation.
 SHORT = {'model.num_columns': 1, 'run.views': 1, 'run.steps': 3,
          'run.evaluate_every': 3, 'run.log_every': 1}
 OVERRIDES = {'run.steps': 3}
@@ -22,7 +23,7 @@ def both(**fields):
   """Two tiny configs, of which the second names other examples."""
   return [(FIRST, tiny.config(SHORT)),
           (SECOND, tiny.config(SHORT | {
-              'model.nonlinearity': 'tanh', 'data.train_examples': 48,
+              'optimizer.learning_rate': 0.02, 'data.train_examples': 48,
               **fields}))]
 
 
@@ -52,7 +53,7 @@ def compared(tmp_path_factory):
 def workdirs(folder):
   return {(path, seed): os.path.join(folder, name, f'seed_{seed}')
           for path, name in ((FIRST, 'quickstart'),
-                             (SECOND, 'ablations/tanh-small'))
+                             (SECOND, 'trials/faster-small'))
           for seed in SEEDS}
 
 
@@ -157,7 +158,7 @@ def test_runs_of_other_experiments_are_refused_before_the_first_goes_on(
   monkeypatch.setattr(train, 'train', None)
   with pytest.raises(InputError) as error:
     run(both(**{'optimizer.momentum': 0.5}), compared[0])
-  for part in (SECOND, 'config.optimizer.momentum=0.9', 'tanh-small/seed_0'):
+  for part in (SECOND, 'config.optimizer.momentum=0.9', 'faster-small/seed_0'):
     assert part in str(error.value)
 
 

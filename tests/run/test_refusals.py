@@ -138,9 +138,15 @@ REFUSED = {
     'form that an ablation has not': (
         ['--config=configs/ablations/no_norm.py:large'],
         ["no form 'large'", 'authors_2012, paper, small']),
+    'run that was never logged': (
+        ['--config=configs/logged_run.py:144'],
+        ["'144'", '145-2010', 'behind the colon']),
+    'network to fine-tune that is none': (
+        ['--config=configs/fine_tune.py:quickstrat'],
+        ["'quickstrat'", 'quickstart']),
     'missing config to compare with': (
         [Q, '--task=compare', '--compare=configs/paqer.py'],
-        ['configs/paqer.py', '--compare']),
+        ['configs/paqer.py', 'did you mean configs/paper.py']),
     'config to compare with that lacks a field': (
         ['--config=configs/ablations/no_norm.py:small', '--task=compare',
          '--config.model.within_map_size=3', '--compare=configs/paper.py'],
