@@ -19,6 +19,7 @@ thousand photos. To train the full layers only, add
     --config.optimizer.frozen="('conv1','conv2','conv3','conv4','conv5')"
 """
 
+import difflib
 import glob
 import importlib
 import os
@@ -61,7 +62,8 @@ def _config(base: str) -> ConfigDict:
       os.path.relpath(path, folder).removesuffix('.py') for path in
       glob.glob(os.path.join(folder, '**', '*.py'), recursive=True))
   if name not in names:
-    raise ValueError(f'there is no config {name!r} to fine-tune: give one of'
-                     f' {", ".join(names)} behind the colon.')
+    near = difflib.get_close_matches(name, names, 2) or names
+    raise ValueError(f'there is no config {name!r} to fine-tune: give'
+                     f' {" or ".join(near)} behind the colon.')
   module = importlib.import_module('configs.' + name.replace('/', '.'))
   return module.get_config(*([form] if form else []))

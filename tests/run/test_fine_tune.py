@@ -289,7 +289,7 @@ def test_a_network_is_tuned_in_the_form_it_was_trained_in(base):
 
 
 def test_a_form_that_is_none_is_refused():
-  with pytest.raises(ValueError, match="'quickstrat'.* quickstart.* colon"):
+  with pytest.raises(ValueError, match="'quickstrat'.* give quickstart behind"):
     config_of('fine_tune', 'quickstrat')
   with pytest.raises(ValueError, match="'fall2010'.* fall2011 or fall2009"):
     config_of('six_conv_many_classes', 'fall2010')

@@ -23,7 +23,8 @@ REFUSED = {
         ["'optimizer.learning_rat'", 'did you mean optimizer.learning_rate']),
     'abbreviated field': (
         [Q, '--config.optimizer.lr=0.1'],
-        ["'optimizer.lr'", 'did you mean optimizer.learning_rate?']),
+        ["'optimizer.lr'", 'did you mean optimizer.learning_rate or',
+         'optimizer.layer_rates?']),
     'mistyped section': (
         [Q, '--config.optimiser.momentum=0.5'],
         ["'optimiser.momentum'", 'did you mean optimizer.momentum']),
@@ -161,12 +162,19 @@ REFUSED = {
     'start that is not there': (
         [*experiment_with(), '--init_from={photos}/none', '--workdir={new}'],
         ['--init_from={photos}/none', '--task=export']),
+    'start that holds no weights': (
+        [*experiment_with(), '--init_from=README.md', '--workdir={new}'],
+        ['README.md cannot be read as weights', '--task=export']),
     'weights of an ensemble of one': (
         [*experiment_with(), '--task=evaluate', '--weights=search',
          '--workdir={old}'], ['--weights=search', '--checkpoint']),
     'export of nothing': (
         [*experiment_with(), '--task=export', '--workdir={new}'],
         ['{new}', 'no checkpoint']),
+    'export into a folder': (
+        [*experiment_with(), '--task=export', '--workdir={old}',
+         '--out={photos}'],
+        ['--out={photos} is a folder', '{photos}/weights.npz']),
     'no logging': (
         experiment_with(run__log_every=0), ['config.run.log_every=0']),
     'another seed in the workdir': (
