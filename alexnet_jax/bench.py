@@ -31,6 +31,7 @@ def bench(config: ConfigDict, plain: bool) -> dict[str, Any]:
   """
   source = experiment.open_split(config, 'train')
   built = experiment.build(config, len(source.class_names), len(source))
+  plain_form = in_plain_form(config, built) if plain else None
   found = data_statistics.statistics(source, limit=64)
   pixels = augment.pixels(found.mean, found.covariance)
   state = experiment.new_state(config, built, pixels)
@@ -50,7 +51,7 @@ def bench(config: ConfigDict, plain: bool) -> dict[str, Any]:
       compiled, another(),
       lambda: experiment.to_device(next(batches), built.mesh))
   if plain:
-    same = experiment.train_step(config, in_plain_form(config, built))
+    same = experiment.train_step(config, plain_form)
     rows['plain form'] = Row(same, another(), lambda: fixed)
     rows['plain, as it comes'] = Plain((
         config, built.num_classes, len(source), pixels, first))

@@ -13,6 +13,12 @@ import time
 from typing import Any
 
 from alexnet_jax import machine
+from alexnet_jax.errors import InputError
+
+# What the plain form is written for, besides columns, widths and norm.
+PLAIN = {'name': 'alexnet', 'nonlinearity': 'relu', 'response_norm': True,
+         'overlapping_pooling': True, 'dropout': True, 'without': (),
+         'bottleneck': 0}
 
 
 class Plain:
@@ -62,10 +68,20 @@ def main() -> None:
 
 
 def in_plain_form(config, built):
-  """The same experiment on the network as one would first write it."""
+  """The same experiment on the network as one would first write it.
+
+  Raises:
+    InputError: a network that was not written that way.
+  """
   from alexnet_jax.models import grouped
 
   model = config.model
+  for field, value in PLAIN.items():
+    if model[field] != value:
+      raise InputError(
+          f'--plain knows no network with config.model.{field}='
+          f'{model[field]!r}: give {value!r} as in configs/paper.py, or leave'
+          ' --plain out.')
   apply = grouped.build(
       model.num_columns, tuple(model.crossings), model.norm_k, model.norm_n,
       model.norm_alpha, model.norm_beta)

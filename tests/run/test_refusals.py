@@ -168,6 +168,10 @@ REFUSED = {
     'weights of an ensemble of one': (
         [*experiment_with(), '--task=evaluate', '--weights=search',
          '--workdir={old}'], ['--weights=search', '--checkpoint']),
+    'plain form of another network': (
+        [*experiment_with(model__nonlinearity='tanh'), '--task=bench',
+         '--plain'],
+        ["config.model.nonlinearity='tanh'", "'relu'", '--plain']),
     'export of nothing': (
         [*experiment_with(), '--task=export', '--workdir={new}'],
         ['{new}', 'no checkpoint']),
