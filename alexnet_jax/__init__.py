@@ -10,6 +10,7 @@ Reading order, with the paper open:
     optimizer.py            5      the update rule and the learning rate
     step.py                        one update, one evaluation
     train.py                       a run: a fold of the step over batches
+    compare.py, report.py   3-7    many runs, beside the paper's numbers
 
 Letters for axes: B batch, H height, W width, C maps per column, K columns.
 Words: a column is the half of the net on one GPU; a crossing is a layer that

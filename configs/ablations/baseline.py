@@ -10,7 +10,8 @@ Without a form it is `authors_2012.py`, the net of the program's own ablations;
 patches and for 12 epochs, so that a CPU can run them all.
 
 Claim: 40.66 % top-1 and 18.21 % top-5 error (#145, ILSVRC-2012 validation, ten
-patches). Measured: not run on ImageNet; `small` is in the README.
+patches). Measured: not run on ImageNet; `small` on 12,500 photographs of 50
+classes of Tiny ImageNet, seeds 0 and 1: 81.5 ± 0.7 / 52.8 ± 0.1.
 """
 
 from ml_collections import ConfigDict

@@ -4,7 +4,7 @@
       --config.data.path=RECORDS
 
 Claim: none; the pattern is "a problem for cross-validation" (3.2).
-Measured: not run on ImageNet; the form `small` is in the README.
+Measured: not run.
 """
 
 from ml_collections import ConfigDict

@@ -5,7 +5,8 @@
 
 Claim: none; the pattern is "a problem for cross-validation" (3.2). 62,378,344
 parameters.
-Measured: not run on ImageNet; the form `small` is in the README.
+Measured: not run on ImageNet; `small` on Tiny ImageNet (README), seeds 0 and 1:
++5.5 ± 0.2 / +8.0 ± 1.2 against its baseline.
 """
 
 from ml_collections import ConfigDict

@@ -13,7 +13,7 @@ The widths are #129's: conv3 and conv4 have twice as many kernels in all as with
 two columns, conv1 a third more, the other layers as many. 62,423,528 parameters
 against its 61,557,992: here conv3 reads all columns, there the other one of a
 pair (884,736 more); and there conv2 has a second, blurred input (19,200 less).
-Measured: not run on ImageNet; the form `small` is in the README.
+Measured: not run.
 """
 
 from ml_collections import ConfigDict

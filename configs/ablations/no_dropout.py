@@ -5,7 +5,8 @@
 
 Claim: "substantial overfitting", and half the iterations to converge. No
 error is given.
-Measured: not run on ImageNet; the form `small` is in the README.
+Measured: not run on ImageNet; `small` on Tiny ImageNet (README), seeds 0 and 1:
+-7.4 ± 0.0 / -9.7 ± 1.0 against its baseline.
 """
 
 from ml_collections import ConfigDict

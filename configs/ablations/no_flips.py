@@ -5,7 +5,7 @@
 
 Claim: "substantial overfitting" without crops and reflections (4.1). No
 error is given.
-Measured: not run on ImageNet; the form `small` is in the README.
+Measured: not run.
 """
 
 from ml_collections import ConfigDict

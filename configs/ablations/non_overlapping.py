@@ -5,7 +5,8 @@
 
 Claim: 0.4 % more top-1 and 0.3 % more top-5 error (program: 41.06 / 18.51).
 Less padding in conv2 and conv5 keeps the pooled sizes.
-Measured: not run on ImageNet; the form `small` is in the README.
+Measured: not run on ImageNet; `small` on Tiny ImageNet (README), seeds 0 and 1:
++1.9 ± 0.7 / +3.2 ± 1.9 against its baseline.
 """
 
 from ml_collections import ConfigDict

@@ -6,7 +6,8 @@
 Claim: 1.7 % more top-1 and 1.2 % more top-5 error than two columns (program:
 39.17 / 18.23 against 37.47 / 17.00). conv5 and the full layers keep their size
 (footnote 2).
-Measured: not run on ImageNet; the form `small` is in the README.
+Measured: not run on ImageNet; `small` on Tiny ImageNet (README), seeds 0 and 1:
++5.0 ± 2.8 / +5.4 ± 3.9 against its baseline.
 """
 
 from ml_collections import ConfigDict

@@ -5,7 +5,8 @@
 
 Claim: saturating nonlinearities learn "much slower"; six times, on CIFAR-10
 (`configs/cifar10/figure1.py`). No error is given.
-Measured: not run on ImageNet; the form `small` is in the README.
+Measured: not run on ImageNet; `small` on Tiny ImageNet (README), seeds 0 and 1:
++7.4 ± 1.0 / +11.2 ± 0.1 against its baseline.
 """
 
 from ml_collections import ConfigDict

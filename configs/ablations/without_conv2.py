@@ -5,7 +5,7 @@
 
 Claim: "removing any of the middle layers results in a loss of about 2%" top-1.
 Its pooling stays, over the layer below.
-Measured: not run on ImageNet; the form `small` is in the README.
+Measured: not run.
 """
 
 from ml_collections import ConfigDict

@@ -5,7 +5,8 @@
 
 Claim: "removing any of the middle layers results in a loss of about 2%" top-1.
 conv4 reads both columns in its place.
-Measured: not run on ImageNet; the form `small` is in the README.
+Measured: not run on ImageNet; `small` on Tiny ImageNet (README), seeds 0 and 1:
+-0.7 ± 0.9 / -1.3 ± 0.8 against its baseline.
 """
 
 from ml_collections import ConfigDict

@@ -4,7 +4,8 @@
       --config.data.path=RECORDS
 
 Claim: "removing any of the middle layers results in a loss of about 2%" top-1.
-Measured: not run on ImageNet; the form `small` is in the README.
+Measured: not run on ImageNet; `small` on Tiny ImageNet (README), seeds 0 and 1:
+-0.4 ± 0.6 / -1.1 ± 0.3 against its baseline.
 """
 
 from ml_collections import ConfigDict

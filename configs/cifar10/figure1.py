@@ -56,6 +56,6 @@ def get_config(nonlinearity: str = 'relu') -> ConfigDict:
   config.figure1 = ConfigDict({
       'nonlinearities': ('relu', 'tanh'),
       'learning_rates': (0.001, 0.003, 0.01, 0.03, 0.1),
-      'rounds': ((1.0, 2), (2.0, 1)),  # (epochs, how many go on)
+      'rounds': ((1.0, 2), (12.0, 1)),  # (epochs, how many go on)
   })
   return config
