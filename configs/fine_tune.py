@@ -17,6 +17,12 @@ times as fast as the rest, conv1 ten times as slowly, as the authors began
 thousand photos. To train the full layers only, add
 
     --config.optimizer.frozen="('conv1','conv2','conv3','conv4','conv5')"
+
+Measured on 50 CIFAR-10 photos (as JPEG) of each of its 10 classes, from
+`ablations/baseline:small` after 12 epochs of 12,500 Tiny ImageNet images:
+61.2 % top-1 error with ten patches, 67.0 % with the convolutions frozen, 64.2 %
+with all layers fresh. At rate 0.003 it is 57.4 % against 61.6 %. One run each,
+tested on 500 photos, which is a standard error of 2 %.
 """
 
 import difflib

@@ -23,8 +23,8 @@ REFUSED = {
         ["'optimizer.learning_rat'", 'did you mean optimizer.learning_rate']),
     'abbreviated field': (
         [Q, '--config.optimizer.lr=0.1'],
-        ["'optimizer.lr'", 'did you mean optimizer.learning_rate or',
-         'optimizer.layer_rates?']),
+        ["'optimizer.lr'", 'did you mean optimizer.layer_rates or'
+         ' optimizer.learning_rate?']),
     'mistyped section': (
         [Q, '--config.optimiser.momentum=0.5'],
         ["'optimiser.momentum'", 'did you mean optimizer.momentum']),
