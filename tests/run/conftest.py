@@ -17,16 +17,15 @@ def compiled(tmp_path_factory):
 @pytest.fixture(scope='module', autouse=True)
 def compile_quickly(compiled):
   """Most of the time of a tiny run is its compilation."""
-  _compile(compiled, 0.0, True)
+  _keep_compiled(compiled, 0.0)
   yield
-  _compile(None, 1.0, False)
+  _keep_compiled(None, 1.0)
 
 
-def _compile(cache, worth_seconds, roughly):
+def _keep_compiled(cache, worth_seconds):
   jax.config.update('jax_compilation_cache_dir', cache)
   jax.config.update('jax_persistent_cache_min_compile_time_secs',
                     worth_seconds)
-  jax.config.update('jax_disable_most_optimizations', roughly)
   compilation_cache.reset_cache()
 
 

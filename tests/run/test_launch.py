@@ -86,6 +86,6 @@ def test_bench_prints_speeds(compiled):
 
 def test_help_names_tasks_and_flags(compiled):
   _, out, _ = program.finish(program.start(['--help'], compiled))
-  for part in ('--config', '--workdir', 'train|evaluate|describe|prepare|bench',
+  for part in ('--config', '--workdir', 'train|evaluate|compare',
                '--checkpoint'):
     assert part in out
