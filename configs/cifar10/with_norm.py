@@ -9,7 +9,8 @@ The net of `conv_local_11pct.py` and the 160 epochs of `conv_local_13pct.py`,
 which for this net is nowhere reported. `without_norm.py` is this file less the
 norm.
 
-Claim: see there. Measured: not run.
+Claim: see there. Measured: 31.0 % after 6 epochs, the rates falling in the last
+two, on CIFAR-10 as JPEG files, one seed; 160 epochs not run.
 """
 
 from ml_collections import ConfigDict
