@@ -9,8 +9,8 @@ Claim: 13 % error without, 11 % with response normalization. The program's two
 nets behind these numbers differ in more than the norm (`conv_local_11pct.py`);
 here everything else is equal.
 
-Measured: 31.4 % after 6 epochs, +0.5 against `with_norm.py`, on CIFAR-10 as JPEG
-files, one seed; 160 epochs not run:
+Measured: 31.4 % after 6 epochs, +0.5 against `with_norm.py`, on CIFAR-10 as
+JPEG files, one seed; 160 epochs not run:
 
     python launch.py --task=compare --config=configs/cifar10/with_norm.py \
       --compare=configs/cifar10/without_norm.py --config.data.path=CIFAR10 \
