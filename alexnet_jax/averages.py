@@ -39,9 +39,8 @@ def errors(probabilities: np.ndarray, labels: np.ndarray) -> dict[str, float]:
   for start in range(0, len(labels), 1024):
     scores, own = (jnp.asarray(of_all[start : start + 1024])
                    for of_all in (probabilities, labels))
-    smallest = jnp.finfo(scores.dtype).tiny
-    sums = metrics.add(sums, metrics.classification_sums(
-        jnp.log(jnp.maximum(scores, smallest)), own, jnp.ones(len(own), bool)))
+    sums = metrics.add(sums, metrics.averaged_sums(
+        scores, own, jnp.ones(len(own), bool)))
   return metrics.means(sums)
 
 

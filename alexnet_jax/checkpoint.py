@@ -87,11 +87,16 @@ def about(manager: ocp.CheckpointManager, step: int) -> About:
   return About(**kept)._replace(class_names=tuple(kept['class_names']))
 
 
+def exists(workdir: str) -> bool:
+  """Whether anything was ever saved in the workdir."""
+  folder = os.path.join(workdir, FOLDER)
+  return os.path.isdir(folder) and any(
+      name.isdigit() for name in os.listdir(folder))
+
+
 def must_exist(workdir: str) -> None:
   """Raises InputError if nothing was ever saved in the workdir."""
-  folder = os.path.join(workdir, FOLDER)
-  if not os.path.isdir(folder) or not any(
-      name.isdigit() for name in os.listdir(folder)):
+  if not exists(workdir):
     raise InputError(
         f'{workdir} holds no checkpoint: give the workdir of a run'
         ' that has saved one, or train with --task=train.')

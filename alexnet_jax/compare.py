@@ -198,24 +198,19 @@ def _refuse_twice(paths):
 
 def _refuse_another(workdir, config):
   """What `train` refuses as well, but in its turn."""
-  written = os.path.join(workdir, journal.CONFIG)
-  saved = os.path.join(workdir, checkpoint.FOLDER)
-  if os.path.exists(written) and os.path.isdir(saved) and any(
-      name.isdigit() for name in os.listdir(saved)):
-    with open(written, encoding='utf-8') as file:
-      there = checkpoint.About(json.load(file), (), 0)
-    checkpoint.refuse_another(workdir, there, config.to_dict())
+  there = journal.read_config(workdir)
+  if there and checkpoint.exists(workdir):
+    checkpoint.refuse_another(
+        workdir, checkpoint.About(there, (), 0), config.to_dict())
 
 
 def _is_finished(run):
   if runs.read(run.workdir) is None:
     return False
-  with open(os.path.join(run.workdir, journal.CONFIG),
-            encoding='utf-8') as file:
-    there = json.load(file)
   here = json.loads(json.dumps(run.config.to_dict()))
   return checkpoint.first_difference(
-      there, here, [*checkpoint.IDENTITY, 'run']) is None
+      journal.read_config(run.workdir), here,
+      [*checkpoint.IDENTITY, 'run']) is None
 
 
 def _write(workdir, trained, table):

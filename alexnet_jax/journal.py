@@ -130,6 +130,15 @@ def read(workdir: str) -> list[dict[str, Any]]:
     return [line for line in map(_parsed, file) if line]
 
 
+def read_config(workdir: str) -> dict[str, Any] | None:
+  """A run's resolved config, as JSON knows it; None where nothing ran."""
+  path = os.path.join(workdir, CONFIG)
+  if not os.path.exists(path):
+    return None
+  with open(path, encoding='utf-8') as file:
+    return json.load(file)
+
+
 def finished(workdir: str) -> dict[str, Any] | None:
   """The line of a run's last test, or None if it has not come to its end."""
   tests = [line for line in read(workdir) if line['kind'] == 'test']

@@ -28,6 +28,15 @@ def classification_sums(
           for name, value in values.items()}
 
 
+def averaged_sums(
+    probabilities: jax.Array, labels: jax.Array, valid: jax.Array
+) -> Sums:
+  """The same of averaged softmax outputs, which may be nought."""
+  smallest = jnp.finfo(probabilities.dtype).tiny
+  return classification_sums(
+      jnp.log(jnp.maximum(probabilities, smallest)), labels, valid)
+
+
 def top_credit(scores: jax.Array, labels: jax.Array, k: int) -> jax.Array:
   """1 if the label is among the k best, a fair share of it where classes tie.
 

@@ -1,6 +1,5 @@
 """Finished runs as their workdirs tell them, and means over their seeds."""
 
-import json
 import os
 import re
 import shlex
@@ -8,7 +7,7 @@ import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from alexnet_jax import claims, journal
+from alexnet_jax import augment, claims, journal
 
 # Overrides that do not make two runs different: seeds are averaged over, and
 # that data and steps are the same is seen in the run itself.
@@ -78,16 +77,11 @@ class Run(NamedTuple):
 
 def read(workdir: str) -> Run | None:
   """The run of a workdir, None if it is none or has not come to its end."""
-  files = [os.path.join(workdir, name) for name in (
-      journal.METRICS, journal.CONFIG, journal.COMMAND)]
-  if not all(map(os.path.exists, files)):
+  command_file = os.path.join(workdir, journal.COMMAND)
+  config, last = journal.read_config(workdir), journal.finished(workdir)
+  if config is None or last is None or not os.path.exists(command_file):
     return None
-  last = journal.finished(workdir)
-  if last is None:
-    return None
-  with open(files[1], encoding='utf-8') as file:
-    config = json.load(file)
-  with open(files[2], encoding='utf-8') as file:
+  with open(command_file, encoding='utf-8') as file:
     given = parse(file.read())
   errors = {name: value for name, value in last.items()
             if name not in ('step', 'kind')}
@@ -169,7 +163,7 @@ def patches(runs: Iterable[Run]) -> list[str]:
   suffix = '_crop_top1_error'
   each = [{name.removesuffix(suffix) for name in run.errors
            if name.endswith(suffix)} for run in runs]
-  return [name for name in ('one', 'nine', 'ten') if all(
+  return [name for name in augment.VIEWS.values() if all(
       name in names for names in each)]
 
 

@@ -150,8 +150,6 @@ def make_evaluation_step(
 
   def evaluation_step(params, pixels, batch):
     mean = mean_over_views(model, views, params, pixels, batch['image'])
-    smallest = jnp.finfo(mean.dtype).tiny
-    return metrics.classification_sums(
-        jnp.log(jnp.maximum(mean, smallest)), batch['label'], batch['valid'])
+    return metrics.averaged_sums(mean, batch['label'], batch['valid'])
 
   return jax.jit(evaluation_step)

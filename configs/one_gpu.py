@@ -11,7 +11,7 @@ Half the kernels in conv1 to conv4; conv5 and the full layers keep their size
 
 from ml_collections import ConfigDict
 
-from configs import paper
+from configs.ablations import one_column
 
 CLAIM = {
     'what': 'one GPU, half the kernels',
@@ -24,8 +24,4 @@ CLAIM = {
 
 
 def get_config() -> ConfigDict:
-  config = paper.get_config()
-  config.model.num_columns = 1
-  config.model.kernels = (48, 128, 192, 192, 256)
-  config.model.neurons = (4096, 4096)
-  return config
+  return one_column.get_config('paper')

@@ -186,11 +186,9 @@ def _done(curve, steps, goal):
 
 def _refuse_another(at, own):
   """What `train` refuses as well, also where nothing is left to train."""
-  path = os.path.join(at, journal.CONFIG)
-  if not os.path.exists(path):
+  there = journal.read_config(at)
+  if there is None:
     return
-  with open(path, encoding='utf-8') as file:
-    there = json.load(file)
   checkpoint.refuse_another(
       at, checkpoint.About(there, (), 0), own.to_dict())
   logged = there['run']['log_every']
