@@ -1,7 +1,8 @@
 """python launch.py --config=configs/quickstart.py [--task=...] [--workdir=...]
 
 Every field of a config can be set on the command line after --config:
---config.optimizer.learning_rate=0.005
+--config.optimizer.learning_rate=0.005. What looks into a trained network needs
+no config, only its workdir: --task=predict --workdir=RUN --images a.jpg b.jpg
 """
 
 import os
@@ -21,7 +22,8 @@ from alexnet_jax import command_line  # noqa: E402
 from alexnet_jax.errors import InputError  # noqa: E402
 
 TASKS = ('train', 'evaluate', 'compare', 'report', 'figure1', 'describe',
-         'prepare', 'export', 'bench')
+         'prepare', 'export', 'bench', 'predict', 'figure3', 'features',
+         'retrieve', 'codes', 'projections')
 
 # Without a default: overrides are parsed when app.run parses, where a mistyped
 # field can be answered in one sentence.
@@ -33,8 +35,8 @@ _WORKDIR = flags.DEFINE_string(
 _INIT_FROM = flags.DEFINE_string(
     'init_from', '', 'train: start from the parameters of a workdir or .npz.')
 _CHECKPOINT = flags.DEFINE_multi_string(
-    'checkpoint', ['latest'], 'evaluate, export: latest, best, a step of the'
-    ' workdir, or WORKDIR or WORKDIR@best; repeat it for an ensemble.')
+    'checkpoint', ['latest'], 'latest, best or a step of the workdir; evaluate:'
+    ' also WORKDIR or WORKDIR@best; repeat it for an ensemble.')
 _WEIGHTS = flags.DEFINE_string(
     'weights', '', 'evaluate: of the ensemble, 0.5,0.5 or search.')
 _PREDICTIONS = flags.DEFINE_string(
@@ -43,8 +45,40 @@ _COMPARE = flags.DEFINE_multi_string(
     'compare', [], 'compare: a config to set beside --config; repeat it.')
 _SEEDS = flags.DEFINE_string('seeds', '0', 'compare: such as 0,1,2.')
 _OUT = flags.DEFINE_string(
-    'out', '', 'report, figure1, export: the file to write.')
-_JSON = flags.DEFINE_bool('json', False, 'describe: print JSON.')
+    'out', '', 'The file, features: the folder, to write.')
+_JSON = flags.DEFINE_bool('json', False, 'describe, predict: print JSON.')
+_IMAGES = flags.DEFINE_multi_string(
+    'images', [], 'predict, retrieve: pictures and folders of them; more may'
+    ' follow.')
+_FIGURE = flags.DEFINE_string(
+    'figure', '', 'predict, retrieve: draw Figure 4 into this file.')
+_VIEWS = flags.DEFINE_integer(
+    'views', 10, 'predict: patches averaged, 10, 9 or 1.')
+_WORDS = flags.DEFINE_string(
+    'words', '', 'A file with a line "CLASS its, words" for each class.')
+_KERNELS = flags.DEFINE_string(
+    'kernels', '', 'figure3: an .npz, .npy or .safetensors file instead of a'
+    ' run; an array in it behind a colon.')
+_PER_KERNEL = flags.DEFINE_bool(
+    'per_kernel', False, 'figure3: stretch the contrast of each kernel alone.')
+_DATA = flags.DEFINE_string(
+    'data', '', "features, retrieve, projections: records or a folder in place"
+    " of the run's own data.")
+_SPLIT = flags.DEFINE_enum(
+    'split', '', ('', 'train', 'validation'), 'features: only one of the two.')
+_FEATURES = flags.DEFINE_string(
+    'features', '', 'retrieve, codes: what --task=features wrote;'
+    ' WORKDIR/features if not given.')
+_QUERIES = flags.DEFINE_integer(
+    'queries', 5, 'retrieve: how many validation images to ask for, if no'
+    ' --images are given.')
+_NEIGHBOURS = flags.DEFINE_integer(
+    'neighbours', 6, 'retrieve: how many to find for each.')
+_LAYERS = flags.DEFINE_string(
+    'layers', '', 'projections: such as conv2,conv5; all convolutions if not'
+    ' given.')
+_MAPS = flags.DEFINE_string(
+    'maps', '8', 'projections: how many maps of a layer, or which: 3,17,40.')
 _PLAIN = flags.DEFINE_bool(
     'plain', False, 'bench: against the network in its plain form as well.')
 _COORDINATOR = flags.DEFINE_string(
@@ -55,7 +89,7 @@ _PROCESS = flags.DEFINE_integer('process', 0, 'Which one this is.')
 
 def main(argv: list[str]) -> None:
   """Starts the processes and picks the task."""
-  del argv
+  images = [*_IMAGES.value, *argv[1:]]
   logging.set_verbosity(logging.ERROR)  # Orbax tells every move otherwise
   if not _COORDINATOR.value and (_NUM_PROCESSES.value > 1 or _PROCESS.value):
     command_line.refuse(
@@ -112,6 +146,30 @@ def main(argv: list[str]) -> None:
       case 'bench':
         from alexnet_jax import bench
         bench.bench(config, _PLAIN.value)
+      case 'predict':
+        from alexnet_jax import predict
+        predict.predict(workdir, _CHECKPOINT.value[0], images, _VIEWS.value,
+                        _WORDS.value, _FIGURE.value, _JSON.value)
+      case 'figure3':
+        from alexnet_jax.figures import figure3
+        figure3.figure3(workdir, _CHECKPOINT.value[0], _KERNELS.value,
+                        _OUT.value, _PER_KERNEL.value)
+      case 'features':
+        from alexnet_jax import features
+        features.features(workdir, _CHECKPOINT.value[0], _DATA.value,
+                          _SPLIT.value, _OUT.value)
+      case 'retrieve':
+        from alexnet_jax import retrieve
+        retrieve.retrieve(workdir, images, _QUERIES.value, _NEIGHBOURS.value,
+                          _FEATURES.value, _DATA.value, _WORDS.value,
+                          _FIGURE.value)
+      case 'codes':
+        from alexnet_jax import codes
+        codes.codes(config, workdir, _FEATURES.value, _OUT.value, command)
+      case 'projections':
+        from alexnet_jax.figures import projections
+        projections.projections(workdir, _CHECKPOINT.value[0], _DATA.value,
+                                _LAYERS.value, _MAPS.value, _OUT.value)
   except InputError as error:
     command_line.refuse(str(error))
 

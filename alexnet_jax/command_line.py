@@ -12,17 +12,32 @@ from typing import Any, NoReturn
 from absl import flags
 from ml_collections import ConfigDict, config_flags
 
+# What these need to know is in the workdir of a run.
+WITHOUT_CONFIG = ('report', 'predict', 'figure3', 'features', 'retrieve',
+                  'projections')
+TAKES_PICTURES = ('predict', 'retrieve')
+
 
 def parse(argv: Sequence[str]) -> list[str]:
-  """absl's parser, whose complaints come out as one sentence; exits with 2."""
-  path = config_path(argv)
-  if not path and not any(
-      arg.startswith('--help') or arg == '--task=report' for arg in argv):
-    refuse('no experiment was given: add --config=configs/quickstart.py or'
+  """absl's parser, whose complaints come out as one sentence; exits with 2.
+
+  Returns:
+    The program's name and the pictures that stand behind --images.
+  """
+  path, task = config_path(argv), _value_of('task', argv)
+  alone = task in WITHOUT_CONFIG and (
+      task == 'report' or _value_of('workdir', argv)
+      or _value_of('kernels', argv))
+  if not path and not alone and not any(
+      arg.startswith('--help') for arg in argv):
+    refuse(f'--task={task} looks into a trained network: add --workdir=RUN.'
+           if task in WITHOUT_CONFIG else
+           'no experiment was given: add --config=configs/quickstart.py or'
            f' another of {_known_configs()}.')
   if path and not os.path.isfile(path):
     refuse(_no_config(path))
   try:
+    flags.FLAGS.set_gnu_getopt(task in TAKES_PICTURES)
     rest = flags.FLAGS(list(argv))
     if flags.FLAGS['config'].value is not None:
       flags.FLAGS['config'].value.is_locked  # noqa: B018 (loads the file)
@@ -33,7 +48,7 @@ def parse(argv: Sequence[str]) -> list[str]:
     refuse(_unknown_fields(argv, path) or _one_line(sys.exc_info()[1]))
   except (TypeError, ValueError) as error:
     refuse(_one_line(error))
-  if len(rest) > 1:
+  if len(rest) > 1 and task not in TAKES_PICTURES:
     refuse(f'{rest[1]!r} is no flag: write --config.SECTION.FIELD=VALUE,'
            ' --task=TASK or --workdir=FOLDER.')
   return rest
@@ -41,13 +56,7 @@ def parse(argv: Sequence[str]) -> list[str]:
 
 def config_argument(argv: Sequence[str]) -> str:
   """What --config was given: a file, and an argument behind a colon or none."""
-  for i, arg in enumerate(argv):
-    if arg in ('--config', '-config') and i + 1 < len(argv):
-      return argv[i + 1]
-    match = re.match(r'--?config=(.*)', arg)
-    if match:
-      return match.group(1)
-  return ''
+  return _value_of('config', argv)
 
 
 def config_path(argv: Sequence[str]) -> str:
@@ -95,6 +104,17 @@ def refuse(sentence: str) -> NoReturn:
   """Says the sentence and exits with 2, as shells expect of bad usage."""
   sys.stderr.write(f'launch.py: {sentence}\n')
   sys.exit(2)
+
+
+def _value_of(flag: str, argv: Sequence[str]) -> str:
+  """What a flag was given, before anything is parsed; '' if it was not."""
+  for i, arg in enumerate(argv):
+    if arg in (f'--{flag}', f'-{flag}') and i + 1 < len(argv):
+      return argv[i + 1]
+    match = re.match(rf'--?{flag}=(.*)', arg)
+    if match:
+      return match.group(1)
+  return ''
 
 
 def _one_line(error) -> str:

@@ -8,6 +8,8 @@ from ml_collections import ConfigDict
 
 from alexnet_jax import checkpoint, experiment
 from alexnet_jax.augment import Pixels
+from alexnet_jax.data import records
+from alexnet_jax.data.sources import Source
 from alexnet_jax.errors import InputError
 from alexnet_jax.models import Model
 
@@ -55,6 +57,27 @@ def open_trained(workdir: str, which: str = 'latest', data: int = 1,
         manager, step, experiment.state_shapes(config, built))
   return Trained(os.path.normpath(workdir), step, config, about.class_names,
                  built.mesh, built.model, state.params, state.pixels)
+
+
+def open_split(trained: Trained, split: str, path: str = '') -> Source:
+  """The images that a network was trained or validated on, or others.
+
+  Args:
+    trained: the network, whose config names its data and their size.
+    split: 'train' or 'validation'.
+    path: records, or a folder of pictures, in place of the run's own; a data
+      set that is neither keeps its name and is looked for there.
+
+  Raises:
+    InputError: no such data.
+  """
+  config = trained.config.copy_and_resolve_references()
+  if path:
+    config.data.path = path
+    if config.data.name not in ('imagenet2012', 'cifar10'):
+      meta = os.path.join(os.path.expanduser(path), records.META)
+      config.data.name = 'records' if os.path.exists(meta) else 'folder'
+  return experiment.open_split(config, split)
 
 
 def _tuples(value):

@@ -10,30 +10,33 @@ ROOT = pathlib.Path(__file__).parent.parent
 # Low to high: a module imports from lower lines only. A folder is one room.
 ORDER = (
     {'errors'},
-    {'rng', 'layers', 'augment', 'schedules', 'metrics'},
+    {'rng', 'layers', 'augment', 'schedules', 'metrics', 'neighbours',
+     'specialisation'},
     {'optimizer', 'averages'},
     {'columns'},
     {'models'},
-    {'step'},
+    {'step', 'projection'},
     {'data'},
     {'checkpoint', 'journal', 'watch', 'preemption', 'machine', 'weights',
      'describe', 'claims'},
     {'experiment', 'runs'},
     {'plain', 'trained'},
-    {'evaluate', 'fine_tune', 'predictions', 'predict', 'retrieve'},
+    {'evaluate', 'fine_tune', 'predictions', 'features', 'words'},
     {'train', 'ensemble', 'bench', 'describe_task', 'export_task',
      'prepare_task'},
     {'compare', 'report', 'figures'},
+    {'predict', 'retrieve', 'codes'},
     {'command_line'},
     {'launch'},
 )
 MATHEMATICS = {'rng', 'layers', 'columns', 'augment', 'optimizer', 'metrics',
-               'averages', 'schedules', 'models', 'step'}
+               'averages', 'schedules', 'models', 'step', 'neighbours',
+               'specialisation', 'projection'}
 READS_FLAGS = {'launch', 'command_line'}
 READS_CONFIG = READS_FLAGS | {
     'experiment', 'trained', 'train', 'evaluate', 'ensemble', 'predict',
-    'retrieve', 'figures', 'bench', 'plain', 'describe_task', 'prepare_task',
-    'compare'}
+    'features', 'retrieve', 'codes', 'figures', 'bench', 'plain',
+    'describe_task', 'prepare_task', 'compare'}
 
 FILES = [ROOT / 'launch.py', *sorted((ROOT / 'alexnet_jax').rglob('*.py'))]
 FILES = [file for file in FILES if file.exists()]
