@@ -14,6 +14,7 @@ from alexnet_jax import machine
 if __name__ == '__main__':
   machine.use_huge_pages()
 machine.set_flags()  # before JAX starts
+machine.keep_compiled()
 
 from absl import app, flags, logging  # noqa: E402
 from ml_collections import config_flags  # noqa: E402

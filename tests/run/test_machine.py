@@ -2,6 +2,7 @@
 
 import importlib.metadata
 import os
+import platform
 import sys
 
 import pytest
@@ -80,3 +81,36 @@ def test_other_systems_are_left_alone(restarts, monkeypatch):
   monkeypatch.setattr(sys, 'platform', 'darwin')
   machine.use_huge_pages()
   assert not restarts and 'GLIBC_TUNABLES' not in os.environ
+
+
+@pytest.fixture
+def cache(monkeypatch, tmp_path):
+  """Where caches go; what is set here is undone."""
+  monkeypatch.setenv('JAX_COMPILATION_CACHE_DIR', '')
+  monkeypatch.delenv('JAX_COMPILATION_CACHE_DIR')
+  monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path))
+  return tmp_path
+
+
+def test_what_is_compiled_is_kept(cache):
+  machine.keep_compiled()
+  first = os.environ.pop('JAX_COMPILATION_CACHE_DIR')
+  assert first.startswith(str(cache / 'alexnet_jax' / 'compiled-'))
+  machine.keep_compiled()
+  assert os.environ['JAX_COMPILATION_CACHE_DIR'] == first
+
+
+def test_another_processor_has_another_folder(cache, monkeypatch):
+  machine.keep_compiled()
+  first = os.environ.pop('JAX_COMPILATION_CACHE_DIR')
+  monkeypatch.setattr(platform, 'machine', lambda: 'another')
+  machine.keep_compiled()
+  assert os.environ['JAX_COMPILATION_CACHE_DIR'] != first
+
+
+@pytest.mark.parametrize('given', ['', '/somewhere/else'])
+def test_the_user_decides_where_or_that_it_is_not_wanted(
+    cache, monkeypatch, given):
+  monkeypatch.setenv('JAX_COMPILATION_CACHE_DIR', given)
+  machine.keep_compiled()
+  assert os.environ['JAX_COMPILATION_CACHE_DIR'] == given
