@@ -18,7 +18,7 @@ ORDER = (
     {'step', 'projection'},
     {'data'},
     {'checkpoint', 'journal', 'watch', 'preemption', 'machine', 'weights',
-     'describe', 'claims'},
+     'kernel_file', 'describe', 'claims'},
     {'experiment', 'runs'},
     {'plain', 'trained'},
     {'evaluate', 'fine_tune', 'predictions', 'features', 'words'},

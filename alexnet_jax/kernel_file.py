@@ -1,0 +1,149 @@
+"""First-layer kernels of any network, out of a file of arrays.
+
+An .npz, .npy or .safetensors file, of our own (`--task=export`), of Flax or of
+PyTorch. Where the three colours stand tells how an array is laid out.
+"""
+
+import os
+import zipfile
+import zlib
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import ml_dtypes  # noqa: F401 (numpy learns bfloat16 from it)
+import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load_file
+
+from alexnet_jax.errors import InputError
+
+FORMATS = ('.npz', '.npy', '.safetensors')
+OURS = '[K, h, w, 3, C]'
+# Which axes of an array are h, w, 3 and N.
+LAYOUTS = {
+    '[h, w, 3, N]': (0, 1, 2, 3),  # Flax
+    '[N, 3, h, w]': (2, 3, 1, 0),  # PyTorch
+    '[N, h, w, 3]': (1, 2, 3, 0),
+}
+FIRST_LAYER = 'conv1/kernel'  # as --task=export calls it
+LISTED = 12  # arrays of a file that a sentence names
+
+
+class KernelFile(NamedTuple):
+  """What was found."""
+
+  path: str
+  name: str  # of the array; '' in an .npy
+  kernels: np.ndarray  # [K, h, w, 3, C] as in a checkpoint; K=1 of one column
+
+
+def read(given: str) -> KernelFile:
+  """Reads 'FILE' or 'FILE:NAME'.
+
+  Without a name it is the only array that can be a first layer's kernels, or
+  'conv1/kernel'.
+
+  Raises:
+    InputError: no such file or array, none that fits, or several.
+  """
+  path, name = split(given)
+  arrays = _arrays(given, path)
+  name = name or _only_one(path, arrays)
+  if name not in arrays:
+    raise InputError(f'{path} has no array {name!r} but {_listed(arrays)}:'
+                     ' give --kernels=FILE:NAME with one of these names.')
+  where = f'{path}:{name}' if name else path
+  array, fitting = arrays[name], layouts(arrays[name].shape)
+  if not fitting:
+    raise InputError(f'{where} is {_shape(array)}, no kernels over three'
+                     f' colours: give an array of {_formats()}.')
+  if len(fitting) > 1:
+    raise InputError(
+        f'{where}, {_shape(array)}, could be {" or ".join(fitting)}: save it'
+        ' as [h, w, 3, N] in an .npy of its own.')
+  kernels = array.astype(np.float64)
+  if fitting != [OURS]:
+    kernels = kernels.transpose(LAYOUTS[fitting[0]])[None]
+  return KernelFile(path, name, kernels)
+
+
+def split(given: str) -> tuple[str, str]:
+  """'FILE:NAME' -> (FILE, NAME), 'FILE' -> (FILE, '')."""
+  given = os.path.expanduser(given)
+  path, colon, name = given.rpartition(':')
+  return (path, name) if colon and not os.path.exists(given) else (given, '')
+
+
+def layouts(shape: Sequence[int]) -> list[str]:
+  """Every way to read an array of this shape as kernels over three colours.
+
+  Kernels are square, and more than three of them: with three, a layer of 3x3
+  kernels over N maps could pass for one of NxN kernels.
+  """
+  if len(shape) == 5:
+    ours = shape[1] == shape[2] and shape[3] == 3 and min(shape) > 0
+    return [OURS] if ours else []
+  if len(shape) != 4:
+    return []
+  sizes = {name: [shape[axis] for axis in axes]
+           for name, axes in LAYOUTS.items()}
+  return [name for name, (height, width, colours, count) in sizes.items()
+          if height == width > 0 and colours == 3 and count > 3]
+
+
+def _arrays(given, path) -> Mapping[str, np.ndarray]:
+  if not os.path.isfile(path):
+    raise InputError(f'--kernels={given}: there is no file {path}; give an'
+                     ' .npz, .npy or .safetensors, and behind a colon the name'
+                     ' of an array in it.')
+  ending = os.path.splitext(path)[1].lower()
+  if ending not in FORMATS:
+    raise InputError(
+        f'--kernels={given} does not end in {", ".join(FORMATS)}: save the'
+        ' arrays as one of these (a PyTorch state_dict with'
+        ' safetensors.torch.save_file).')
+  try:
+    if ending == '.safetensors':
+      return load_file(path)
+    loaded = np.load(path)
+    if isinstance(loaded, np.ndarray):
+      return {'': loaded}
+    with loaded:
+      return dict(loaded)
+  except (EOFError, OSError, SafetensorError, TypeError, ValueError,
+          zipfile.BadZipFile, zlib.error) as error:
+    raise InputError(f'{path} cannot be read as an {ending} file'
+                     f' ({str(error).splitlines()[0]}): write it again, or give'
+                     ' another.') from error
+
+
+def _only_one(path, arrays) -> str:
+  fitting = {name: array for name, array in arrays.items()
+             if layouts(array.shape)}
+  if FIRST_LAYER in fitting:
+    return FIRST_LAYER
+  if not fitting:
+    raise InputError(
+        f'{path} has no kernels over three colours, only {_listed(arrays)}:'
+        f' give a file with an array of {_formats()}.')
+  if len(fitting) > 1:
+    raise InputError(
+        f'{path} has several arrays that may be first-layer kernels,'
+        f' {_listed(fitting)}: give --kernels={path}:NAME.')
+  return next(iter(fitting))
+
+
+def _formats():
+  return f'{", ".join([OURS, *LAYOUTS][:-1])} or {list(LAYOUTS)[-1]}'
+
+
+def _shape(array):
+  return str(list(array.shape))
+
+
+def _listed(arrays):
+  told = [f'{name} {_shape(array)}'.strip()
+          for name, array in list(arrays.items())[:LISTED]]
+  more = len(arrays) - len(told)
+  return (', '.join(told) + (f' and {more} more' if more else '')
+          if told else 'nothing')
