@@ -46,7 +46,7 @@ _COMPARE = flags.DEFINE_multi_string(
     'compare', [], 'compare: a config to set beside --config; repeat it.')
 _SEEDS = flags.DEFINE_string('seeds', '0', 'compare: such as 0,1,2.')
 _OUT = flags.DEFINE_string(
-    'out', '', 'The file, features: the folder, to write.')
+    'out', '', 'The file, features and projections: the folder, to write.')
 _JSON = flags.DEFINE_bool('json', False, 'describe, predict: print JSON.')
 _IMAGES = flags.DEFINE_multi_string(
     'images', [], 'predict, retrieve: pictures and folders of them; more may'
@@ -79,7 +79,8 @@ _LAYERS = flags.DEFINE_string(
     'layers', '', 'projections: such as conv2,conv5; all convolutions if not'
     ' given.')
 _MAPS = flags.DEFINE_string(
-    'maps', '8', 'projections: how many maps of a layer, or which: 3,17,40.')
+    'maps', '8', 'projections: how many maps of a layer, or which, counted from'
+    ' 1: 3,17,40 or 17, for one alone.')
 _PLAIN = flags.DEFINE_bool(
     'plain', False, 'bench: against the network in its plain form as well.')
 _COORDINATOR = flags.DEFINE_string(

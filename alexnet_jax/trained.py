@@ -77,7 +77,11 @@ def open_split(trained: Trained, split: str, path: str = '') -> Source:
     if config.data.name not in ('imagenet2012', 'cifar10'):
       meta = os.path.join(os.path.expanduser(path), records.META)
       config.data.name = 'records' if os.path.exists(meta) else 'folder'
-  return experiment.open_split(config, split)
+  try:
+    return experiment.open_split(config, split)
+  except InputError as error:
+    raise InputError(f'{error} Or give --data=RECORDS, or --data=FOLDER.'
+                     ) from error
 
 
 def _tuples(value):

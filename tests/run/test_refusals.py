@@ -206,6 +206,64 @@ REFUSED = {
         [*experiment_with(data__name='folder', data__path='{photos}'),
          '--task=prepare'],
         ['--workdir=FOLDER']),
+    'figure 3 that is no picture': (
+        ['--task=figure3', '--workdir={old}', '--out={new}.jpg'],
+        ['--out={new}.jpg is no picture', '.png, .pdf, .svg']),
+    'figure 3 of no run': (
+        ['--task=figure3', '--workdir={new}'], ['{new}', 'no checkpoint']),
+    'kernels that are not there': (
+        ['--task=figure3', '--kernels={photos}/none.npz'],
+        ['--kernels={photos}/none.npz', 'there is no file', '.safetensors']),
+    'kernels in another kind of file': (
+        ['--task=figure3', '--kernels=README.md'],
+        ['--kernels=README.md does not end in', 'save_file']),
+    'looking without a run': (
+        ['--task=figure3'], ['--task=figure3', '--workdir=RUN']),
+    'prediction of nothing': (
+        ['--task=predict', '--workdir={old}'],
+        ['--task=predict needs pictures', '--images FILE']),
+    'picture that is not there': (
+        ['--task=predict', '--workdir={old}', '--images', '{new}'],
+        ["there is no picture and no folder '{new}'", '--images files']),
+    'folder without pictures': (
+        ['--task=predict', '--workdir={old}', '--images',
+         '{empty_class}/train/dog'],
+        ['train/dog', 'holds no pictures', '--images another one']),
+    'views that no test had': (
+        ['--task=predict', '--workdir={old}', '--views=5', '--images',
+         '{photos}'],
+        ['--views=5', '1, 9, 10']),
+    'figure of no known format': (
+        ['--task=predict', '--workdir={old}', '--figure=x.bmp', '--images',
+         '{photos}'],
+        ['--figure=x.bmp', '.png, .pdf, .svg']),
+    'words that are not there': (
+        ['--task=predict', '--workdir={old}', '--words={new}', '--images',
+         '{photos}'],
+        ["'{new}' cannot be read", 'CLASS its, words']),
+    'projections of a full layer': (
+        ['--task=projections', '--workdir={old}', '--layers=conv1,fc6'],
+        ['--layers=conv1,fc6', 'fc6, whose units have no place',
+         'conv1,conv2,conv3,conv4,conv5']),
+    'projections of a layer that is none': (
+        ['--task=projections', '--workdir={old}', '--layers=conv9'],
+        ['conv9, which this network does not have',
+         'conv1,conv2,conv3,conv4,conv5']),
+    'map that is not there': (
+        ['--task=projections', '--workdir={old}', '--maps=3,9'],
+        ['--maps names 9', 'conv1 has 8 maps', '1 to 8']),
+    'maps that are none': (
+        ['--task=projections', '--workdir={old}', '--maps=x'],
+        ['--maps=x', 'such as 3,17,40']),
+    'more maps than a picture holds': (
+        ['--task=projections', '--workdir={old}', '--maps=65'],
+        ['--maps=65', '64 at most']),
+    'projections into one picture': (
+        ['--task=projections', '--workdir={old}', '--out=conv1.png'],
+        ['--out=conv1.png is a picture', 'give a folder']),
+    'data to look at that are not there': (
+        ['--task=projections', '--workdir={old}', '--data={new}'],
+        ['{new}', '--data=RECORDS']),
     'comparison of a config with itself': (
         [*experiment_with(), '--task=compare', f'--compare={Q[9:]}',
          '--workdir={new}'],
