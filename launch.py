@@ -83,6 +83,8 @@ _MAPS = flags.DEFINE_string(
     ' 1: 3,17,40 or 17, for one alone.')
 _PLAIN = flags.DEFINE_bool(
     'plain', False, 'bench: against the network in its plain form as well.')
+_TRACE = flags.DEFINE_string(
+    'trace', '', 'bench: a folder for a profile of two steps.')
 _COORDINATOR = flags.DEFINE_string(
     'coordinator', '', 'host:port of the first of several processes.')
 _NUM_PROCESSES = flags.DEFINE_integer('num_processes', 1, 'How many there are.')
@@ -147,7 +149,7 @@ def main(argv: list[str]) -> None:
         prepare_task.prepare(config, _WORKDIR.value)
       case 'bench':
         from alexnet_jax import bench
-        bench.bench(config, _PLAIN.value)
+        bench.bench(config, _PLAIN.value, _OUT.value, _TRACE.value)
       case 'predict':
         from alexnet_jax import predict
         predict.predict(workdir, _CHECKPOINT.value[0], images, _VIEWS.value,

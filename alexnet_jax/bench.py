@@ -1,111 +1,237 @@
-"""--task=bench: how fast one step is, with and without the input pipeline."""
+"""--task=bench: how fast a step is, where its time goes, and what feeds it."""
 
 import json
-import resource
-import statistics as stats
+import os
 import time
 from collections.abc import Callable
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
+import optax
+from jax.experimental.compilation_cache import compilation_cache
 from ml_collections import ConfigDict
 
-from alexnet_jax import augment, describe, experiment, step
+from alexnet_jax import (
+    augment,
+    bench_input,
+    bench_result,
+    bench_text,
+    describe,
+    experiment,
+    rng,
+    step,
+    turns,
+)
+from alexnet_jax.bench_result import FORWARD, INPUT, PATCHES, STEP, TEST
 from alexnet_jax.data import statistics as data_statistics
+from alexnet_jax.errors import InputError
 from alexnet_jax.plain import Plain, in_plain_form
+from alexnet_jax.turns import Row
 
 ROUNDS = 5
+PLAIN_ROUNDS = 2  # the plain form is several times slower
+TURN_SECONDS = 0.2  # what is quicker repeats until a turn lasts so long
+LAYER_ROUNDS, LAYER_TURN_SECONDS = 3, 0.02
+PLAIN_FORM, AS_IT_COMES = 'plain form', 'plain, as it comes'
 
 
-def bench(config: ConfigDict, plain: bool) -> dict[str, Any]:
-  """Times a training step; prints a table and one line of JSON.
+def bench(config: ConfigDict, plain: bool, out: str = '',
+          trace: str = '') -> dict[str, Any]:
+  """Times a step and its parts; prints tables and one line of JSON.
 
   Rows take turns and each is a median over rounds, so that a noisy machine
-  disturbs all alike; read the ratios.
+  disturbs all alike; read the ratios, which are taken round by round.
 
   Args:
-    config: the experiment; its data set feeds the row with input.
+    config: the experiment, on its own mesh; its data set feeds the row with
+      input.
     plain: add the network in its plain form (`models/grouped.py`), with the
       settings of `machine.py` and, in another process, without them.
+    out: a file for the line of JSON.
+    trace: a folder for a profile of two steps.
+
+  Raises:
+    InputError: no place for the file or the folder, or what
+      `experiment.build` refuses.
   """
+  _make_places(out, trace)
   source = experiment.open_split(config, 'train')
   built = experiment.build(config, len(source.class_names), len(source))
   plain_form = in_plain_form(config, built) if plain else None
   found = data_statistics.statistics(source, limit=64)
   pixels = augment.pixels(found.mean, found.covariance)
-  state = experiment.new_state(config, built, pixels)
   batches = experiment.train_batches(config, built, source)
   first = next(batches)
-  fixed = experiment.to_device(first, built.mesh)
+  batch = experiment.to_device(first, built.mesh)
+  training = Training(experiment.new_state(config, built, pixels))
+  compiled, compile_seconds = _compile(
+      experiment.train_step(config, built), training.state, batch)
 
-  begin = time.perf_counter()
-  compiled = experiment.train_step(config, built).lower(state, fixed).compile()
-  compile_seconds = time.perf_counter() - begin
-  rows = {'step': Row(compiled, state, lambda: fixed)}
-  for _ in range(2):
-    rows['step'].turn(warm=True)
-  memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-  another = lambda: jax.tree.map(jnp.copy, rows['step'].state)
-  rows['step with input'] = Row(
-      compiled, another(),
-      lambda: experiment.to_device(next(batches), built.mesh))
+  whole_step = _row(lambda: training.take(compiled, batch))
+  whole_step.warm_up()
+  memory = bench_result.memory(compiled)
+  if trace:
+    _record(trace, whole_step)
+
+  patches = _central_patches(built, batch, pixels)
+  logits = jax.jit(lambda params, x: built.model.apply(params, x)[0])
+  test = experiment.evaluation_step(config, built, PATCHES)
+  tested = experiment.to_device(
+      first | {'valid': np.ones(len(first['label']), bool)}, built.mesh)
+  others = {
+      'step with input': _row(lambda: training.take(
+          compiled, experiment.to_device(next(batches), built.mesh))),
+      FORWARD: _row(lambda: logits(training.state.params, patches)),
+      TEST: _row(lambda: test(
+          training.state.params, training.state.pixels, tested)),
+      INPUT: bench_input.InputAlone(
+          lambda: experiment.train_batches(config, built, source))}
   if plain:
-    same = experiment.train_step(config, plain_form)
-    rows['plain form'] = Row(same, another(), lambda: fixed)
-    rows['plain, as it comes'] = Plain((
-        config, built.num_classes, len(source), pixels, first))
-  for number in range(ROUNDS + 1):
-    for name, row in rows.items():
-      # The plain form is slow: one warm-up and two rounds.
-      if not name.startswith('plain') or number < 3:
-        row.turn(warm=number == 0)
+    plain_step = experiment.train_step(config, plain_form)
+    others[PLAIN_FORM] = _row(lambda: training.take(plain_step, batch))
+    others[AS_IT_COMES] = Plain(
+        (config, built.num_classes, len(source), pixels, first))
+  augmented, update = _augmented(config, built), _update(config, built)
+  still = jax.tree.map(jnp.zeros_like, training.state.params)
+  in_step = {  # and in no layer
+      'augment': _row(lambda: augmented(batch['image'], training.state)),
+      'update': _row(lambda: training.take(update, still))}
+  for row in (others | in_step).values():
+    row.warm_up()
+  rows = {STEP: whole_step} | others
+  turns.take_turns(rows | in_step, {
+      name: PLAIN_ROUNDS if name in (PLAIN_FORM, AS_IT_COMES) else ROUNDS
+      for name in rows | in_step}, 'rows')
   batches.close()
   if plain:
-    rows['plain, as it comes'].close()
+    rows[AS_IT_COMES].close()
 
-  batch = config.optimizer.batch_size
-  speeds = {name: batch / stats.median(row.seconds)
-            for name, row in rows.items()}
-  flops = describe.totals(
-      describe.rows(built.model, built.num_classes))['step_flops']
-  device = jax.devices()[0]
-  print(f'{config.model.name}, batch {batch}, mesh'
-        f' {config.mesh.data} x {config.mesh.column}, {device.device_kind}')
-  print('row                  images/s  (slowest, fastest)   GFLOP/s   against'
-        ' the step')
-  for name, row in rows.items():
-    low, high = batch / max(row.seconds), batch / min(row.seconds)
-    print(f'{name:<19} {speeds[name]:9.1f}  ({low:7.1f}, {high:7.1f})'
-          f'   {speeds[name] * flops / 1e9:7.1f}   '
-          f'{speeds[name] / speeds["step"]:.3f}')
-  temporary = compiled.memory_analysis().temp_size_in_bytes
-  print(f'compile {compile_seconds:.1f} s; peak memory of the process'
-        f' {memory / 2**30:.2f} GiB, of it {temporary / 2**30:.2f} GiB within'
-        ' a step')
+  batch_size = config.optimizer.batch_size
   result = {
-      'images_per_second': speeds, 'batch_size': batch,
-      'gflops_per_second': speeds['step'] * flops / 1e9,
-      'compile_seconds': compile_seconds, 'peak_bytes': memory,
-      'step_temporary_bytes': temporary}
-  print(json.dumps(result))
+      'machine': bench_result.machine(), 'network': config.model.name,
+      'batch_size': batch_size, 'mesh': dict(built.mesh.shape),
+      'rows': bench_result.speeds(
+          rows, batch_size, describe.rows(built.model, built.num_classes)),
+      'compile_seconds': compile_seconds, 'memory': memory,
+      'layers': bench_result.layers(
+          built, training.state.params, patches, in_step, whole_step,
+          LAYER_ROUNDS, LAYER_TURN_SECONDS),
+      'exchange': bench_result.exchange(compiled, built, batch_size),
+      'input': bench_result.input_forms(
+          source, config.data.image_size, LAYER_ROUNDS)}
+  _tell(result, out, trace)
   return result
 
 
-class Row:
-  """One thing to time: a step, its state and where its batches come from."""
+def _row(work: Callable[[], Any]) -> Row:
+  return Row(work, TURN_SECONDS)
 
-  def __init__(self, train_step: Callable, state: step.State,
-               next_batch: Callable[[], dict]):
-    self._train_step = train_step
+
+def _make_places(out, trace) -> None:
+  if os.path.isdir(os.path.expanduser(out)):
+    raise InputError(f'--out={out} is a folder: give the name of a file in it,'
+                     f' such as {os.path.join(out, "bench.json")}.')
+  for flag, given, folder in (('out', out, os.path.dirname(out)),
+                              ('trace', trace, trace)):
+    try:
+      os.makedirs(os.path.expanduser(folder) or '.', exist_ok=True)
+    except OSError as error:
+      raise InputError(
+          f'--{flag}={given} cannot be written, since {folder} cannot be a'
+          f' folder ({error.strerror}): give another place.') from error
+
+
+class Training:
+  """A state that every step uses up, whoever takes it."""
+
+  def __init__(self, state: step.State):
     self.state = state
-    self._next_batch = next_batch
-    self.seconds = []
 
-  def turn(self, warm: bool) -> None:
-    """One step, timed unless it is the first."""
-    begin = time.perf_counter()
-    self.state, measured = self._train_step(self.state, self._next_batch())
-    jax.block_until_ready((self.state, measured))
-    if not warm:
-      self.seconds.append(time.perf_counter() - begin)
+  def take(self, train_step: Callable, batch: Any) -> Any:
+    """One step; returns what to wait for."""
+    self.state, measured = train_step(self.state, batch)
+    return self.state, measured
+
+
+# --- What is timed beside the step --------------------------------------------
+
+
+def _central_patches(built, batch, pixels):
+  side = batch['image'].shape[1]
+  [view] = augment.views(side, built.model.patch, 1)
+
+  def cut(images):
+    return augment.subtract_mean(
+        augment.cut_view(images, view, built.model.patch), pixels)
+
+  return jax.jit(cut)(batch['image'])
+
+
+def _augmented(config, built):
+  """f(images, state) -> patches, as the step makes them."""
+  augmentation = step.Augmentation(**config.augment.to_dict())
+
+  def augmented(images, state):
+    crop, jitter = (
+        rng.per_example(rng.stream(config.seed, name, state.step), len(images),
+                        shared_by)
+        for name, shared_by in (('crop', augmentation.share_crops),
+                                ('jitter', 1)))
+    return step.augment_batch(images, state.pixels, augmentation, jnp.int32(1),
+                              built.mesh, crop, jitter)
+
+  return jax.jit(augmented)
+
+
+def _update(config, built):
+  """f(state, gradients) -> (state, nothing): the update rule alone."""
+  homes = jax.tree.map(lambda leaf: leaf.sharding,
+                       experiment.state_shapes(config, built))
+
+  def update(state, grads):
+    rates = jax.tree.map(lambda _: state.learning_rate, grads)
+    updates, opt_state = built.optimizer.update(
+        grads, state.opt_state, state.params, rates=rates)
+    params = optax.apply_updates(state.params, updates)
+    return state._replace(params=params, opt_state=opt_state), ()
+
+  return jax.jit(update, donate_argnums=0, out_shardings=(homes, ()))
+
+
+# --- What it comes to ---------------------------------------------------------
+
+
+def _compile(jitted, *arguments):
+  """(executable, seconds): compiled anew, though an earlier start kept it."""
+  kept = jax.config.jax_enable_compilation_cache
+  jax.config.update('jax_enable_compilation_cache', False)
+  compilation_cache.reset_cache()
+  begin = time.perf_counter()
+  compiled = jitted.lower(*arguments).compile()
+  seconds = time.perf_counter() - begin
+  jax.config.update('jax_enable_compilation_cache', kept)
+  compilation_cache.reset_cache()
+  return compiled, seconds
+
+
+def _record(folder, row) -> None:
+  """Two steps in a profile."""
+  with jax.profiler.trace(os.path.expanduser(folder),
+                          create_perfetto_trace=True):
+    for _ in range(2):
+      row.once()
+
+
+def _tell(result, out, trace) -> None:
+  """Tables for people; the last line, and the file, for programs."""
+  print(bench_text.as_text(result))
+  if trace:
+    print(f'\nTwo steps are recorded below {trace}: open perfetto_trace.json.gz'
+          ' at https://ui.perfetto.dev, or the folder with xprof.')
+  line = json.dumps(result)
+  if out:
+    with open(os.path.expanduser(out), 'w', encoding='utf-8') as file:
+      file.write(line + '\n')
+  print(line)

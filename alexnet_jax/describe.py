@@ -19,7 +19,8 @@ from alexnet_jax.models.classifier import Model
 FLOAT32 = 4  # bytes
 NOTE = ('Reads, kernel and shape are of one column; neurons, parameters, FLOP'
         ' and bytes of all. FLOP and bytes are per image; a step is forward'
-        ' and backward.')
+        ' and backward. Bytes are those received when every column has a device'
+        ' of its own.')
 SLIP = ('The caption of Figure 2 prints 253,440 neurons for conv1, which is'
         ' 55*48*96; its maps are 55*55*96 = 290,400, and only with these do all'
         ' layers add up to the 650,000 of the abstract.')
@@ -40,17 +41,22 @@ class Row(NamedTuple):
   ratio: float  # exchanged bytes per FLOP of the training step
 
 
-def rows(model: Model, num_classes: int) -> list[Row]:
+def rows(model: Model, num_classes: int, devices: int = 0) -> list[Row]:
   """One row a layer, from the pixels up.
 
-  A column that reads every column's maps receives the (K-1)/K that it does not
-  hold, and gives back as many gradients; all in float32. fc8, which stands
-  outside the columns, is counted as if it were divided over them likewise.
+  A device that reads every column's maps receives the (D-1)/D that it does not
+  hold, and gives back as many gradients; all in float32. fc8 gathers nothing:
+  each device multiplies its own features by its rows of the kernel, and these
+  partial sums, one for each class, are collected and handed out again. Their
+  gradient is everywhere already. `--task=bench` reads the same bytes out of
+  the compiled step.
 
   Args:
     model: the network.
     num_classes: outputs of the softmax layer.
+    devices: D, over which the columns are spread; each has its own unless told.
   """
+  devices = devices or model.num_columns
   params = jax.eval_shape(model.init, jax.random.key(0))
   walk = list(columns.shapes(model.layers, model.num_columns, model.patch))
   table = []
@@ -58,24 +64,28 @@ def rows(model: Model, num_classes: int) -> list[Row]:
     held = params['columns'][at.layer.name]
     table.append(_row(
         at.layer.name, at.reads, held['kernel'].shape[1:], at.neurons, held,
-        model.num_columns, at.layer.crosses and model.num_columns,
+        model.num_columns, _received(at.reads, devices) * at.layer.crosses,
         gradients=2 if table else 1))
   features = (model.num_columns * walk[-1].puts_out[-1],)
   table.append(_row(
       'fc8', features, params['fc8']['kernel'].shape, (num_classes,),
-      params['fc8'], 1, model.num_columns, gradients=2))
+      params['fc8'], 1, _received((num_classes,), devices), gradients=2))
   return table
 
 
-def _row(name, reads, kernel, shape, held, copies, readers, gradients) -> Row:
+def _received(shape, devices) -> int:
+  """Bytes that all devices together receive, there and back."""
+  return 2 * FLOAT32 * (devices - 1) * math.prod(shape)
+
+
+def _row(name, reads, kernel, shape, held, copies, exchanged,
+         gradients) -> Row:
   """`gradients` is 1 for conv1: nobody wants the gradient of the pixels."""
   neurons = copies * math.prod(shape)
   # A convolution's kernels work at every position, and their bias with them;
   # in a full or a local layer every neuron has its own weights and bias.
   flops = 2 * math.prod(kernel) * neurons * copies // held['bias'].size
   step_flops = (1 + gradients) * flops
-  there_and_back = 2 * FLOAT32 * math.prod(reads)
-  exchanged = (readers - 1) * there_and_back if readers else 0
   parameters = sum(leaf.size for leaf in jax.tree.leaves(held))
   return Row(name, reads, kernel, shape, neurons, parameters, flops,
              step_flops, exchanged, exchanged / step_flops)

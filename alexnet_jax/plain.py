@@ -36,13 +36,18 @@ class Plain:
     pickle.dump(given, self._process.stdin)
     self.seconds = []
 
-  def turn(self, warm: bool) -> None:
-    """One step, timed unless it is the first."""
+  def warm_up(self) -> None:
+    """The first step, which is compiled."""
+    self._step()
+
+  def turn(self) -> None:
+    """One step; notes its seconds."""
+    self.seconds.append(self._step())
+
+  def _step(self):
     self._process.stdin.write(b'\n')
     self._process.stdin.flush()
-    seconds = float(self._process.stdout.readline())
-    if not warm:
-      self.seconds.append(seconds)
+    return float(self._process.stdout.readline())
 
   def close(self) -> None:
     """Ends the process."""

@@ -11,19 +11,20 @@ ROOT = pathlib.Path(__file__).parent.parent
 ORDER = (
     {'errors'},
     {'rng', 'layers', 'augment', 'schedules', 'metrics', 'neighbours',
-     'specialisation'},
-    {'optimizer', 'averages'},
+     'hamming', 'specialisation'},
+    {'optimizer', 'averages', 'turns'},
     {'columns'},
     {'models'},
     {'step', 'projection'},
     {'data'},
     {'checkpoint', 'journal', 'watch', 'preemption', 'machine', 'weights',
-     'kernel_file', 'describe', 'claims'},
-    {'experiment', 'runs'},
-    {'plain', 'trained'},
-    {'evaluate', 'fine_tune', 'predictions', 'features', 'words'},
+     'kernel_file', 'describe', 'collectives', 'bench_text', 'claims'},
+    {'experiment', 'runs', 'loop'},
+    {'plain', 'trained', 'bench_layers', 'bench_input'},
+    {'evaluate', 'fine_tune', 'predictions', 'features', 'words',
+     'bench_result'},
     {'train', 'ensemble', 'bench', 'describe_task', 'export_task',
-     'prepare_task'},
+     'prepare_task', 'compression', 'codes_table'},
     {'compare', 'report', 'figures'},
     {'predict', 'retrieve', 'codes'},
     {'command_line'},
@@ -31,12 +32,12 @@ ORDER = (
 )
 MATHEMATICS = {'rng', 'layers', 'columns', 'augment', 'optimizer', 'metrics',
                'averages', 'schedules', 'models', 'step', 'neighbours',
-               'specialisation', 'projection'}
+               'hamming', 'specialisation', 'projection'}
 READS_FLAGS = {'launch', 'command_line'}
 READS_CONFIG = READS_FLAGS | {
     'experiment', 'trained', 'train', 'evaluate', 'ensemble', 'predict',
-    'features', 'retrieve', 'codes', 'figures', 'bench', 'plain',
-    'describe_task', 'prepare_task', 'compare'}
+    'features', 'retrieve', 'codes', 'compression', 'figures', 'bench',
+    'plain', 'describe_task', 'prepare_task', 'compare'}
 
 FILES = [ROOT / 'launch.py', *sorted((ROOT / 'alexnet_jax').rglob('*.py'))]
 FILES = [file for file in FILES if file.exists()]

@@ -9,7 +9,7 @@ import optax
 import pytest
 from jax.sharding import PartitionSpec as P
 
-from alexnet_jax import columns, layers, optimizer, rng
+from alexnet_jax import collectives, columns, layers, optimizer, rng
 from alexnet_jax.errors import InputError
 
 ALL = ('conv2', 'conv3', 'conv4', 'conv5', 'fc6', 'fc7', 'fc8')
@@ -107,67 +107,18 @@ def test_one_process_loads_the_whole_batch(mesh_of):
 # --- Who talks to whom --------------------------------------------------------
 
 
-KINDS = 'all-reduce|all-gather|reduce-scatter|all-to-all|collective-permute'
+LAYERS = ('conv1', *ALL)
 
 
-def groups(line, devices):
-  """The groups of devices that one collective joins, in any of XLA's forms."""
-  if pairs := re.search(r'source_target_pairs=\{(\{.*?\})\}', line):
-    return [[int(i) for i in pair.split(',')]
-            for pair in re.findall(r'\{([\d,]+)\}', pairs[1])]
-  if listed := re.search(r'replica_groups=\{(\{.*?\})\}', line):
-    return [[int(i) for i in group.split(',')]
-            for group in re.findall(r'\{([\d,]+)\}', listed[1])]
-  if meshed := re.search(r'replica_groups=mesh\[(.*?)\] \{(.*?)\}', line):
-    sizes = {name: int(size) for name, size in
-             re.findall(r"'(\w+)'=(\d+)", meshed[1])}
-    joined = re.findall(r"'(\w+)'", meshed[2])
-    axes = list(sizes)
-    order = [axes.index(a) for a in axes if a not in joined] + [
-        axes.index(a) for a in joined]
-    ids = np.arange(devices).reshape(*sizes.values()).transpose(order)
-    return ids.reshape(
-        -1, int(np.prod([sizes[a] for a in joined]))).tolist()
-  if tiled := re.search(
-      r'replica_groups=\[([\d,]+)\]<=\[([\d,]+)\](?:T\(([\d,]+)\))?', line):
-    shape, dims, turn = (
-        [int(i) for i in part.split(',')] if part else None
-        for part in tiled.groups())
-    ids = np.arange(devices).reshape(dims)
-    return ids.transpose(turn).reshape(shape).tolist()
-  assert 'replica_groups={}' in line, line
-  return [list(range(devices))]
-
-
-def collectives(text, mesh):
-  """(kind, layer, pass, axis, numbers carried) of each one in compiled HLO."""
-  found = []
-  for line in text.splitlines():
-    match = re.search(rf'= (.*?) ({KINDS})(?:-start)?\(', line)
-    if not match:
-      continue
-    rows = [{divmod(i, mesh[1]) for i in group}
-            for group in groups(line, mesh[0] * mesh[1])]
-    axes = {name for axis, name in enumerate(('data', 'column'))
-            for group in rows if len({place[axis] for place in group}) > 1}
-    if not axes:  # groups of one: nobody talks
-      continue
-    source = re.search(r'op_name="(.*?)"', line)[1]
-    layer = re.search(r'\b(conv\d|fc\d)\b', source)
-    carried = sum(
-        int(np.prod([int(i) for i in dims.split(',') if i]))
-        for dims in re.findall(r'\b[a-z]+\d+\[([\d,]*)\]', match[1]))
-    found.append((
-        match[2], layer and layer[1],
-        'backward' if 'transpose(' in source else 'forward',
-        '+'.join(sorted(axes)), carried))
-  return found
+def talk(compiled, mesh):
+  return collectives.collectives(compiled.as_text(), mesh, LAYERS)
 
 
 def over_columns(step_on, mesh, **fields):
   compiled, _ = step_on('alexnet', mesh, **fields)
-  return sorted(kind[:3] for kind in collectives(compiled.as_text(), mesh)
-                if kind[3] != 'data')
+  return sorted(
+      (one.kind, one.layer, 'backward' if one.backward else 'forward')
+      for one in talk(compiled, mesh) if 'column' in one.axes)
 
 
 SOFTMAX = ('all-reduce', 'fc8', 'forward')
@@ -198,26 +149,12 @@ def test_four_columns_on_two_devices_talk_as_two_do(step_on):
 @pytest.mark.parametrize('mesh', [(2, 1), (2, 2)], ids=str)
 def test_shards_of_a_batch_share_their_gradients_and_loss_only(step_on, mesh):
   compiled, (params, *_) = step_on('alexnet', mesh)
-  found = [kind for kind in collectives(compiled.as_text(), mesh)
-           if 'data' in kind[3]]
-  assert {(kind[0], kind[3]) for kind in found} == {('all-reduce', 'data')}
+  found = [one for one in talk(compiled, mesh) if 'data' in one.axes]
+  assert {(one.kind, one.axes) for one in found} == {('all-reduce', ('data',))}
   own = sum(leaf.addressable_shards[0].data.size
             for leaf in jax.tree.leaves(params))
   loss = 1
-  assert sum(kind[4] for kind in found) == own + loss
-
-
-@pytest.mark.parametrize('line, joined', [
-    ('replica_groups={{0,1},{2,3}}, x', [[0, 1], [2, 3]]),
-    ("replica_groups=mesh['a'=2,'b'=2] {'b'}, x", [[0, 1], [2, 3]]),
-    ("replica_groups=mesh['a'=2,'b'=2] {'a'}, x", [[0, 2], [1, 3]]),
-    ('replica_groups=[2,2]<=[4], x', [[0, 1], [2, 3]]),
-    ('replica_groups=[2,2]<=[2,2]T(1,0), x', [[0, 2], [1, 3]]),
-    ('replica_groups={}, x', [[0, 1, 2, 3]]),
-    ('source_target_pairs={{0,1},{1,0}}, x', [[0, 1], [1, 0]]),
-])
-def test_groups_are_read_in_every_form_that_xla_prints(line, joined):
-  assert groups(line, 4) == joined
+  assert sum(one.numbers for one in found) == own + loss
 
 
 @pytest.mark.parametrize('crossings, gathers', [

@@ -83,7 +83,7 @@ def test_columns_exchange_bytes_where_they_cross_and_nowhere_else(paper):
   assert column(paper, 'exchanged_bytes') == {
       'conv1': 0, 'conv2': 0, 'conv3': 13 * 13 * 256 * 4 * 2, 'conv4': 0,
       'conv5': 0, 'fc6': 6 * 6 * 256 * 4 * 2, 'fc7': 4096 * 4 * 2,
-      'fc8': 4096 * 4 * 2}
+      'fc8': 1000 * 4 * 2}  # sums for the classes, not features
 
 
 def test_each_of_four_columns_receives_three_quarters(rows_of):
@@ -94,12 +94,25 @@ def test_each_of_four_columns_receives_three_quarters(rows_of):
   assert conv3.exchanged_bytes == 2 * received
 
 
+def test_four_columns_on_two_devices_exchange_as_two_columns_do(mesh_of, paper):
+  four = models.build('alexnet', mesh_of(1, 1, 4), 1000, 224, num_columns=4,
+                      kernels=(24, 64, 96, 96, 64), neurons=(1024, 1024))
+  assert column(describe.rows(four, 1000, devices=2),
+                'exchanged_bytes') == column(paper, 'exchanged_bytes')
+
+
+def test_columns_on_one_device_exchange_nothing(mesh_of):
+  net = models.build('alexnet', mesh_of(1, 1), 1000, 224)
+  rows = describe.rows(net, 1000, devices=1)
+  assert set(column(rows, 'exchanged_bytes').values()) == {0}
+
+
 def test_one_column_exchanges_nothing(one_gpu):
   assert set(column(one_gpu, 'exchanged_bytes').values()) == {0}
   assert describe.totals(one_gpu)['ratio'] == 0
 
 
-def test_without_cross_talk_only_the_features_are_exchanged(rows_of):
+def test_without_cross_talk_only_sums_for_the_classes_are_exchanged(rows_of):
   rows = rows_of(crossings=('fc8',))
   talking = [row.layer for row in rows if row.exchanged_bytes]
   assert talking == ['fc8']

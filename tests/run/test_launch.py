@@ -71,19 +71,6 @@ def test_prepared_photographs_can_be_trained_on(compiled, tmp_path):
   assert json.loads(out.splitlines()[-1])['images'] == 8
 
 
-def test_bench_prints_speeds(compiled):
-  out = program.launch(
-      [*tiny.flags(), '--task=bench', '--plain'], compiled)
-  *table, last = out.splitlines()
-  speeds = json.loads(last)['images_per_second']
-  assert set(speeds) == {
-      'step', 'step with input', 'plain form', 'plain, as it comes'}
-  assert all(speed > 0 for speed in speeds.values())
-  for name, speed in speeds.items():
-    assert any(line.startswith(name) and f'{speed:.1f}' in line
-               for line in table)
-
-
 def test_help_names_tasks_and_flags(compiled):
   _, out, _ = program.finish(program.start(['--help'], compiled))
   for part in ('--config', '--workdir', 'train|evaluate|compare',

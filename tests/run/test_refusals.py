@@ -264,6 +264,15 @@ REFUSED = {
     'data to look at that are not there': (
         ['--task=projections', '--workdir={old}', '--data={new}'],
         ['{new}', '--data=RECORDS']),
+    'bench into a folder': (
+        [*experiment_with(), '--task=bench', '--out={photos}'],
+        ['--out={photos} is a folder', '{photos}/bench.json']),
+    'bench below a file': (
+        [*experiment_with(), '--task=bench', '--out=README.md/x.json'],
+        ['--out=README.md/x.json', 'give another place']),
+    'trace into a file': (
+        [*experiment_with(), '--task=bench', '--trace=README.md'],
+        ['--trace=README.md', 'give another place']),
     'comparison of a config with itself': (
         [*experiment_with(), '--task=compare', f'--compare={Q[9:]}',
          '--workdir={new}'],

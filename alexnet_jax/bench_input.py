@@ -1,0 +1,129 @@
+"""Input alone: what the loader makes of pictures, without a network."""
+
+import os
+import time
+from collections.abc import Callable, Iterator
+
+import numpy as np
+from array_record.python import (
+    array_record_data_source,
+    array_record_module,
+)
+
+from alexnet_jax.data import images, loader, prepare, records, sources
+from alexnet_jax.data.folders import Folder
+from alexnet_jax.data.sources import Source
+
+BATCHES = 4  # of a turn
+FORM_IMAGES = 256  # that are written in every form
+FORM_BATCH = 64
+SEED = 0
+
+
+class InputAlone:
+  """The batches of a run, in turns as a `turns.Row`, as fast as they come."""
+
+  def __init__(self, open_batches: Callable[[], Iterator[dict]]):
+    self.seconds = []  # of one batch
+    self._open = open_batches
+
+  def warm_up(self) -> None:
+    """Reads the files once, so that they are in memory."""
+    self.turn()
+    self.seconds.clear()
+
+  def turn(self) -> None:
+    """Batches after the first, when nothing is ready in advance."""
+    batches = self._open()
+    next(batches)
+    begin = time.perf_counter()
+    for _ in range(BATCHES):
+      next(batches)
+    self.seconds.append((time.perf_counter() - begin) / BATCHES)
+    batches.close()
+
+
+class RawRecords:
+  """A source of records that hold pixels as they are, not as a JPEG."""
+
+  def __init__(self, path: str, image_size: int, class_names: tuple[str, ...]):
+    self.class_names = class_names
+    self._records = array_record_data_source.ArrayRecordDataSource([path])
+    self._shape = (image_size, image_size, 3)
+
+  def __len__(self) -> int:
+    return len(self._records)
+
+  def __getitem__(self, i: int) -> dict:
+    label, data = records.unpack(self._records[i])
+    return {'image': np.frombuffer(data, np.uint8).reshape(self._shape),
+            'label': label}
+
+  def where(self, i: int) -> str:
+    return f'raw record {i}'
+
+
+def in_every_form(source: Source, folder: str,
+                  image_size: int) -> dict[str, Source]:
+  """Some images of a source, written as files, as records and as raw records.
+
+  All are squares of `image_size`, as --task=prepare stores them, so that only
+  the form differs; the source itself is there as well.
+
+  Args:
+    source: the images; may be larger than the squares.
+    folder: an empty one, to write to.
+    image_size: side of the squares in pixels.
+  """
+  chosen = sources.Subset(source, FORM_IMAGES)
+  prepared = os.path.join(folder, 'records')
+  prepare.prepare({'train': chosen}, prepared, image_size=image_size,
+                  progress=False)
+  as_records = records.Records(prepared, 'train', image_size)
+  raw = os.path.join(folder, 'raw.array_record')
+  writer = array_record_module.ArrayRecordWriter(raw, 'group_size:1')
+  for i in range(len(as_records)):
+    example = as_records[i]
+    writer.write(records.pack(example['label'], example['image'].tobytes()))
+    # A folder needs classes: any two.
+    path = os.path.join(folder, 'folder', 'train', f'{i % 2}', f'{i}.jpg')
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with open(path, 'wb') as file:
+      file.write(images.encode(example['image']))
+  writer.close()
+  # Without it some pictures would be set aside for validation.
+  os.makedirs(os.path.join(folder, 'folder', 'val'))
+  return {
+      'as it comes': chosen,
+      'folder of JPEGs': Folder(os.path.join(folder, 'folder'), 'train',
+                                image_size, 0.1),
+      'records of JPEGs': as_records,
+      'raw records': RawRecords(raw, image_size, source.class_names)}
+
+
+def images_per_core_second(forms: dict[str, Source],
+                           rounds: int) -> dict[str, list[float]]:
+  """Images that one core makes ready in a second of its own time.
+
+  Processor time, not time on the clock, so that other programs do not count.
+  The forms take turns.
+
+  Args:
+    forms: of `in_every_form`.
+    rounds: turns of each, after one that is not counted.
+  """
+  rates = {name: [] for name in forms}
+  for number in range(rounds + 1):
+    for name, source in forms.items():
+      batch_size = min(FORM_BATCH, len(source))
+      batches = loader.train_batches(
+          source, batch_size=batch_size, seed=SEED, threads=1)
+      next(batches)
+      begin = time.process_time()
+      for _ in range(BATCHES):
+        next(batches)
+      seconds = time.process_time() - begin
+      batches.close()
+      if number:
+        rates[name].append(BATCHES * batch_size / seconds)
+  return rates
