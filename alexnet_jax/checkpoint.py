@@ -18,8 +18,10 @@ from alexnet_jax.step import State
 FOLDER = 'checkpoints'
 # Two runs are one experiment if they agree in these; how long a run goes on,
 # where it runs and where the same data lie may differ.
-IDENTITY = ('model', 'data', 'augment', 'optimizer', 'seed')
+IDENTITY = ('model', 'data', 'augment', 'optimizer', 'seed', 'precision')
 MAY_DIFFER = ('data.path',)
+# Fields that came later, and what a run without them did.
+LATER = {'precision': 'float32', 'run.hold_data': False}
 
 
 class About(NamedTuple):
@@ -84,7 +86,26 @@ def about(manager: ocp.CheckpointManager, step: int) -> About:
   """What lies beside the State of a step."""
   kept = manager.restore(
       step, args=ocp.args.Composite(about=ocp.args.JsonRestore()))['about']
-  return About(**kept)._replace(class_names=tuple(kept['class_names']))
+  kept = About(**kept)
+  return kept._replace(class_names=tuple(kept.class_names),
+                       config=_with_later_fields(kept.config))
+
+
+def saved_at(manager: ocp.CheckpointManager, step: int) -> int:
+  """When the checkpoint of a step was saved, in ns: a run made anew differs."""
+  return manager.metadata(step).commit_timestamp_nsecs or 0
+
+
+def _with_later_fields(config):
+  filled = {name: dict(held) if isinstance(held, dict) else held
+            for name, held in config.items()}
+  for field, value in LATER.items():
+    *section, name = field.split('.')
+    if not section:
+      filled.setdefault(name, value)
+    elif section[0] in filled:
+      filled[section[0]].setdefault(name, value)
+  return filled
 
 
 def exists(workdir: str) -> bool:

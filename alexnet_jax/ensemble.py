@@ -150,7 +150,7 @@ def find_checkpoint(workdir: str, which: str) -> Checkpoint:
     step = checkpoint.find_step(manager, which, workdir)
     return Checkpoint(
         os.path.normpath(workdir), step,
-        manager.metadata(step).commit_timestamp_nsecs or 0,
+        checkpoint.saved_at(manager, step),
         checkpoint.about(manager, step).class_names)
 
 

@@ -1,4 +1,4 @@
-"""Top-1 and top-5 error and loss as sums, so that means are exact."""
+"""Errors and loss as sums, so that means are exact; precision of retrieval."""
 
 import jax
 import jax.numpy as jnp
@@ -59,3 +59,15 @@ def add(a: Sums | None, b: Sums) -> Sums:
 def means(sums: Sums) -> dict[str, float]:
   """Sums and counts to means."""
   return {name: float(total / count) for name, (total, count) in sums.items()}
+
+
+def precision_at(query_labels: np.ndarray,
+                 neighbour_labels: np.ndarray) -> np.ndarray:
+  """How much of what is found is of the query's class: [Q], [Q, k] -> [k].
+
+  The first number is the share among the nearest neighbours, the last among all
+  k of each query, averaged over the queries (precision@1 to precision@k).
+  """
+  same = neighbour_labels == query_labels[:, None]
+  found = np.arange(1, same.shape[1] + 1)
+  return (same.cumsum(1) / found).mean(0)

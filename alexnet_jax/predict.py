@@ -22,7 +22,7 @@ from alexnet_jax.data import pictures
 from alexnet_jax.errors import InputError
 from alexnet_jax.figures import figure4_left, style
 from alexnet_jax.trained import Trained, open_trained
-from alexnet_jax.words import readable, shortened
+from alexnet_jax.words import classes_of_folders, readable, shortened
 
 FIVE = 5  # labels for each picture
 BATCH = 32  # pictures at a time; more would only delay the first answers
@@ -89,10 +89,8 @@ def _check(images, views, figure):
   if views not in augment.VIEWS:
     raise InputError(f'--views={views} is no test of 2012: give one of'
                      f' {", ".join(map(str, augment.VIEWS))}.')
-  if figure and (os.path.splitext(figure)[1] not in style.FORMATS
-                 or os.path.isdir(figure)):
-    raise InputError(f'--figure={figure} is no picture: give a name that ends'
-                     f' in {", ".join(style.FORMATS)}.')
+  if figure:
+    style.check('figure', figure)
 
 
 # --- Predicting ---------------------------------------------------------------
@@ -143,18 +141,6 @@ def probabilities(found: Trained, paths: Sequence[str],
     means = jax.device_get(predict_batch(found.params, found.pixels, batch))
     for one, mean in zip(some, means[:len(some)], strict=True):
       yield one if isinstance(one, InputError) else mean
-
-
-def classes_of_folders(class_names: Sequence[str],
-                       names: Sequence[str]) -> dict[str, int]:
-  """{name of a folder: class of the pictures in it}.
-
-  A folder may be called by the network's name of the class or by its word,
-  unless two classes share the word, as ImageNet's two cranes do.
-  """
-  times = Counter(names)
-  by_word = {name: i for i, name in enumerate(names) if times[name] == 1}
-  return by_word | {name: i for i, name in enumerate(class_names)}
 
 
 # --- Saying -------------------------------------------------------------------

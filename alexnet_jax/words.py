@@ -5,6 +5,7 @@ ImageNet's and the synset_words.txt of other programs have one line a class.
 """
 
 import os
+from collections import Counter
 from collections.abc import Sequence
 
 from alexnet_jax.errors import InputError
@@ -36,6 +37,18 @@ def readable(class_names: Sequence[str], path: str = '') -> tuple[str, ...]:
         f'--words={path} has no line for any of the {len(class_names)} classes:'
         f' give a file of lines such as {line!r}.')
   return tuple(words.get(name, name) for name in class_names)
+
+
+def classes_of_folders(class_names: Sequence[str],
+                       names: Sequence[str]) -> dict[str, int]:
+  """{name of a folder: class of the pictures in it}.
+
+  A folder may be called by the network's name of the class or by its word,
+  unless two classes share the word, as ImageNet's two cranes do.
+  """
+  times = Counter(names)
+  by_word = {name: i for i, name in enumerate(names) if times[name] == 1}
+  return by_word | {name: i for i, name in enumerate(class_names)}
 
 
 def shortened(text: str, most: int) -> str:

@@ -109,9 +109,7 @@ def check(config: ConfigDict, out: str) -> None:
     raise InputError(
         f'config.run.until_error={config.run.until_error} is no training error'
         ' that a run could reach: give 0.25 as in the paper.')
-  if os.path.splitext(out)[1] not in style.FORMATS:
-    raise InputError(f'--out={out} is no picture: give a name that ends in'
-                     f' {", ".join(style.FORMATS)}.')
+  style.check('out', out)
 
 
 def search(config: ConfigDict, workdir: str, nonlinearity: str,

@@ -35,7 +35,7 @@ def figure3(workdir: str, which: str = 'latest', kernels: str = '',
   if kernels:
     folder = os.path.dirname(kernel_file.split(kernels)[0])
   out = os.path.expanduser(out) or os.path.join(folder, 'figure3.png')
-  check(out)
+  style.check('out', out)
   source, held = _open(workdir, which, kernels)
   if not np.isfinite(held).all():
     raise InputError(f'the kernels of {source} are not all finite numbers:'
@@ -51,13 +51,6 @@ def figure3(workdir: str, which: str = 'latest', kernels: str = '',
   print(as_text(numbers))
   print(f'Drawn in {out}; the numbers are in {written}.')
   return numbers
-
-
-def check(out: str) -> None:
-  """Raises InputError if no picture can have that name."""
-  if os.path.splitext(out)[1] not in style.FORMATS:
-    raise InputError(f'--out={out} is no picture: give a name that ends in'
-                     f' {", ".join(style.FORMATS)}.')
 
 
 def _open(workdir, which, kernels):

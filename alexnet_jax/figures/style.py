@@ -10,6 +10,8 @@ from contextlib import contextmanager
 import matplotlib
 from matplotlib.figure import Figure
 
+from alexnet_jax.errors import InputError
+
 BLUE, VERMILION, GREY = '#0072B2', '#D55E00', '#555555'
 FORMATS = ('.png', '.pdf', '.svg')
 
@@ -28,6 +30,13 @@ _SETTINGS = {
     'svg.fonttype': 'none',
     'pdf.fonttype': 42,
 }
+
+
+def check(flag: str, path: str) -> None:
+  """Raises InputError if no picture can have the name that a flag gives."""
+  if os.path.splitext(path)[1] not in FORMATS or os.path.isdir(path):
+    raise InputError(f'--{flag}={path} is no picture: give a name that ends in'
+                     f' {", ".join(FORMATS)}.')
 
 
 @contextmanager

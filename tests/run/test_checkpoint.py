@@ -10,7 +10,8 @@ from alexnet_jax import checkpoint
 from alexnet_jax.checkpoint import About
 from alexnet_jax.errors import InputError
 
-ABOUT = About({'seed': 3, 'model': {'name': 'alexnet', 'kernels': [1, 2]}},
+ABOUT = About({'seed': 3, 'model': {'name': 'alexnet', 'kernels': [1, 2]},
+               'precision': 'bfloat16'},
               ('cat', 'dog'), 64)
 
 
@@ -101,3 +102,14 @@ def test_a_save_that_was_killed_is_not_taken_for_a_checkpoint(
   manager = saved({2: None})
   assert sorted(manager.all_steps()) == [1, 2]
   manager.close()
+
+
+def test_fields_that_came_later_are_filled_in(tmp_path):
+  manager = checkpoint.open_manager(str(tmp_path), 1)
+  old = ABOUT._replace(config={'seed': 3, 'run': {'epochs': 2.0}})
+  checkpoint.save(manager, 1, value(1), old, None)
+  manager.wait_until_finished()
+  found = checkpoint.about(manager, 1).config
+  manager.close()
+  assert found == {'seed': 3, 'precision': 'float32',
+                   'run': {'epochs': 2.0, 'hold_data': False}}

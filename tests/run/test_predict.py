@@ -10,7 +10,7 @@ import program
 import pytest
 from PIL import Image, ImageColor
 
-from alexnet_jax import experiment, predict, predictions
+from alexnet_jax import experiment, predict, predictions, words
 from alexnet_jax.data import images
 from alexnet_jax.errors import InputError
 from alexnet_jax.figures import figure4_left, style
@@ -127,7 +127,7 @@ def test_few_classes_make_few_labels(found, photos, monkeypatch):
 
 
 def test_folders_may_be_called_by_a_word_that_no_other_class_has():
-  known = predict.classes_of_folders(
+  known = words.classes_of_folders(
       ('n01', 'n02', 'n03'), ('crane', 'goldfish', 'crane'))
   assert known == {'n01': 0, 'n02': 1, 'n03': 2, 'goldfish': 1}
 

@@ -273,6 +273,29 @@ REFUSED = {
     'trace into a file': (
         [*experiment_with(), '--task=bench', '--trace=README.md'],
         ['--trace=README.md', 'give another place']),
+    'features of nothing': (
+        ['--task=features', '--workdir={new}'], ['{new}', 'no checkpoint']),
+    'features into a file': (
+        ['--task=features', '--workdir={old}', '--out=README.md'],
+        ['--out=README.md is a file', 'give a folder']),
+    'features among photographs': (
+        ['--task=features', '--workdir={old}', '--out={photos}'],
+        ['{photos}/train holds other files', 'another --out']),
+    'retrieval without features': (
+        ['--task=retrieve', '--workdir={old}'],
+        ['no features in {old}/features/train', '--task=features']),
+    'retrieval of nothing': (
+        ['--task=retrieve', '--workdir={old}', '--queries=0'],
+        ['--queries=0', '--images']),
+    'no neighbours': (
+        ['--task=retrieve', '--workdir={old}', '--neighbours=0'],
+        ['--neighbours=0', '1 or more']),
+    'neighbours in no picture': (
+        ['--task=retrieve', '--workdir={old}', '--figure=a.jpeg'],
+        ['--figure=a.jpeg', '.png, .pdf, .svg']),
+    'unknown precision': (
+        experiment_with(precision='float16'),
+        ["config.precision='float16'", 'float32, tf32, bfloat16']),
     'comparison of a config with itself': (
         [*experiment_with(), '--task=compare', f'--compare={Q[9:]}',
          '--workdir={new}'],

@@ -1,0 +1,92 @@
+"""Figure 4, right: queries and the training images nearest to each.
+
+Below the paper's six stand, smaller, the six nearest at the pixel level, which
+the paper says are others: "the retrieved training images are generally not
+close in L2 to the query images".
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.patches import Patch
+
+from alexnet_jax.figures import style
+from alexnet_jax.words import shortened
+
+QUERIES, NEIGHBOURS = 8, 10  # of which no more are drawn
+# Inches: a picture, the smaller ones below, the query beside both, and text.
+SIDE, SMALL, QUERY, LINE = 0.95, 0.68, 1.5, 0.17
+LEGEND, BETWEEN = 0.35, 0.1
+# Characters that fit below: of 7 points, 0.06 inches each.
+UNDER, UNDER_QUERY = 15, 24
+LIGHT = '#BBBBBB'
+
+
+class Picture(NamedTuple):
+  """An image and what to write under it."""
+
+  image: np.ndarray  # uint8 [S, S, 3]
+  label: str
+  same: bool = False  # of the query's class
+
+
+class Row(NamedTuple):
+  """A query and what was found for it, nearest first."""
+
+  query: Picture
+  by_features: Sequence[Picture]
+  by_pixels: Sequence[Picture]
+
+
+def draw(rows: Sequence[Row], out: str) -> None:
+  """Draws up to eight queries with up to ten neighbours each.
+
+  A picture of its query's class has a thick blue frame, another a thin grey
+  one.
+
+  Args:
+    rows: one query or more, all with equally many neighbours.
+    out: the file.
+  """
+  rows = rows[:QUERIES]
+  columns = min(NEIGHBOURS, len(rows[0].by_features))
+  width = QUERY + LINE + columns * (SIDE + 0.08)
+  height = len(rows) * (SIDE + SMALL + 2 * LINE + BETWEEN) + LEGEND
+  with style.figure(out, width, height) as figure:
+    figure.get_layout_engine().set(
+        w_pad=0.02, h_pad=0.02, wspace=0.01, hspace=0.01)
+    grid = figure.add_gridspec(
+        2 * len(rows), 2 + columns, height_ratios=(SIDE, SMALL) * len(rows),
+        width_ratios=(QUERY, LINE, *(SIDE,) * columns))
+    for i, row in enumerate(rows):
+      _draw_picture(figure.add_subplot(grid[2 * i:2 * i + 2, 0]), row.query,
+                    UNDER_QUERY, 'black')
+      for line, (name, found) in enumerate((
+          ('features', row.by_features), ('pixels', row.by_pixels))):
+        beside = figure.add_subplot(grid[2 * i + line, 1])
+        beside.set_axis_off()
+        beside.text(0.5, 0.5, name, rotation=90, ha='center', va='center',
+                    fontsize=8, color=style.GREY)
+        for place, picture in enumerate(found[:columns]):
+          _draw_picture(figure.add_subplot(grid[2 * i + line, 2 + place]),
+                        picture, UNDER, style.GREY)
+    figure.legend(
+        handles=[
+            Patch(fill=False, ec=style.BLUE, lw=2, label="query's class"),
+            Patch(fill=False, ec=LIGHT, lw=0.8, label='another class')],
+        loc='outside upper right', ncols=2,
+        title='nearest training images, by features and by pixels',
+        title_fontsize=8, alignment='right')
+
+
+def _draw_picture(axes: Axes, picture: Picture, characters: int,
+                  colour: str) -> None:
+  axes.imshow(picture.image)
+  axes.set(xticks=[], yticks=[])
+  axes.set_xlabel(shortened(picture.label, characters), fontsize=7,
+                  color=style.BLUE if picture.same else colour, labelpad=2)
+  axes.spines[:].set(
+      visible=True, color=style.BLUE if picture.same else LIGHT,
+      linewidth=2.2 if picture.same else 0.6)
