@@ -14,7 +14,16 @@ import optax
 from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
-from alexnet_jax import augment, columns, models, optimizer, schedules, step
+from alexnet_jax import (
+    augment,
+    columns,
+    held,
+    models,
+    optimizer,
+    precision,
+    schedules,
+    step,
+)
 from alexnet_jax.data import loader, sources
 from alexnet_jax.data.sources import Source
 from alexnet_jax.errors import InputError
@@ -31,7 +40,7 @@ AT_LEAST = {
     'optimizer.bias_rate': 0, 'optimizer.target_factor': 1,
     'optimizer.schedule_levels': 2, 'run.epochs': 0, 'run.steps': 0,
     'run.until_error': 0, 'run.evaluate_every': 0, 'run.save_every': 0,
-    'run.log_every': 1, 'run.keep': 1, 'run.stall_steps': 0, 'run.threads': 1,
+    'run.log_every': 1, 'run.keep': 1, 'run.stall_steps': 0, 'run.threads': 0,
     'run.workers': 0, 'mesh.data': 1, 'mesh.column': 1,
 }
 # One element of each tuple in config.optimizer.
@@ -91,8 +100,8 @@ def build(config: ConfigDict, num_classes: int,
 def build_model(config: ConfigDict, mesh: Mesh, num_classes: int) -> Model:
   """The network that config.model describes."""
   fields = config.model.to_dict()
-  return models.build(fields.pop('name'), mesh, num_classes,
-                      config.augment.crop, **fields)
+  return precision.compute_in(config.precision, models.build(
+      fields.pop('name'), mesh, num_classes, config.augment.crop, **fields))
 
 
 def check_counts(config: ConfigDict) -> None:
@@ -208,6 +217,23 @@ def train_batches(config: ConfigDict, experiment: Experiment, source: Source,
       step=at_step, shard=shard, num_shards=num_shards,
       reshuffle=config.data.reshuffle, threads=config.run.threads,
       workers=config.run.workers)
+
+
+def device_batches(config: ConfigDict, experiment: Experiment, source: Source,
+                   at_step: int = 0) -> Iterator[dict]:
+  """The same on the mesh, moved there or, if all is held there, picked out."""
+  if config.run.hold_data:
+    data = held.hold(source, experiment.mesh, config.run.threads)
+    yield from held.batches(
+        data, train_batches(config, experiment, held.Places(source), at_step),
+        experiment.mesh)
+    return
+  batches = train_batches(config, experiment, source, at_step)
+  try:
+    for batch in batches:
+      yield to_device(batch, experiment.mesh)
+  finally:
+    batches.close()
 
 
 def to_device(batch: dict, mesh: Mesh) -> dict:

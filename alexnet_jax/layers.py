@@ -151,21 +151,28 @@ def _divide(x, windows: tuple[Window, ...], k, alpha, beta):
 
 
 def _divide_forward(x, windows, k, alpha, beta):
-  d = k + alpha * _window_sum(x * x, windows)
-  return x * _power(d, -beta), (x, d)
+  wide = _wide(x)
+  d = k + alpha * _window_sum(wide * wide, windows)
+  return (wide * _power(d, -beta)).astype(x.dtype), (x, d)
 
 
 def _divide_backward(windows, k, alpha, beta, residuals, g):
   del k
   x, d = residuals
-  scaled = g * _power(d, -beta)
+  wide = _wide(x)
+  scaled = _wide(g) * _power(d, -beta)
   # Whom a unit disturbs: the units whose window holds it, so the window turns.
   mirrored = tuple((axis, above, below) for axis, below, above in windows)
-  disturbed = _window_sum(scaled * x / d, mirrored)
-  return (scaled - (2 * alpha * beta) * x * disturbed,)
+  disturbed = _window_sum(scaled * wide / d, mirrored)
+  return ((scaled - (2 * alpha * beta) * wide * disturbed).astype(x.dtype),)
 
 
 _divide.defvjp(_divide_forward, _divide_backward)
+
+
+def _wide(x):
+  """float32 of bfloat16, since the divisor is k and a little."""
+  return x.astype(jnp.float32) if x.dtype == jnp.bfloat16 else x
 
 
 def _window_sum(x, windows):

@@ -78,6 +78,7 @@ def in_plain_form(config, built):
   Raises:
     InputError: a network that was not written that way.
   """
+  from alexnet_jax import precision
   from alexnet_jax.models import grouped
 
   model = config.model
@@ -90,7 +91,8 @@ def in_plain_form(config, built):
   apply = grouped.build(
       model.num_columns, tuple(model.crossings), model.norm_k, model.norm_n,
       model.norm_alpha, model.norm_beta)
-  return built._replace(model=built.model._replace(apply=apply))
+  return built._replace(model=precision.compute_in(
+      config.precision, built.model._replace(apply=apply)))
 
 
 if __name__ == '__main__':

@@ -22,7 +22,9 @@ class State(NamedTuple):
   opt_state: Any  # velocities
   learning_rate: jax.Array  # [] of the kernels, before scheduled drops
   plateau: Plateau  # what the plateau rule remembers
-  pixels: augment.Pixels  # mean image and colours of the training set
+  # Mean image and colours of the training set. An auto-encoder, whose examples
+  # are features, keeps here what those are like: `autoencoder.Standard`.
+  pixels: Any
 
 
 class Augmentation(NamedTuple):
@@ -91,16 +93,33 @@ def make_train_step(
       return losses['loss'], losses
 
     grads, measured = jax.grad(loss_fn, has_aux=True)(state.params)
-    updates, opt_state = optimizer.update(
-        grads, state.opt_state, state.params,
-        rates=rates(state.params, state.learning_rate, epoch,
-                    state.step.astype(jnp.float32) / total_steps))
-    params = optax.apply_updates(state.params, updates)
-    state = state._replace(
-        step=state.step + 1, params=params, opt_state=opt_state)
+    state = update(state, grads, optimizer, rates, epoch, total_steps)
     return state, measured
 
   return jax.jit(train_step, donate_argnums=0)
+
+
+def update(state: State, grads: Any,
+           optimizer: optax.GradientTransformationExtraArgs,
+           rates: Callable[..., Any], epoch: jax.Array,
+           total_steps: int) -> State:
+  """The half of a step that does not care what the loss was (section 5).
+
+  Args:
+    state: before the step.
+    grads: of the loss with respect to `state.params`.
+    optimizer: the update rule.
+    rates: as in `make_train_step`.
+    epoch: of this step, counted from 1.
+    total_steps: steps in the whole run.
+  """
+  updates, opt_state = optimizer.update(
+      grads, state.opt_state, state.params,
+      rates=rates(state.params, state.learning_rate, epoch,
+                  state.step.astype(jnp.float32) / total_steps))
+  params = optax.apply_updates(state.params, updates)
+  return state._replace(
+      step=state.step + 1, params=params, opt_state=opt_state)
 
 
 def augment_batch(images, pixels, augmentation, epoch, mesh, crop_keys,

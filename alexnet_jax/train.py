@@ -1,13 +1,10 @@
 """--task=train: a run is a fold of a pure step over batches."""
 
-import statistics
-from collections.abc import Sequence
-
 import jax
 from ml_collections import ConfigDict
 from tqdm import tqdm
 
-from alexnet_jax import augment, checkpoint, evaluate, experiment
+from alexnet_jax import augment, checkpoint, evaluate, experiment, loop
 from alexnet_jax.checkpoint import About
 from alexnet_jax.data import statistics as pixel_statistics
 from alexnet_jax.data.sources import Source
@@ -15,10 +12,11 @@ from alexnet_jax.errors import InputError
 from alexnet_jax.experiment import Experiment
 from alexnet_jax.fine_tune import start_from
 from alexnet_jax.journal import Journal, Silent
+from alexnet_jax.loop import Pace
 from alexnet_jax.optimizer import judge
 from alexnet_jax.preemption import Stop
 from alexnet_jax.step import State
-from alexnet_jax.watch import Watch, must_be_finite
+from alexnet_jax.watch import Watch
 
 
 def train(config: ConfigDict, workdir: str, *, init_from: str = '',
@@ -72,97 +70,28 @@ def train(config: ConfigDict, workdir: str, *, init_from: str = '',
 
 def _run(config, built, state, source, validation, manager, about, journal,
          stop):
-  """The loop. Its order is the promise of exact resume:
-
-  judge, save, advance, step. A checkpoint is saved after the judgement of its
-  step, so a resumed run does not judge that step twice; and the data position
-  is the step itself, so it can never run ahead of the state.
-  """
-  run, mesh = config.run, built.mesh
-  train_step = experiment.train_step(config, built)
+  """The loop over this experiment's batches; (the last state, has it ended)."""
+  run = config.run
   validate = experiment.evaluation_step(config, built, 1)
-  watch = Watch(built.num_classes, run.stall_steps, journal.say)
-  start, total = int(state.step), built.total_steps
-  batches = experiment.train_batches(config, built, source, start)
-  recent = Recent(watch, journal, manager, run.log_every, about.unlogged)
 
-  for step in range(start, total + 1):
-    low_enough = recent.error < run.until_error
-    ended = step == total or low_enough
-    errors, leave = None, ended or stop.asked(step)
-    if step > start:
-      if low_enough or due(
-          step, run.evaluate_every or built.steps_per_epoch, total):
-        recent.settle()
-        errors = evaluate.errors_of(validate, config, built, state,
-                                    validation, 'validation')
-        journal.errors('validation', step, errors)
-        state = _judge(config, state, errors)
-      if errors or leave or due(
-          step, run.save_every or built.steps_per_epoch, total):
-        recent.settle()
-        must_be_finite(state.params, step, manager.latest_step())
-        checkpoint.save(manager, step, state,
-                        about._replace(unlogged=recent.unlogged), errors)
-    if leave:
-      break
-    # Nothing is copied back from the device without being asked for.
-    with jax.transfer_guard_device_to_host('disallow'):
-      batch = experiment.to_device(next(batches), mesh)
-      state, measured = train_step(state, batch)
-      # The device works on this step while the last one's loss is looked at.
-      recent.add(step + 1, measured)
-    journal.tick()
-  recent.settle()
-  batches.close()
-  return state, ended
+  def judge(state, step):
+    errors = evaluate.errors_of(validate, config, built, state, validation,
+                                'validation')
+    journal.errors('validation', step, errors)
+    return _judge_plateau(config, state, errors), errors
+
+  pace = Pace(
+      built.total_steps, run.evaluate_every or built.steps_per_epoch,
+      run.save_every or built.steps_per_epoch, run.log_every, run.until_error)
+  return loop.run(
+      state, experiment.train_step(config, built),
+      experiment.device_batches(config, built, source, int(state.step)), judge,
+      pace, about=about, manager=manager, journal=journal, stop=stop,
+      watch=Watch(built.num_classes, run.stall_steps, journal.say))
 
 
-class Recent:
-  """Measurements on their way from the device, looked at one step late."""
-
-  def __init__(self, watch: Watch, journal: Journal, manager, log_every: int,
-               unlogged: Sequence[dict[str, float]]):
-    self.unlogged = list(unlogged)  # since the last line of the journal
-    self.error = 1.0  # the mean top-1 training error in that line
-    self._watch = watch
-    self._journal = journal
-    self._manager = manager
-    self._log_every = log_every
-    self._waiting = None
-
-  def add(self, step: int, measured: dict[str, jax.Array]) -> None:
-    """Takes a step's measurements and looks at those of the step before."""
-    self.settle()
-    self._waiting = (step, measured)
-
-  def settle(self) -> None:
-    """Looks at what is still waiting.
-
-    Raises:
-      InputError: a loss is not finite.
-    """
-    if self._waiting is None:
-      return
-    step, measured = self._waiting
-    self._waiting = None
-    measured = {k: float(v) for k, v in jax.device_get(measured).items()}
-    self._watch.see(step, measured['loss'], self._manager.latest_step())
-    self.unlogged.append(measured)
-    if step % self._log_every == 0:
-      means = {name: statistics.fmean(m[name] for m in self.unlogged)
-               for name in measured}
-      self._journal.train(step, means)
-      self.error = means['top1_error']
-      self.unlogged = []
-
-
-def due(step: int, every: int, total: int) -> bool:
-  """Whether something done every so many steps is done at this one."""
-  return step % every == 0 or step == total
-
-
-def _judge(config: ConfigDict, state: State, errors: dict[str, float]) -> State:
+def _judge_plateau(config: ConfigDict, state: State,
+                   errors: dict[str, float]) -> State:
   """Lets the plateau rule see a validation error, where it is in force."""
   o = config.optimizer
   if not o.plateau:

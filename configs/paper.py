@@ -25,6 +25,7 @@ CLAIM = {
 def get_config() -> ConfigDict:
   config = ConfigDict()
   config.seed = 0
+  config.precision = 'float32'  # of the computing; or 'tf32', 'bfloat16'
 
   config.model = ConfigDict({
       'name': 'alexnet',
@@ -98,8 +99,9 @@ def get_config() -> ConfigDict:
       'views': 10,  # patches averaged in the last test (4.1): 10, 9 or 1
       'keep': 2,  # latest checkpoints, beside the best
       'stall_steps': 5000,  # a loss stuck so long at ln(classes) is reported
-      'threads': 2,  # that decode images
+      'threads': 0,  # that decode images; 0: one for each core, at most 16
       'workers': 0,  # processes that decode; 0: threads are enough
+      'hold_data': False,  # on every device, where the images fit into it
   })
 
   config.mesh = ConfigDict({'data': 1, 'column': 1})  # devices

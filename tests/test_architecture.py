@@ -15,11 +15,12 @@ ORDER = (
     {'optimizer', 'averages', 'turns'},
     {'columns'},
     {'models'},
-    {'step', 'projection'},
+    {'step', 'projection', 'precision'},
     {'data'},
     {'checkpoint', 'journal', 'watch', 'preemption', 'machine', 'weights',
      'kernel_file', 'describe', 'collectives', 'bench_text', 'claims'},
-    {'experiment', 'runs', 'loop'},
+    {'held', 'runs', 'loop'},
+    {'experiment'},
     {'plain', 'trained', 'bench_layers', 'bench_input'},
     {'evaluate', 'fine_tune', 'predictions', 'features', 'words',
      'bench_result'},
@@ -32,7 +33,7 @@ ORDER = (
 )
 MATHEMATICS = {'rng', 'layers', 'columns', 'augment', 'optimizer', 'metrics',
                'averages', 'schedules', 'models', 'step', 'neighbours',
-               'hamming', 'specialisation', 'projection'}
+               'hamming', 'specialisation', 'projection', 'precision'}
 READS_FLAGS = {'launch', 'command_line'}
 READS_CONFIG = READS_FLAGS | {
     'experiment', 'trained', 'train', 'evaluate', 'ensemble', 'predict',

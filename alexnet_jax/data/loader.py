@@ -7,6 +7,7 @@ where an earlier run stopped, and the shards of a step always join to the same
 global batch.
 """
 
+import os
 from collections.abc import Iterator
 
 import grain
@@ -35,7 +36,7 @@ def train_batches(source: Source, *, batch_size: int, seed: int,
     num_shards: number of processes.
     reshuffle: draw the order anew each epoch; False draws it once, so that
       every epoch has the same batches, as in the 2012 program.
-    threads: of this process, decoding.
+    threads: of this process, decoding; 0 for one on each core.
     workers: further processes, decoding; 0 for none.
     buffer: batches made in advance.
 
@@ -84,6 +85,20 @@ def evaluation_batches(source: Source, *, batch_size: int, shard: int = 0,
   return _iterate(data, threads, buffer=8, workers=0)
 
 
+def reading(threads: int, ahead: int) -> grain.ReadOptions:
+  """How to read.
+
+  Args:
+    threads: that decode; 0 for one on each core, at most 16, which is as many
+      as Grain starts by itself.
+    ahead: how much is made in advance.
+  """
+  cores = len(os.sched_getaffinity(0)) if hasattr(
+      os, 'sched_getaffinity') else os.cpu_count()
+  return grain.ReadOptions(num_threads=threads or min(cores or 1, 16),
+                           prefetch_buffer_size=ahead)
+
+
 def _rows(source: Source, batch_size: int, num_shards: int) -> int:
   """Rows of a global batch that one shard holds."""
   if len(source) == 0:
@@ -100,9 +115,7 @@ def _rows(source: Source, batch_size: int, num_shards: int) -> int:
 
 def _iterate(data: grain.MapDataset, threads: int, buffer: int,
              workers: int) -> Iterator[dict]:
-  options = grain.ReadOptions(num_threads=threads,
-                              prefetch_buffer_size=buffer)
-  data = data.to_iter_dataset(options)
+  data = data.to_iter_dataset(reading(threads, buffer))
   if workers:
     data = data.mp_prefetch(grain.MultiprocessingOptions(num_workers=workers))
   return iter(data)

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 import grain
 import numpy as np
 
-from alexnet_jax.data import images
+from alexnet_jax.data import images, loader
 from alexnet_jax.data.folders import EXTENSIONS
 from alexnet_jax.errors import InputError
 
@@ -59,7 +59,7 @@ def read_all(paths: Sequence[str], size: int, threads: int = 2,
   Args:
     paths: of `find`.
     size: of the squares, in pixels.
-    threads: that decode.
+    threads: that decode; 0 for one on each core.
     ahead: pictures at most that are decoded and wait.
   """
 
@@ -70,8 +70,7 @@ def read_all(paths: Sequence[str], size: int, threads: int = 2,
       return error
 
   data = grain.MapDataset.source(paths).map(attempt)
-  return iter(data.to_iter_dataset(grain.ReadOptions(
-      num_threads=threads, prefetch_buffer_size=ahead)))
+  return iter(data.to_iter_dataset(loader.reading(threads, ahead)))
 
 
 def _below(folder: str) -> list[str]:

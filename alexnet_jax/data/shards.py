@@ -14,7 +14,7 @@ import numpy as np
 from array_record.python import array_record_module
 from tqdm import tqdm
 
-from alexnet_jax.data import images, records
+from alexnet_jax.data import images, loader, records
 from alexnet_jax.data import statistics as stats
 from alexnet_jax.data.sources import Source
 from alexnet_jax.errors import InputError
@@ -85,5 +85,4 @@ def _examples(shard: Shard, threads: int):
     return records.pack(given['label'], data), images.decode(data), None
 
   data = grain.MapDataset.source(shard.order).map(example)
-  return data.to_iter_dataset(
-      grain.ReadOptions(num_threads=threads, prefetch_buffer_size=32))
+  return data.to_iter_dataset(loader.reading(threads, 32))
