@@ -1,0 +1,183 @@
+"""How fast our network is beside the same one in PyTorch.
+
+    pip install -r benchmarks/requirements.txt
+    python -m benchmarks.against_pytorch --small --batch 8       # to try it
+    python -m benchmarks.against_pytorch
+    python -m benchmarks.against_pytorch --device gpu --batch 128 512 1024 \
+      --steps 20
+
+All contenders of a mode live at the same time and take turns, so that noise
+hits all alike: read the ratios. It asserts nothing; the numbers go into a JSON
+file for a script to judge.
+"""
+
+import argparse
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from tqdm import tqdm
+
+from alexnet_jax import machine
+from benchmarks import problem as problems
+from benchmarks import surroundings, table
+from benchmarks.problem import Ours, Peer, Problem
+from benchmarks.turns import ROOT, Contender
+
+
+class Entry(NamedTuple):
+  """One contender."""
+
+  variant: Ours | Peer
+  only_on: str = ''  # 'gpu': means nothing on a CPU
+  only_in: str = ''  # one mode
+
+
+ENTRIES = {
+    'ours': Entry(Ours()),
+    'ours-two': Entry(Ours(columns_on=2)),
+    'ours-augments': Entry(Ours(augments=True), only_in='train'),
+    'ours-strict': Entry(Ours(arithmetic='strict'), only_on='gpu'),
+    'pytorch': Entry(Peer(channels_last=False)),
+    'pytorch-hand': Entry(Peer(channels_last=False, norm='hand')),
+    'pytorch-last': Entry(Peer()),
+    'pytorch-last-hand': Entry(Peer(norm='hand')),
+    'pytorch-compiled': Entry(Peer(compiled=True)),
+    'pytorch-compiled-hand': Entry(Peer(norm='hand', compiled=True)),
+    'pytorch-strict': Entry(
+        Peer(norm='hand', arithmetic='strict'), only_on='gpu'),
+    'pytorch-bf16': Entry(Peer(norm='hand', arithmetic='bfloat16')),
+    'pytorch-compiled-bf16': Entry(
+        Peer(norm='hand', compiled=True, arithmetic='bfloat16')),
+}
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+  """Runs the modes one after another and writes the results after each."""
+  args = _parse(argv)
+  results = {
+      'command': 'python -m benchmarks.against_pytorch '
+                 + ' '.join(sys.argv[1:] if argv is None else argv),
+      'machine': surroundings.machine(), 'versions': {}, 'modes': []}
+  print(surroundings.in_words(results['machine']))
+  for batch in args.batch:
+    for mode in args.modes:
+      images = max(1, batch // 8) if mode == 'ten_crop' else batch
+      problem = Problem(mode, images, args.small, args.device == 'gpu')
+      names = [name for name in args.contenders
+               if ENTRIES[name].only_on in ('', args.device)
+               and ENTRIES[name].only_in in ('', mode)]
+      contenders = run(problem, names, args.rounds, args.steps)
+      for contender in contenders.values():
+        results['versions'] |= contender.about.get('versions', {})
+        if 'device' in contender.about:
+          results['machine']['device'] = contender.about['device']
+      results['modes'].append(table.as_numbers(
+          problem, contenders, {name: ENTRIES[name].variant for name in names}))
+      print('\n' + table.as_text(results['modes'][-1]), flush=True)
+      with open(args.out, 'w') as file:
+        json.dump(results, file, indent=2)
+  print(f'\n{args.out}: the same as JSON')
+
+
+def run(problem: Problem, names: Sequence[str], rounds: int,
+        steps: int) -> dict[str, Contender]:
+  """Lets the contenders of one mode take turns.
+
+  Args:
+    problem: what all have to do.
+    names: of ENTRIES.
+    rounds: turns that are timed; one more comes before.
+    steps: in a turn.
+  """
+  contenders = {}
+  title = f'{problem.mode} {problem.batch}'
+  with (tempfile.TemporaryDirectory() as scratch,
+        tqdm(total=len(names) * (rounds + 2), desc=title, leave=False,
+             dynamic_ncols=True, disable=None) as bar):
+    for name in names:
+      bar.set_postfix_str(f'{name} compiles')
+      contenders[name] = _start(problem, ENTRIES[name].variant,
+                                os.path.join(scratch, name))
+      bar.update()
+    for number in range(rounds + 1):
+      # Nobody always follows the same one.
+      first = number % len(names)
+      for name in (*names[first:], *names[:first]):
+        bar.set_postfix_str(name)
+        contenders[name].turn(steps, warm=number == 0)
+        bar.update()
+    for contender in contenders.values():
+      contender.finish()
+  return contenders
+
+
+def _start(problem: Problem, variant: Ours | Peer, scratch: str) -> Contender:
+  """A child, with the same settings of the C library for both frameworks.
+
+  What torch.compile makes goes into `scratch`: what it had made before would
+  hide how long it takes.
+  """
+  ours = isinstance(variant, Ours)
+  return Contender(
+      'in_jax' if ours else 'in_pytorch',
+      {'problem': problem._asdict(), 'variant': variant._asdict(),
+       'cores': surroundings.cores()},
+      dict(os.environ) | _settings(problem, variant if ours else Ours())
+      | {'TORCHINDUCTOR_CACHE_DIR': scratch})
+
+
+def _settings(problem: Problem, ours: Ours) -> Mapping[str, str]:
+  """The environment that children start in."""
+  name, value = machine.HUGE_PAGES
+  settings = {
+      name: os.environ.get(name, value),
+      'JAX_NUM_CPU_DEVICES': str(ours.columns_on),
+      # Several processes share the GPU's memory.
+      'XLA_PYTHON_CLIENT_PREALLOCATE': 'false',
+  }
+  return settings if problem.gpu else settings | {'JAX_PLATFORMS': 'cpu'}
+
+
+def _parse(argv: Sequence[str] | None) -> Any:
+  parser = argparse.ArgumentParser(
+      prog='python -m benchmarks.against_pytorch',
+      description='Our network beside the same in PyTorch, in turns.')
+  add = parser.add_argument
+  add('--modes', nargs='+', default=list(problems.MODES),
+      choices=problems.MODES, metavar='MODE',
+      help=', '.join(f'{mode} ({what})'
+                     for mode, what in problems.MODES.items()))
+  add('--batch', nargs='+', type=int, default=[128, 32],
+      help='images a step; ten_crop takes an eighth of them')
+  add('--contenders', nargs='+', default=list(ENTRIES), choices=ENTRIES,
+      metavar='NAME', help=f'all of {", ".join(ENTRIES)}, or some')
+  add('--rounds', type=int, default=7, help='turns of each contender')
+  add('--steps', type=int, default=1,
+      help='steps in a turn; some twenty on a GPU')
+  add('--device', default='cpu', choices=('cpu', 'gpu'))
+  add('--small', action='store_true', help='a small network, to try this')
+  add('--out', default=os.path.join(ROOT, 'benchmarks', 'results.json'),
+      help='the JSON file to write')
+  args = parser.parse_args(argv)
+  for flag in ('rounds', 'steps'):
+    if getattr(args, flag) < 1:
+      parser.error(f'--{flag} {getattr(args, flag)} measures nothing: give 1'
+                   ' or more.')
+  if min(args.batch) < 1:
+    parser.error(f'--batch {min(args.batch)} has no image: give 1 or more.')
+  if 'ours' not in args.contenders:
+    parser.error('--contenders leaves out ours, with which all are compared:'
+                 ' add it.')
+  folder = os.path.dirname(os.path.abspath(args.out))
+  if not os.path.isdir(folder) or os.path.isdir(args.out):
+    parser.error(f'--out {args.out} cannot be written: name a file in a folder'
+                 ' that exists.')
+  return args
+
+
+if __name__ == '__main__':
+  main()

@@ -1,0 +1,122 @@
+"""The child that runs our network: `python -m benchmarks.in_jax`, for turns.
+
+The steps are those of a run, built from configs/paper.py.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from alexnet_jax import machine
+from benchmarks import problem as problems
+from benchmarks import turns
+from benchmarks.problem import Ours, Problem
+
+machine.set_flags()  # before JAX starts
+
+import jax  # noqa: E402
+import jax.numpy as jnp  # noqa: E402
+import jaxlib  # noqa: E402
+import numpy as np  # noqa: E402
+from ml_collections import ConfigDict  # noqa: E402
+
+from alexnet_jax import augment, experiment  # noqa: E402
+from configs import paper  # noqa: E402
+
+EXAMPLES = 1_281_167  # of ILSVRC-2012; epochs are counted with them
+
+
+class OurWork:
+  """One mode of our network."""
+
+  def __init__(self, problem: Problem, ours: Ours):
+    config = _config(problem, ours)
+    built = experiment.build(config, problem.sizes.classes, EXAMPLES)
+    size = config.data.image_size
+    # Ready patches have no mean left to subtract.
+    mean = 120.0 if _from_images(problem, ours) else 0.0
+    pixels = augment.pixels(
+        np.full((size, size, 3), mean), 3000 * np.eye(3))
+    self._state = experiment.new_state(config, built, pixels)
+    batch = {'image': (problems.images(problem) if _from_images(problem, ours)
+                       else problems.patches(problem)),
+             'label': problems.labels(problem),
+             'valid': np.ones(problem.batch, bool)}
+    self._batch = experiment.to_device(batch, built.mesh)
+    self._result = None
+    if problem.mode == 'train':
+      self._train_step = experiment.train_step(config, built)
+      self.step = self._train
+    elif problem.mode == 'forward':
+      self._apply = jax.jit(lambda params, patches: built.model.apply(
+          params, patches)[0])
+      self.step = self._forward
+    else:
+      self._evaluate = experiment.evaluation_step(config, built, 10)
+      self.step = self._ten_crop
+
+  def _train(self):
+    self._state, measured = self._train_step(self._state, self._batch)
+    self._result = measured['loss']
+
+  def _forward(self):
+    self._result = self._apply(self._state.params, self._batch['image'])
+
+  def _ten_crop(self):
+    total, count = self._evaluate(
+        self._state.params, self._state.pixels, self._batch)['loss']
+    self._result = total / count
+
+  def wait(self) -> float:
+    """See turns.Work."""
+    jax.block_until_ready((self._state, self._result))
+    return float(jnp.mean(self._result))
+
+  def rest(self) -> None:
+    """Arrays of a step that is over are given back already."""
+
+  def about(self) -> dict[str, Any]:
+    """See turns.Work."""
+    device = jax.local_devices()[0]
+    found = {'versions': {'jax': jax.__version__,
+                          'jaxlib': jaxlib.__version__}}
+    memory = device.memory_stats()
+    if memory:
+      found |= {'device': device.device_kind,
+                'device_peak_bytes': memory['peak_bytes_in_use']}
+    return found
+
+
+def _from_images(problem, ours):
+  return ours.augments or problem.mode == 'ten_crop'
+
+
+def _config(problem: Problem, ours: Ours) -> ConfigDict:
+  """The paper's network and update; without augmentation if so wished."""
+  config = paper.get_config()
+  sizes = problem.sizes
+  config.model.kernels = sizes.kernels
+  config.model.neurons = sizes.neurons
+  config.augment.crop = sizes.patch
+  config.optimizer.batch_size = problem.batch
+  config.mesh.column = ours.columns_on
+  config.data.image_size = sizes.image
+  if not _from_images(problem, ours):
+    config.data.image_size = sizes.patch
+    config.augment.random_crops = config.augment.flips = False
+    config.augment.jitter = 0.0
+  return config
+
+
+def build(given: Mapping[str, Any]) -> OurWork:
+  """The work that the parent asks for."""
+  problem, ours = Problem(**given['problem']), Ours(**given['variant'])
+  jax.config.update('jax_enable_compilation_cache', False)
+  if ours.arithmetic == 'strict':
+    jax.config.update('jax_default_matmul_precision', 'highest')
+  if problem.gpu and jax.default_backend() != 'gpu':
+    raise RuntimeError('JAX sees no GPU')
+  return OurWork(problem, ours)
+
+
+if __name__ == '__main__':
+  turns.serve(build)

@@ -1,0 +1,151 @@
+"""The child that runs the peer: `python -m benchmarks.in_pytorch`, for turns.
+
+It is made as fast as we know how: all cores, no denormal numbers (as in XLA),
+a fused update, on a GPU TF32 and cuDNN's search for the best algorithm.
+"""
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from benchmarks import peer, turns
+from benchmarks import problem as problems
+from benchmarks.problem import Peer, Problem
+
+
+class PeersWork:
+  """One mode of PyTorch's network."""
+
+  def __init__(self, problem: Problem, variant: Peer):
+    sizes = problem.sizes
+    self._device = torch.device('cuda' if problem.gpu else 'cpu')
+    self._layout = (torch.channels_last if variant.channels_last
+                    else torch.contiguous_format)
+    self._patch = sizes.patch
+    torch.manual_seed(0)
+    net = peer.TwoColumns(sizes.kernels, sizes.neurons, sizes.classes,
+                          sizes.patch, variant.norm)
+    self._net = net.to(self._device, memory_format=self._layout)
+    self._labels = torch.from_numpy(
+        problems.labels(problem)).long().to(self._device)
+    self._arithmetic = (
+        torch.autocast(self._device.type, torch.bfloat16)
+        if variant.arithmetic == 'bfloat16' else contextlib.nullcontext())
+    compiled = torch.compile if variant.compiled else lambda f: f
+    self._result = torch.zeros(())
+    if problem.mode == 'train':
+      self._patches = self._pictures(problems.patches(problem))
+      self._optimizer = peer.optimizer(self._net)
+      self._loss = compiled(self._loss_of_the_batch)
+      self.step = self._train
+      return
+    self._net.eval()
+    self._apply = compiled(self._net)
+    if problem.mode == 'forward':
+      self._patches = self._pictures(problems.patches(problem))
+      self.step = self._forward
+    else:
+      self._images = self._pictures(problems.images(problem))
+      self._mean = torch.full((3, sizes.image, sizes.image), 120.0,
+                              device=self._device)
+      self.step = self._ten_crop
+
+  def _pictures(self, array: np.ndarray) -> torch.Tensor:
+    """[B, S, S, 3] -> [B, 3, S, S] as the layout wants it in memory."""
+    return torch.from_numpy(array).permute(0, 3, 1, 2).to(
+        self._device).contiguous(memory_format=self._layout)
+
+  def _loss_of_the_batch(self, patches, labels):
+    return F.cross_entropy(self._net(patches), labels)
+
+  def _train(self):
+    self._optimizer.zero_grad(set_to_none=True)
+    with self._arithmetic:
+      loss = self._loss(self._patches, self._labels)
+    loss.backward()
+    self._optimizer.step()
+    self._result = loss.detach()
+
+  @torch.inference_mode()
+  def _forward(self):
+    with self._arithmetic:
+      self._result = self._apply(self._patches)
+
+  @torch.inference_mode()
+  def _ten_crop(self):
+    """One view after another on a CPU, two thirds of the time of all at once.
+
+    A GPU has too little to do with one.
+    """
+    views = ten_patches(self._images, self._mean, self._patch)
+    if self._device.type == 'cuda':
+      views = [torch.cat(list(views))]
+    outputs = []
+    for patches in views:
+      patches = patches.contiguous(memory_format=self._layout)
+      with self._arithmetic:
+        logits = self._apply(patches)
+      outputs.append(logits.float().softmax(-1))
+    mean = torch.cat(outputs).unflatten(0, (10, -1)).mean(0)
+    smallest = torch.finfo(mean.dtype).tiny
+    self._result = F.nll_loss(mean.clamp_min(smallest).log(), self._labels)
+
+  def wait(self) -> float:
+    """See turns.Work."""
+    if self._device.type == 'cuda':
+      torch.cuda.synchronize()
+    return float(self._result.float().mean())
+
+  def rest(self) -> None:
+    """See turns.Work."""
+    if self._device.type == 'cuda':
+      torch.cuda.empty_cache()
+
+  def about(self) -> dict[str, Any]:
+    """See turns.Work."""
+    found = {'versions': {'torch': torch.__version__}}
+    if self._device.type == 'cuda':
+      found |= {'device': torch.cuda.get_device_name(),
+                'device_peak_bytes': torch.cuda.max_memory_allocated()}
+    return found
+
+
+def ten_patches(images: torch.Tensor, mean: torch.Tensor,
+                size: int) -> Iterator[torch.Tensor]:
+  """Corners and centre, then their reflections (4.1), less the central mean.
+
+  uint8 [B, 3, S, S], [3, S, S] -> ten times float32 [B, 3, size, size].
+  """
+  far = images.shape[-1] - size
+  centre = far // 2
+  mean = mean[:, centre : centre + size, centre : centre + size]
+  five = [images[..., y : y + size, x : x + size]
+          for y, x in ((0, 0), (0, far), (centre, centre), (far, 0),
+                       (far, far))]
+  for patch in five:
+    yield patch - mean
+  for patch in five:
+    yield patch.flip(-1) - mean
+
+
+def build(given: Mapping[str, Any]) -> PeersWork:
+  """The work that the parent asks for."""
+  problem, variant = Problem(**given['problem']), Peer(**given['variant'])
+  torch.set_num_threads(given['cores'])
+  torch.set_flush_denormal(True)
+  if problem.gpu:
+    if not torch.cuda.is_available():
+      raise RuntimeError('PyTorch sees no GPU: install a CUDA build of torch')
+    fast = variant.arithmetic != 'strict'
+    torch.set_float32_matmul_precision('high' if fast else 'highest')
+    torch.backends.cudnn.allow_tf32 = fast
+    torch.backends.cudnn.benchmark = True
+  return PeersWork(problem, variant)
+
+
+if __name__ == '__main__':
+  turns.serve(build)
