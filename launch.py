@@ -110,6 +110,10 @@ def main(argv: list[str]) -> None:
   if os.path.exists(workdir) and not os.path.isdir(workdir):
     command_line.refuse(f'--workdir={workdir} is a file: give a folder, or a'
                         ' name that is still free.')
+  if config is not None and 'model' not in config and _TASK.value != 'codes':
+    command_line.refuse(
+        f'--config={command_line.config_argument(sys.argv)} describes no'
+        ' network: add --task=codes, or give another config.')
   try:
     match _TASK.value:
       case 'train':

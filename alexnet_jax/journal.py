@@ -17,6 +17,8 @@ from tqdm import tqdm
 
 METRICS, CONFIG = 'metrics.jsonl', 'config.json'
 COMMAND = 'command.txt'
+# What a line of training says of its means; an auto-encoder has only a loss.
+TOLD = {'loss': 'loss', 'top1_error': 'top-1 error'}
 
 
 class Journal:
@@ -66,13 +68,14 @@ class Journal:
     speed = (step - before) * self._batch_size / (now - then)
     self._last = (now, step)
     self._write('train', step, {**means, 'images_per_second': speed})
-    self._bar.set_postfix_str(
-        f'loss {means["loss"]:.3f}, error {means["top1_error"]:.3f}')
+    told = {name: means[key] for key, name in TOLD.items() if key in means}
+    self._bar.set_postfix_str(', '.join(
+        f'{name} {value:.3f}' for name, value in told.items()))
     if self._bar.disable:  # not a terminal: plain lines
       left = (self._total - step) * self._batch_size / speed
-      print(f'step {step}/{self._total}  loss {means["loss"]:.4f}'
-            f'  top-1 error {means["top1_error"]:.4f}'
-            f'  {speed:.1f} images/s'
+      print(f'step {step}/{self._total}  ' + '  '.join(
+          f'{name} {value:.4f}' for name, value in told.items())
+            + f'  {speed:.1f} images/s'
             f'  left {tqdm.format_interval(left)}', file=sys.stderr)
 
   def errors(self, kind: str, step: int, means: dict[str, float]) -> None:

@@ -296,6 +296,19 @@ REFUSED = {
     'unknown precision': (
         experiment_with(precision='float16'),
         ["config.precision='float16'", 'float32, tf32, bfloat16']),
+    'codes with the config of a network': (
+        [Q, '--task=codes', '--workdir={old}'], ['--config=configs/codes.py']),
+    'codes without features': (
+        ['--config=configs/codes.py', '--task=codes', '--workdir={new}'],
+        ['{new}/features', '--task=features --workdir=RUN']),
+    'codes that fill no words': (
+        ['--config=configs/codes.py', '--task=codes', '--workdir={new}',
+         '--config.code.bits=(33,)'], ['config.code.bits=(33,)', '(32, 64)']),
+    'codes drawn into no picture': (
+        ['--config=configs/codes.py', '--task=codes', '--workdir={new}',
+         '--out=a.txt'], ['--out=a.txt', '.png']),
+    'training with the config of codes': (
+        ['--config=configs/codes.py', '--workdir={new}'], ['--task=codes']),
     'comparison of a config with itself': (
         [*experiment_with(), '--task=compare', f'--compare={Q[9:]}',
          '--workdir={new}'],

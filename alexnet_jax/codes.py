@@ -1,0 +1,188 @@
+"""--task=codes: short binary codes for retrieval (6.1), trained and measured.
+
+Every auto-encoder is a run of its own, at WORKDIR/codes/bits_64 and so on, and
+goes on from its newest checkpoint; beside its checkpoints lie the packed codes
+of all images. The task may be stopped at any time; the same command goes on.
+"""
+
+import functools
+import json
+import os
+from typing import Any
+
+import jax
+import numpy as np
+from ml_collections import ConfigDict
+
+from alexnet_jax import codes_table, compression, hamming, rng
+from alexnet_jax.compression import Compressor
+from alexnet_jax.errors import InputError
+from alexnet_jax.features import FOLDER as FEATURES
+from alexnet_jax.features import Features, open_features
+from alexnet_jax.figures import codes_picture, style
+from alexnet_jax.models import autoencoder
+from alexnet_jax.models.autoencoder import Standard
+
+FOLDER = 'codes'  # in the workdir of the network's run
+# What counts something cannot be less.
+AT_LEAST = {
+    'code.queries': 0, 'optimizer.batch_size': 1, 'optimizer.learning_rate': 0,
+    'optimizer.momentum': 0, 'optimizer.weight_decay': 0,
+    'optimizer.target_factor': 1, 'run.epochs': 0, 'run.evaluate_every': 0,
+    'run.save_every': 0, 'run.log_every': 1, 'run.keep': 1,
+}
+
+
+def codes(config: ConfigDict, workdir: str, features: str = '', out: str = '',
+          command: str = '') -> dict[str, Any]:
+  """Trains what is not trained yet, prints the table, draws it.
+
+  Args:
+    config: with a section `code`, as in configs/codes.py.
+    workdir: of the network's run.
+    features: what --task=features wrote; '' is WORKDIR/features.
+    out: the picture, .png, .pdf or .svg; '' is WORKDIR/codes/codes.png. Its
+      numbers are in the .json of the same name.
+    command: the command line that was given, for the record.
+
+  Returns:
+    The numbers, or {} when asked to stop before the end.
+
+  Raises:
+    InputError: anything given that cannot work; all but a diverging loss is
+      found before anything is trained.
+  """
+  out = os.path.expanduser(out) or os.path.join(workdir, FOLDER, 'codes.png')
+  check(config, out)
+  training, validation = open_both(
+      os.path.expanduser(features) or os.path.join(workdir, FEATURES))
+  compression.count_steps(config, training)  # is there a step to take?
+  folders = {bits: os.path.join(workdir, FOLDER, f'bits_{bits}')
+             for bits in config.code.bits}
+  for bits, at in folders.items():
+    compression.must_go_on(config, bits, training, at)
+  standard = compression.standard_of(training.vectors)
+  chosen = spread(validation, config.code.queries)
+  searches = [codes_table.exact(
+      rows_at(validation.vectors, chosen), training.vectors)]
+  for bits, at in folders.items():
+    compressor = compression.train(
+        config, bits, training, validation, standard, at)
+    if compressor is None:
+      return {}
+    database, queries = _learned(compressor, training, validation, config, at)
+    searches.append(codes_table.by_codes(
+        codes_table.LEARNED, queries[chosen], database, compressor.loss))
+    database, queries = _random(config, bits, standard, training, validation)
+    searches.append(codes_table.by_codes(
+        codes_table.RANDOM, queries[chosen], database))
+  numbers = {
+      'features': training.folder, 'step': training.about['step'],
+      'dimension': training.about['dimension'],
+      'sizes': list(config.code.sizes), 'command': command,
+      'device': jax.devices()[0].device_kind,
+      **codes_table.compare(
+          searches, validation.labels[chosen], training.labels)}
+  codes_picture.draw(numbers, out)
+  beside = os.path.splitext(out)[0] + '.json'
+  with open(beside, 'w', encoding='utf-8') as file:
+    json.dump(numbers, file, indent=2)
+    file.write('\n')
+  print(codes_table.as_text(numbers))
+  print(f'Drawn in {out}; the numbers are in {beside}.')
+  return numbers
+
+
+# --- What must hold before anything is trained --------------------------------
+
+
+def check(config: ConfigDict, out: str) -> None:
+  """Raises InputError if the config or the picture's file cannot work."""
+  if 'code' not in config:
+    raise InputError('--task=codes needs a config that says how long the codes'
+                     ' are: give --config=configs/codes.py.')
+
+  def refuse(field, remedy):
+    section, name = field.split('.')
+    raise InputError(
+        f'config.{field}={config[section][name]!r} {remedy}.')
+
+  bits, sizes = config.code.bits, config.code.sizes
+  if not bits or len(set(bits)) < len(bits) or not all(
+      isinstance(one, int) and one > 0 and one % hamming.WORD == 0
+      for one in bits):
+    refuse('code.bits', f'cannot be packed into words of {hamming.WORD} bits:'
+           ' give different multiples of it, such as (32, 64)')
+  if not all(isinstance(one, int) and one > 0 for one in sizes):
+    refuse('code.sizes', 'are no sizes of layers: give numbers of neurons, such'
+           ' as (1024, 256)')
+  for field, least in AT_LEAST.items():
+    section, name = field.split('.')
+    if config[section][name] < least:
+      refuse(field, f'is too small: give {least} or more')
+  style.check('out', out)
+
+
+def open_both(folder: str) -> tuple[Features, Features]:
+  """The training and validation features of one network.
+
+  Raises:
+    InputError: either is missing, or they are of two networks.
+  """
+  if not os.path.isdir(folder):
+    raise InputError(
+        f'there are no features in {folder}: give a trained network\'s'
+        ' --workdir=RUN and make its features first, with python launch.py'
+        ' --task=features --workdir=RUN.')
+  training, validation = (open_features(os.path.join(folder, split))
+                          for split in ('train', 'validation'))
+  for name in ('dimension', 'step', 'saved', 'class_names'):
+    if training.about[name] != validation.about[name]:
+      raise InputError(
+          f'{training.folder} and {validation.folder} differ in their {name}:'
+          ' make both with one --task=features.')
+  return training, validation
+
+
+# --- Queries and codes --------------------------------------------------------
+
+
+def spread(validation: Features, count: int) -> np.ndarray:
+  """Which validation images to search for: `count` all over them, or all."""
+  there = len(validation.labels)
+  asked = min(count, there) if count else there
+  return np.arange(asked) * there // asked
+
+
+def rows_at(vectors: tuple[np.ndarray, ...], chosen: np.ndarray) -> np.ndarray:
+  """Some of all the features: shards [n, D] -> [len(chosen), D]."""
+  examples = compression.Examples(vectors)
+  return np.stack([examples[int(i)]['features'] for i in chosen])
+
+
+def _learned(compressor: Compressor, training, validation, config, at):
+  """The packed codes of training and validation images, also written down."""
+  step = jax.jit(functools.partial(autoencoder.bits_of, compressor.model))
+  bits_of = functools.partial(step, compressor.params, compressor.standard)
+  both = []
+  for name, features in (('train', training), ('validation', validation)):
+    both.append(compression.packed_codes(
+        bits_of, features.vectors, config.optimizer.batch_size,
+        f'{at}, {name}'))
+    path = os.path.join(at, f'{name}.npy')
+    with open(f'{path}.part', 'wb') as file:
+      np.save(file, both[-1])
+    os.replace(f'{path}.part', path)
+  return both
+
+
+def _random(config, bits, standard: Standard, training, validation):
+  """The same of codes that nothing had to learn, seen from the mean."""
+  normals = jax.random.normal(
+      rng.stream(config.seed, 'hyperplanes', bits),
+      (len(standard.mean), bits))
+  bits_of = functools.partial(
+      jax.jit(hamming.sides), centre=standard.mean, normals=normals)
+  return [compression.packed_codes(
+      bits_of, features.vectors, config.optimizer.batch_size,
+      f'{bits} hyperplanes') for features in (training, validation)]
