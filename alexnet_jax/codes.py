@@ -6,7 +6,6 @@ of all images. The task may be stopped at any time; the same command goes on.
 """
 
 import functools
-import json
 import os
 from typing import Any
 
@@ -84,10 +83,7 @@ def codes(config: ConfigDict, workdir: str, features: str = '', out: str = '',
       **codes_table.compare(
           searches, validation.labels[chosen], training.labels)}
   codes_picture.draw(numbers, out)
-  beside = os.path.splitext(out)[0] + '.json'
-  with open(beside, 'w', encoding='utf-8') as file:
-    json.dump(numbers, file, indent=2)
-    file.write('\n')
+  beside = style.write_numbers(out, numbers)
   print(codes_table.as_text(numbers))
   print(f'Drawn in {out}; the numbers are in {beside}.')
   return numbers

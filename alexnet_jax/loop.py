@@ -137,9 +137,9 @@ class Waited:
     """A sentence that says what was waited for."""
     whole = self.data + self.device
     share = self.data / whole
-    cure = ('' if share < 0.1 else ': raise config.run.threads or'
-            ' config.run.workers, or hold the data on the device with'
-            ' --config.run.hold_data')
+    cure = ('' if share < 0.1 else ': more threads or workers may help'
+            ' (config.run), or holding the data on the device'
+            ' (--config.run.hold_data)')
     return (f'{self.steps} steps took {whole:.1f} s, of which the run waited'
             f' {self.data:.1f} s ({share:.1%}) for data and'
             f' {self.device:.1f} s for the device{cure}.')

@@ -224,10 +224,7 @@ def _draw(found, first, views, names, figure):
   figure4_left.draw([_panel(answer, names) for answer in first], figure)
   numbers = {'workdir': found.workdir, 'step': found.step, 'views': views,
              'pictures': [record(answer, names) for answer in first]}
-  with open(os.path.splitext(figure)[0] + '.json', 'w',
-            encoding='utf-8') as file:
-    json.dump(numbers, file, indent=2)
-    file.write('\n')
+  style.write_numbers(figure, numbers)
 
 
 def _panel(answer, names):

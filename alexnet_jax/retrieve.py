@@ -6,7 +6,6 @@ them to be similar." Features are compared as they are, without normalisation,
 as in the 2012 program.
 """
 
-import json
 import os
 import sys
 from collections.abc import Sequence
@@ -350,8 +349,5 @@ def _row(asked, query, by_features, by_pixels, database):
 
 def _save(figure, numbers, what):
   """The numbers of a figure that was drawn, beside it."""
-  beside = os.path.splitext(figure)[0] + '.json'
-  with open(beside, 'w', encoding='utf-8') as file:
-    json.dump(numbers, file, indent=2)
-    file.write('\n')
+  beside = style.write_numbers(figure, numbers)
   print(f'{figure} shows {what}, {beside} the numbers.', file=sys.stderr)

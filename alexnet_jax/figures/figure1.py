@@ -5,7 +5,6 @@ has to do follows from what it has logged, so the task may be stopped at any
 time; the same command goes on.
 """
 
-import json
 import os
 import sys
 from typing import Any
@@ -70,10 +69,7 @@ def figure1(config: ConfigDict, workdir: str, out: str = '',
       batch_size=config.optimizer.batch_size, steps_per_epoch=steps_per_epoch)
   if jax.process_index() == 0:
     figure1_picture.draw(numbers, [s.curves for s in searches], out)
-    beside = os.path.splitext(out)[0] + '.json'
-    with open(beside, 'w', encoding='utf-8') as file:
-      json.dump(numbers, file, indent=2)
-      file.write('\n')
+    beside = style.write_numbers(out, numbers)
     print(figure1_results.as_text(numbers))
     print(f'Drawn in {out}; the numbers are in {beside}.')
   return numbers

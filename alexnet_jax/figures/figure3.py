@@ -1,6 +1,5 @@
 """--task=figure3: first-layer kernels and how columns specialise (6.1)."""
 
-import json
 import os
 from typing import Any
 
@@ -44,10 +43,7 @@ def figure3(workdir: str, which: str = 'latest', kernels: str = '',
   numbers = {'source': source, 'stretched': 'kernel' if per_kernel else 'layer',
              **measure(held)}
   figure3_picture.draw(held, numbers, per_kernel, out)
-  written = os.path.splitext(out)[0] + '.json'
-  with open(written, 'w', encoding='utf-8') as file:
-    json.dump(numbers, file, indent=2)
-    file.write('\n')
+  written = style.write_numbers(out, numbers)
   print(as_text(numbers))
   print(f'Drawn in {out}; the numbers are in {written}.')
   return numbers

@@ -3,9 +3,11 @@
 The colours are those of Okabe and Ito's "Color Universal Design" (2008).
 """
 
+import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 import matplotlib
 from matplotlib.figure import Figure
@@ -37,6 +39,15 @@ def check(flag: str, path: str) -> None:
   if os.path.splitext(path)[1] not in FORMATS or os.path.isdir(path):
     raise InputError(f'--{flag}={path} is no picture: give a name that ends in'
                      f' {", ".join(FORMATS)}.')
+
+
+def write_numbers(picture: str, numbers: Mapping[str, Any]) -> str:
+  """Writes what a picture shows into the .json of the same name: its path."""
+  path = os.path.splitext(picture)[0] + '.json'
+  with open(path, 'w', encoding='utf-8') as file:
+    json.dump(numbers, file, indent=2)
+    file.write('\n')
+  return path
 
 
 @contextmanager

@@ -39,8 +39,7 @@ def test_a_run_that_waits_for_data_is_told_what_helps(clock):
   clock(waited, 1, 1)
   clock(waited, 3, 1)
   assert '3.0 s (75.0%) for data' in waited.summary()
-  for cure in ('config.run.threads', 'config.run.workers',
-               '--config.run.hold_data'):
+  for cure in ('threads', 'workers', '--config.run.hold_data'):
     assert cure in waited.summary()
 
 
