@@ -30,7 +30,7 @@ from alexnet_jax.errors import InputError
 from alexnet_jax.plain import Plain, in_plain_form
 from alexnet_jax.turns import Row
 
-ROUNDS = 5
+ROUNDS = 4
 PLAIN_ROUNDS = 2  # the plain form is several times slower
 TURN_SECONDS = 0.2  # what is quicker repeats until a turn lasts so long
 LAYER_ROUNDS, LAYER_TURN_SECONDS = 3, 0.02

@@ -41,7 +41,8 @@ class Plain:
     self._step()
 
   def turn(self) -> None:
-    """One step; notes its seconds."""
+    """A step as in `turns.Row`, after one that does not count."""
+    self._step()
     self.seconds.append(self._step())
 
   def _step(self):

@@ -41,6 +41,7 @@ ENTRIES = {
     'ours-two': Entry(Ours(columns_on=2)),
     'ours-augments': Entry(Ours(augments=True), only_in='train'),
     'ours-strict': Entry(Ours(arithmetic='strict'), only_on='gpu'),
+    'ours-bf16': Entry(Ours(arithmetic='bfloat16'), only_on='gpu'),
     'pytorch': Entry(Peer(channels_last=False)),
     'pytorch-hand': Entry(Peer(channels_last=False, norm='hand')),
     'pytorch-last': Entry(Peer()),
@@ -157,7 +158,8 @@ def _parse(argv: Sequence[str] | None) -> Any:
       metavar='NAME', help=f'all of {", ".join(ENTRIES)}, or some')
   add('--rounds', type=int, default=7, help='turns of each contender')
   add('--steps', type=int, default=1,
-      help='steps in a turn; some twenty on a GPU')
+      help='steps in a turn, after one that does not count; some twenty on a'
+      ' GPU')
   add('--device', default='cpu', choices=('cpu', 'gpu'))
   add('--small', action='store_true', help='a small network, to try this')
   add('--out', default=os.path.join(ROOT, 'benchmarks', 'results.json'),

@@ -23,6 +23,7 @@ from alexnet_jax import augment, experiment  # noqa: E402
 from configs import paper  # noqa: E402
 
 EXAMPLES = 1_281_167  # of ILSVRC-2012; epochs are counted with them
+PRECISION = {'default': 'tf32', 'strict': 'float32', 'bfloat16': 'bfloat16'}
 
 
 class OurWork:
@@ -94,6 +95,7 @@ def _config(problem: Problem, ours: Ours) -> ConfigDict:
   """The paper's network and update; without augmentation if so wished."""
   config = paper.get_config()
   sizes = problem.sizes
+  config.precision = PRECISION[ours.arithmetic]
   config.model.kernels = sizes.kernels
   config.model.neurons = sizes.neurons
   config.augment.crop = sizes.patch
@@ -111,8 +113,6 @@ def build(given: Mapping[str, Any]) -> OurWork:
   """The work that the parent asks for."""
   problem, ours = Problem(**given['problem']), Ours(**given['variant'])
   jax.config.update('jax_enable_compilation_cache', False)
-  if ours.arithmetic == 'strict':
-    jax.config.update('jax_default_matmul_precision', 'highest')
   if problem.gpu and jax.default_backend() != 'gpu':
     raise RuntimeError('JAX sees no GPU')
   return OurWork(problem, ours)

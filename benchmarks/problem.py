@@ -47,7 +47,8 @@ class Ours(NamedTuple):
 
   columns_on: int = 1  # devices that share the two columns
   augments: bool = False  # from uint8 images, as a run does
-  arithmetic: str = 'default'  # or 'strict': float32, where default is TF32
+  arithmetic: str = 'default'  # TF32 where there is any; 'strict' is float32,
+  # and there is 'bfloat16'
 
 
 class Peer(NamedTuple):

@@ -97,7 +97,7 @@ def serve(build: Callable[[Mapping[str, Any]], Work]) -> None:
     first, second = _seconds(work, 1), _seconds(work, 1)
     say({'compile': max(0.0, first - second)})
     for line in sys.stdin:
-      say({'seconds': _seconds(work, int(line))})
+      say({'seconds': _turn(work, int(line))})
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     say({'peak_bytes': peak, **work.about()})
   except Exception as error:  # whatever it is, the others go on
@@ -105,15 +105,18 @@ def serve(build: Callable[[Mapping[str, Any]], Work]) -> None:
     say({'failed': reason[:300]})
 
 
-def _seconds(work, steps):
-  """Of one step, in a turn of that many.
+def _turn(work, steps):
+  """Seconds of one step, in a turn of that many.
 
-  Before several comes one that is not timed: on a GPU memory that was given
-  back must be taken again. One alone is a step of seconds on a CPU.
+  Before them comes one that does not count: memory that was given back while
+  others had their turn must be taken again, which on a virtual machine can take
+  as long as the step itself.
   """
-  if steps > 1:
-    work.step()
-    work.wait()
+  _seconds(work, 1)
+  return _seconds(work, steps)
+
+
+def _seconds(work, steps):
   begin = time.perf_counter()
   for _ in range(steps):
     work.step()

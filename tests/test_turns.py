@@ -64,21 +64,29 @@ def test_a_quick_row_repeats_and_notes_the_time_of_one(clock):
   row.warm_up()
   assert clock.done == 2 and not row.seconds
   row.turn()
-  assert clock.done == 2 + 8
+  assert clock.done == 2 + 1 + 8
   assert row.seconds == [0.25]
 
 
-def test_a_slow_row_is_done_once_a_turn(clock):
+def test_a_slow_row_is_timed_once_a_turn(clock):
   row = turns.Row(lambda: clock.work_for(4.0), turn_seconds=2.0)
   row.warm_up()
   row.turn()
-  assert clock.done == 2 + 1
+  assert clock.done == 2 + 1 + 1
   assert row.seconds == [4.0]
 
 
+def test_memory_that_is_taken_again_does_not_count(clock):
+  times = iter([1.0, 1.0, 5.0, 1.0])  # the first after others had their turn
+  row = turns.Row(lambda: clock.work_for(next(times)))
+  row.warm_up()
+  row.turn()
+  assert row.seconds == [1.0]
+
+
 def test_compiling_does_not_count_as_work(clock):
-  times = iter([100.0, 1.0, 1.0, 1.0])  # the first call compiles
+  times = iter([100.0, *[1.0] * 4])  # the first call compiles
   row = turns.Row(lambda: clock.work_for(next(times)), turn_seconds=2.0)
   row.warm_up()
   row.turn()
-  assert clock.done == 2 + 2
+  assert clock.done == 2 + 1 + 2
