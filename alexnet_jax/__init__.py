@@ -11,6 +11,8 @@ Reading order, with the paper open:
     step.py                        one update, one evaluation
     train.py                       a run: a fold of the step over batches
     compare.py, report.py   3-7    many runs, beside the paper's numbers
+    predict.py, retrieve.py 6.1    labels for pictures, and similar pictures
+    figures/                3.1,6  Figures 1, 3 and 4, and what is behind them
 
 Letters for axes: B batch, H height, W width, C maps per column, K columns.
 Words: a column is the half of the net on one GPU; a crossing is a layer that

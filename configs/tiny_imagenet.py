@@ -12,7 +12,9 @@ for.
       --config.data.path=RECORDS --workdir=runs/tiny_imagenet
 
 Claim: what the paper shows in its Figures 3 and 4 can be seen in a network
-that two CPU cores train in about two hours. Measured: see the README.
+that two CPU cores train in an hour. Measured: 60.2 / 30.9 % top-1 / top-5 error
+with ten patches (seed 0); the columns' kernels differ in colour, 0.27 and 0.50,
+p = 0.0016. The pictures are in the README.
 """
 
 from ml_collections import ConfigDict
