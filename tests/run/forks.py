@@ -17,11 +17,16 @@ from absl import app  # noqa: E402
 
 import launch  # noqa: E402
 from alexnet_jax import (  # noqa: E402, F401
+  bench,
+  codes,
   command_line,
   evaluate,
+  predict,
   prepare_task,
+  retrieve,
   train,
 )
+from alexnet_jax.figures import figure3, projections  # noqa: E402, F401
 
 
 def run(arguments):
