@@ -1,0 +1,95 @@
+"""The training step with every kind of input: `python -m benchmarks.input`.
+
+    python -m benchmarks.input --config.data.path=RECORDS
+    python -m benchmarks.input --config.data.path=RECORDS --json
+
+One process, whose rows take turns; ratios are to the same step on a batch that
+lies on the device already. configs/paper.py, unless --config says otherwise.
+"""
+
+import json
+import sys
+
+from alexnet_jax import machine
+
+if __name__ == '__main__':
+  machine.use_huge_pages()
+machine.set_flags()  # before JAX starts
+
+from absl import app, flags, logging  # noqa: E402
+from ml_collections import ConfigDict, config_flags  # noqa: E402
+
+from alexnet_jax import augment, experiment, turns  # noqa: E402
+from alexnet_jax.bench import Training  # noqa: E402
+from alexnet_jax.data import statistics  # noqa: E402
+
+KINDS = {
+    'one thread': {'threads': 1},
+    'two threads': {'threads': 2},
+    'four threads': {'threads': 4},
+    'one worker process': {'threads': 1, 'workers': 1},
+    'held on the device': {'hold_data': True},
+}
+READY = 'on the device already'
+TURN_SECONDS = 5.0  # several steps: a few batches are made in advance
+ROUNDS = 4
+
+_CONFIG = config_flags.DEFINE_config_file(
+    'config', 'configs/paper.py', 'The experiment.', lock_config=True)
+_ROUNDS = flags.DEFINE_integer('rounds', ROUNDS, 'Turns of each.')
+_TURN_SECONDS = flags.DEFINE_float(
+    'turn_seconds', TURN_SECONDS, 'How long a turn lasts at least.')
+_JSON = flags.DEFINE_bool('json', False, 'Print JSON.')
+
+
+def measure(config: ConfigDict, rounds: int,
+            turn_seconds: float) -> dict[str, dict[str, float]]:
+  """{kind of input: speed over that without input, with its spread}.
+
+  Args:
+    config: the experiment; its data set is read.
+    rounds: turns of each kind.
+    turn_seconds: that a turn at least lasts.
+  """
+  source = experiment.open_split(config, 'train')
+  built = experiment.build(config, len(source.class_names), len(source))
+  found = statistics.statistics(source, limit=64)
+  training = Training(experiment.new_state(
+      config, built, augment.pixels(found.mean, found.covariance)))
+  train_step = experiment.train_step(config, built)
+  batches = {}
+  for name, run in KINDS.items():
+    own = config.copy_and_resolve_references()
+    own.run.update(run)
+    batches[name] = experiment.device_batches(own, built, source)
+  ready = next(batches['held on the device'])
+  rows = {READY: turns.Row(
+      lambda: training.take(train_step, ready), turn_seconds)}
+  for name, some in batches.items():
+    rows[name] = turns.Row(
+        lambda some=some: training.take(train_step, next(some)), turn_seconds)
+  for row in rows.values():
+    row.warm_up()
+  turns.take_turns(rows, rounds, 'input')
+  for some in batches.values():
+    some.close()
+  return {name: turns.ratio(row, rows[READY])._asdict()
+          for name, row in rows.items()}
+
+
+def main(argv: list[str]) -> None:
+  """Prints the table, or JSON."""
+  del argv
+  logging.set_verbosity(logging.ERROR)
+  found = measure(_CONFIG.value, _ROUNDS.value, _TURN_SECONDS.value)
+  if _JSON.value:
+    print(json.dumps(found))
+    return
+  print(f'{"input":<24}times the step without (least, most)')
+  for name, ratio in found.items():
+    print(f'{name:<24}{ratio["median"]:.3f} ({ratio["least"]:.3f},'
+          f' {ratio["most"]:.3f})')
+
+
+if __name__ == '__main__':
+  sys.exit(app.run(main))
