@@ -9,7 +9,6 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 from jax.experimental.compilation_cache import compilation_cache
 from ml_collections import ConfigDict
 
@@ -190,12 +189,13 @@ def _update(config, built):
   homes = jax.tree.map(lambda leaf: leaf.sharding,
                        experiment.state_shapes(config, built))
 
+  def rates(params, learning_rate, *_):
+    return jax.tree.map(lambda _: learning_rate, params)
+
   def update(state, grads):
-    rates = jax.tree.map(lambda _: state.learning_rate, grads)
-    updates, opt_state = built.optimizer.update(
-        grads, state.opt_state, state.params, rates=rates)
-    params = optax.apply_updates(state.params, updates)
-    return state._replace(params=params, opt_state=opt_state), ()
+    return step.update(
+        state, grads, built.optimizer, rates, jnp.int32(1),
+        built.total_steps), ()
 
   return jax.jit(update, donate_argnums=0, out_shardings=(homes, ()))
 

@@ -15,10 +15,11 @@ from ml_collections import ConfigDict
 
 from alexnet_jax import codes_table, compression, hamming, rng
 from alexnet_jax.compression import Compressor
+from alexnet_jax.data import whole
 from alexnet_jax.errors import InputError
 from alexnet_jax.features import FOLDER as FEATURES
-from alexnet_jax.features import Features, open_features
-from alexnet_jax.figures import codes_picture, style
+from alexnet_jax.features import Features, open_features, rows_of
+from alexnet_jax.figures import codes_picture, precision_at, style
 from alexnet_jax.models import autoencoder
 from alexnet_jax.models.autoencoder import Standard
 
@@ -61,9 +62,10 @@ def codes(config: ConfigDict, workdir: str, features: str = '', out: str = '',
   for bits, at in folders.items():
     compression.must_go_on(config, bits, training, at)
   standard = compression.standard_of(training.vectors)
-  chosen = spread(validation, config.code.queries)
+  there = len(validation.labels)
+  chosen = precision_at.spread(there, config.code.queries or there)
   searches = [codes_table.exact(
-      rows_at(validation.vectors, chosen), training.vectors)]
+      rows_of(validation, chosen), training.vectors)]
   for bits, at in folders.items():
     compressor = compression.train(
         config, bits, training, validation, standard, at)
@@ -140,20 +142,7 @@ def open_both(folder: str) -> tuple[Features, Features]:
   return training, validation
 
 
-# --- Queries and codes --------------------------------------------------------
-
-
-def spread(validation: Features, count: int) -> np.ndarray:
-  """Which validation images to search for: `count` all over them, or all."""
-  there = len(validation.labels)
-  asked = min(count, there) if count else there
-  return np.arange(asked) * there // asked
-
-
-def rows_at(vectors: tuple[np.ndarray, ...], chosen: np.ndarray) -> np.ndarray:
-  """Some of all the features: shards [n, D] -> [len(chosen), D]."""
-  examples = compression.Examples(vectors)
-  return np.stack([examples[int(i)]['features'] for i in chosen])
+# --- Codes --------------------------------------------------------------------
 
 
 def _learned(compressor: Compressor, training, validation, config, at):
@@ -165,10 +154,8 @@ def _learned(compressor: Compressor, training, validation, config, at):
     both.append(compression.packed_codes(
         bits_of, features.vectors, config.optimizer.batch_size,
         f'{at}, {name}'))
-    path = os.path.join(at, f'{name}.npy')
-    with open(f'{path}.part', 'wb') as file:
+    with whole.write(os.path.join(at, f'{name}.npy')) as file:
       np.save(file, both[-1])
-    os.replace(f'{path}.part', path)
   return both
 
 

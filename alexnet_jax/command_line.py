@@ -28,7 +28,8 @@ def parse(argv: Sequence[str]) -> list[str]:
   alone = task in WITHOUT_CONFIG and (
       task == 'report' or _value_of('workdir', argv)
       or _value_of('kernels', argv))
-  if not path and not alone and not any(
+  tasks = flags.FLAGS['task'].parser.enum_values
+  if not path and not alone and task in ('', *tasks) and not any(
       arg.startswith('--help') for arg in argv):
     refuse(f'--task={task} looks into a trained network: add --workdir=RUN.'
            if task in WITHOUT_CONFIG else

@@ -10,8 +10,7 @@ import datetime
 import json
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -19,7 +18,7 @@ import numpy as np
 from tqdm import tqdm
 
 from alexnet_jax import augment, checkpoint, columns, experiment
-from alexnet_jax.data import loader
+from alexnet_jax.data import loader, whole
 from alexnet_jax.data.sources import SPLITS, Source
 from alexnet_jax.errors import InputError
 from alexnet_jax.trained import Trained, open_split, open_trained
@@ -178,7 +177,7 @@ def _write(folder, trained, feature_step, source, about):
   """The shards that are not there yet, then the index."""
   os.makedirs(folder, exist_ok=True)
   unfinished = os.path.join(folder, UNFINISHED)
-  with _whole_or_not_at_all(unfinished) as file:
+  with whole.write(unfinished) as file:
     file.write(json.dumps(about, indent=2).encode() + b'\n')
   with tqdm(total=len(source), desc=folder, unit=' images', leave=False,
             dynamic_ncols=True, disable=None) as bar:
@@ -189,18 +188,11 @@ def _write(folder, trained, feature_step, source, about):
         continue
       vectors, labels = vectors_of(trained, feature_step, part, bar)
       # In this order, so that where vectors are their labels are as well.
-      with _whole_or_not_at_all(labels_file) as file:
+      with whole.write(labels_file) as file:
         np.save(file, labels)
-      with _whole_or_not_at_all(vectors_file) as file:
+      with whole.write(vectors_file) as file:
         np.save(file, vectors)
   os.replace(unfinished, os.path.join(folder, INDEX))
-
-
-@contextmanager
-def _whole_or_not_at_all(path: str) -> Iterator[BinaryIO]:
-  with open(f'{path}.part', 'wb') as file:
-    yield file
-  os.replace(f'{path}.part', path)
 
 
 class _Part:

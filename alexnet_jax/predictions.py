@@ -18,7 +18,7 @@ from jax.sharding import PartitionSpec as P
 from tqdm import tqdm
 
 from alexnet_jax import augment, columns, experiment, step
-from alexnet_jax.data import loader
+from alexnet_jax.data import loader, whole
 from alexnet_jax.data.sources import Source
 from alexnet_jax.errors import InputError
 from alexnet_jax.models import Model
@@ -134,10 +134,8 @@ def path_of(folder: str, workdir: str, step: int, views: int) -> str:
 
 def save(path: str, predictions: Predictions) -> None:
   """All of the file or none of it."""
-  os.makedirs(os.path.dirname(path) or '.', exist_ok=True)
-  with open(f'{path}.part', 'wb') as file:
+  with whole.write(path) as file:
     np.savez(file, **predictions._asdict())
-  os.replace(f'{path}.part', path)
 
 
 def load(path: str) -> Predictions:

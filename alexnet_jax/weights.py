@@ -6,7 +6,6 @@ was trained on 'pixels/mean' [S, S, 3], 'pixels/directions' [3, 3] and
 'pixels/stddevs' [3], as in `augment.Pixels`. Numpy alone reads it.
 """
 
-import os
 import zipfile
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -15,6 +14,7 @@ import jax
 import numpy as np
 
 from alexnet_jax.augment import Pixels
+from alexnet_jax.data import whole
 from alexnet_jax.errors import InputError
 from alexnet_jax.models import Model
 
@@ -52,10 +52,8 @@ def save(path: str, weights: Weights) -> None:
   arrays |= {f'pixels/{name}': leaf
              for name, leaf in weights.pixels._asdict().items()}
   arrays['class_names'] = np.array(weights.class_names)
-  os.makedirs(os.path.dirname(path) or '.', exist_ok=True)
-  with open(f'{path}.part', 'wb') as file:
+  with whole.write(path) as file:
     np.savez(file, **jax.device_get(arrays))
-  os.replace(f'{path}.part', path)
 
 
 def load(path: str) -> Weights:

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from tqdm import tqdm
 
-from alexnet_jax.data import records
+from alexnet_jax.data import records, whole
 from alexnet_jax.data import statistics as stats
 from alexnet_jax.data.shards import Shard, divide, read_beside, write
 from alexnet_jax.data.sources import Source, Subset
@@ -148,6 +148,5 @@ def _remove_leftovers(folder: str) -> None:
 
 def _write_json(path: str, content: dict) -> None:
   """All of the file or none of it."""
-  with open(f'{path}.part', 'w', encoding='utf-8') as file:
-    json.dump(content, file, indent=1)
-  os.replace(f'{path}.part', path)
+  with whole.write(path) as file:
+    file.write(json.dumps(content, indent=1).encode())

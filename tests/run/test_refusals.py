@@ -38,6 +38,9 @@ REFUSED = {
     'unknown flag': ([Q, '--wrokdir=x'], ['wrokdir', 'workdir']),
     'unknown task': (
         [Q, '--task=trian'], ['trian', 'train', 'evaluate', 'prepare']),
+    'unknown task of a run': (
+        ['--task=figure4', '--workdir={old}'],
+        ['figure4', 'figure3', 'predict', 'retrieve']),
     'stray argument': (
         [Q, 'optimizer.learning_rate=1'],
         ["'optimizer.learning_rate=1'", '--config.SECTION.FIELD=VALUE']),
