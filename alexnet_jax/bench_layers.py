@@ -14,7 +14,6 @@ import jax.numpy as jnp
 import numpy as np
 
 from alexnet_jax import columns, describe, rng, turns
-from alexnet_jax import layers as L
 from alexnet_jax.columns import Layer
 from alexnet_jax.models import Model
 from alexnet_jax.turns import Row
@@ -105,10 +104,12 @@ def _walk(model, params, patches, num_classes, local) -> Iterator[_Work]:
       rng.per_example(rng.stream(0, 'dropout'), len(patches)), patches.device)
   xs = [patches] * local
   for layer in model.layers:
-    held = [_of_column(k, params['columns'][layer.name]) for k in range(local)]
+    reads_pixels = layer is model.layers[0]
+    held = jax.tree.map(
+        lambda leaf: leaf[:local], params['columns'][layer.name])
     work, xs = _of_weights(
-        layer.name, _weights(layer, model.num_columns), (held, xs),
-        flops[layer.name], with_input=layer is not model.layers[0])
+        layer.name, _weights(layer, model.num_columns, reads_pixels),
+        (held, xs), flops[layer.name], with_input=not reads_pixels)
     yield work
     if layer.then or layer.dropout:
       work, xs = _of_what_follows(layer, keys, xs)
@@ -121,24 +122,20 @@ def _walk(model, params, patches, num_classes, local) -> Iterator[_Work]:
       (held, features), flops['fc8'])[0]
 
 
-def _of_column(k, held):
-  return jax.tree.map(lambda leaf: leaf[k], held)
-
-
-def _weights(layer: Layer, num_columns: int) -> Callable:
+def _weights(layer: Layer, num_columns: int, reads_pixels: bool) -> Callable:
   """f(parameters, maps) of every local column -> maps.
 
   Where the layer crosses, the maps of other devices' columns are stood in for
-  by those of our own.
+  by those of our own. Pixels are the same for every column.
   """
-  bare = layer._replace(then=(), dropout=False)
 
-  def weights(held: Sequence[Any], xs: Sequence[jax.Array]):
+  def weights(held: Any, xs: Sequence[jax.Array]):
     if layer.crosses:
       together = jnp.concatenate(xs * (num_columns // len(xs)), axis=-1)
       xs = [together] * len(xs)
-    return [columns.apply_layer(bare, own, x, None)
-            for own, x in zip(held, xs, strict=True)]
+    elif reads_pixels:
+      xs = [xs[0]] * len(xs)
+    return columns.weights(layer, held, xs)
 
   return weights
 
@@ -164,14 +161,8 @@ def _of_what_follows(layer, keys, ys):
   """The gradient gets what the forward pass has kept for it."""
 
   def follow(ys):
-    outputs = []
-    for k, x in enumerate(ys):
-      for f in layer.then:
-        x = f(x)
-      if layer.dropout:
-        x = L.dropout(x, rng.own_keys(keys, layer.name, k))
-      outputs.append(x)
-    return outputs
+    return [columns.follow(layer, y, rng.own_keys(keys, layer.name, k))
+            for k, y in enumerate(ys)]
 
   forward = jax.jit(lambda ys: jax.vjp(follow, ys))
   backward = jax.jit(lambda pull, g: pull(g))

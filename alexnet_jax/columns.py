@@ -103,16 +103,16 @@ def own_shard(mesh: Mesh) -> tuple[int, int]:
 
 def every_column(xs: Sequence[jax.Array]) -> jax.Array:
   """All columns' maps side by side: local [B, ..., C] each -> [B, ..., K*C]."""
-  here = jnp.concatenate(xs, axis=-1)
-  return jax.lax.all_gather(here, COLUMN, axis=here.ndim - 1, tiled=True)
+  # Gathered in front: along the maps XLA would transpose all of them twice.
+  devices = jax.lax.all_gather(jnp.concatenate(xs, axis=-1), COLUMN)
+  return jnp.concatenate(jnp.unstack(devices), axis=-1)
 
 
 def run(layers: Sequence[Layer], mesh: Mesh) -> Callable:
   """f(params, patches, keys) -> features [B, K*C], all columns side by side.
 
   Every leaf of `params` has a leading axis K; `keys` is [B], or None at test
-  time. The columns of one device run in a loop: vmapped columns would be
-  grouped convolutions, several times slower on a CPU.
+  time.
   """
 
   def columns_of_this_device(params, patches, keys):
@@ -124,9 +124,8 @@ def run(layers: Sequence[Layer], mesh: Mesh) -> Callable:
         if layer.crosses:
           xs = [every_column(xs)] * local
         xs = [
-            apply_layer(layer, _of_column(k, params[layer.name]), xs[k],
-                        rng.own_keys(keys, layer.name, first + k))
-            for k in range(local)
+            follow(layer, x, rng.own_keys(keys, layer.name, first + k))
+            for k, x in enumerate(weights(layer, params[layer.name], xs))
         ]
     return jnp.concatenate(xs, axis=-1)
 
@@ -135,14 +134,38 @@ def run(layers: Sequence[Layer], mesh: Mesh) -> Callable:
       in_specs=(P(COLUMN), P(DATA), P(DATA)), out_specs=P(DATA, COLUMN))
 
 
-def _of_column(k, params):
-  return jax.tree.map(lambda leaf: leaf[k], params)
+def weights(layer: Layer, params: Any,
+            xs: Sequence[jax.Array]) -> Sequence[jax.Array]:
+  """One layer's convolution or product for the columns of one device.
+
+  Columns that read the same maps are one convolution with all their kernels,
+  and full layers one product with a leading axis: faster than a loop. Vmapped
+  convolutions would be grouped ones, several times slower on a CPU.
+
+  Args:
+    layer: the layer.
+    params: its parameters; a leading axis has the columns.
+    xs: what each column reads.
+  """
+  module = layer.module
+  if isinstance(module, nn.Dense):
+    ys = jax.vmap(lambda own, x: module.apply({'params': own}, x))(
+        params, jnp.stack(xs))
+    return jnp.unstack(ys)
+  if isinstance(module, nn.Conv) and all(x is xs[0] for x in xs):
+    kernels = jax.tree.map(
+        lambda leaf: jnp.concatenate(jnp.unstack(leaf), axis=-1), params)
+    wide = module.clone(features=len(xs) * module.features)
+    return jnp.split(
+        wide.apply({'params': kernels}, xs[0]), len(xs), axis=-1)
+  leaves, tree = jax.tree.flatten(params)
+  each = zip(*map(jnp.unstack, leaves), strict=True)
+  return [module.apply({'params': tree.unflatten(own)}, x)
+          for own, x in zip(each, xs, strict=True)]
 
 
-def apply_layer(layer: Layer, params: Any, x: jax.Array,
-                keys: jax.Array | None) -> jax.Array:
-  """One layer of one column: weights, what follows them, dropout."""
-  x = layer.module.apply({'params': params}, x)
+def follow(layer: Layer, x: jax.Array, keys: jax.Array | None) -> jax.Array:
+  """What follows the weights of one column's layer, dropout last."""
   for f in layer.then:
     x = f(x)
   return L.dropout(x, keys) if layer.dropout else x
@@ -169,11 +192,8 @@ def shapes(layers: Sequence[Layer], num_columns: int,
       x = jax.ShapeDtypeStruct(
           (*x.shape[:-1], num_columns * x.shape[-1]), x.dtype)
     params = jax.eval_shape(layer.module.init, jax.random.key(0), x)['params']
-    bare = layer._replace(then=(), dropout=False)
-    neurons = jax.eval_shape(
-        lambda p, x, bare=bare: apply_layer(bare, p, x, None), params, x)
-    out = jax.eval_shape(
-        lambda p, x, layer=layer: apply_layer(layer, p, x, None), params, x)
+    neurons = jax.eval_shape(layer.module.apply, {'params': params}, x)
+    out = jax.eval_shape(lambda x, layer=layer: follow(layer, x, None), neurons)
     if 0 in neurons.shape:  # pooling would hang -inf over nothing
       raise InputError(
           f'{patch}-pixel patches leave {layer.name} no units: give a larger'

@@ -6,6 +6,7 @@ exact ones, only several times cheaper than what differentiation would write.
 """
 
 import functools
+import itertools
 import math
 from collections.abc import Callable, Sequence
 
@@ -152,18 +153,21 @@ def _divide(x, windows: tuple[Window, ...], k, alpha, beta):
 
 def _divide_forward(x, windows, k, alpha, beta):
   wide = _wide(x)
-  d = k + alpha * _window_sum(wide * wide, windows)
-  return (wide * _power(d, -beta)).astype(x.dtype), (x, d)
+  # Every power of the divisor is a power of its fourth root: of all that could
+  # be kept for the gradient only this one saves both roots and memory.
+  root = lax.rsqrt(lax.sqrt(k + alpha * _window_sum(wide * wide, windows)))
+  return _narrow(wide * _power(root, 4 * beta), x), (x, root)
 
 
 def _divide_backward(windows, k, alpha, beta, residuals, g):
   del k
-  x, d = residuals
+  x, root = residuals
+  root = lax.optimization_barrier(root)  # or XLA keeps its powers from before
   wide = _wide(x)
-  scaled = _wide(g) * _power(d, -beta)
+  scaled = _wide(g) * _power(root, 4 * beta)
   # Whom a unit disturbs: the units whose window holds it, so the window turns.
   mirrored = tuple((axis, above, below) for axis, below, above in windows)
-  disturbed = _window_sum(scaled * wide / d, mirrored)
+  disturbed = _window_sum(scaled * wide * _power(root, 4), mirrored)
   return ((scaled - (2 * alpha * beta) * wide * disturbed).astype(x.dtype),)
 
 
@@ -173,6 +177,17 @@ _divide.defvjp(_divide_forward, _divide_backward)
 def _wide(x):
   """float32 of bfloat16, since the divisor is k and a little."""
   return x.astype(jnp.float32) if x.dtype == jnp.bfloat16 else x
+
+
+def _narrow(wide, x):
+  """The type of `x` again, rounded even where XLA would rather leave it out.
+
+  Max-pooling compares these numbers with a largest one among them, and both
+  may be computed anew.
+  """
+  if x.dtype == jnp.bfloat16:
+    wide = lax.reduce_precision(wide, exponent_bits=8, mantissa_bits=7)
+  return wide.astype(x.dtype)
 
 
 def _window_sum(x, windows):
@@ -188,11 +203,9 @@ def _window_sum(x, windows):
   return x
 
 
-def _power(d, exponent):
-  if exponent == -0.75:  # the paper's: two roots are a tenth of a `pow`
-    r = lax.rsqrt(d)
-    return r * jnp.sqrt(r)
-  return d**exponent
+def _power(root, exponent):
+  whole = round(exponent)  # the paper's is: a product is a tenth of a `pow`
+  return root ** (whole if whole == exponent else exponent)
 
 
 # --- Pooling (3.4) ------------------------------------------------------------
@@ -219,21 +232,19 @@ def _max_pool_forward(x, size, stride):
 
 def _max_pool_backward(size, stride, residuals, g):
   x, y = residuals
-  padded = x
-  for axis in (1, 2):
-    padded = _overhang(padded, size, stride, axis, -jnp.inf)
-  height, width = padded.shape[1:3]
-  dx = jnp.zeros_like(padded)
-  zero = jnp.zeros((), g.dtype)
-  for i, rows in enumerate(_taps(padded, size, stride, 1)):
-    for j, unit in enumerate(_taps(rows, size, stride, 2)):
-      share = jnp.where(unit == y, g, zero)
-      dx += lax.pad(share, zero, (
-          (0, 0, 0),
-          (i, height - i - (share.shape[1] - 1) * stride - 1, stride - 1),
-          (j, width - j - (share.shape[2] - 1) * stride - 1, stride - 1),
-          (0, 0, 0)))
-  return (dx[:, :x.shape[1], :x.shape[2]],)
+  units = x.shape[1:3]
+  most = -(-size // stride)  # windows that one row or column of units is in
+  y, g = _around(y, units, most, stride), _around(g, units, most, stride)
+  dx = jnp.zeros_like(x)
+  # A unit looks at its windows; to scatter what windows send is slower.
+  for back in itertools.product(range(most), repeat=2):
+    hit = x == _window_of_each(y, units, most, stride, back)
+    for axis, windows_back in zip((1, 2), back, strict=True):
+      place = lax.broadcasted_iota(jnp.int32, x.shape, axis) % stride
+      hit &= place + windows_back * stride < size
+    share = _window_of_each(g, units, most, stride, back)
+    dx += jnp.where(hit, share, jnp.zeros((), g.dtype))
+  return (dx,)
 
 
 max_pool.defvjp(_max_pool_forward, _max_pool_backward)
@@ -251,6 +262,25 @@ def avg_pool(x: jax.Array, size: int = 3, stride: int = 2) -> jax.Array:
     held = np.minimum(size, x.shape[axis] - first).astype(x.dtype)
     x = sums / held.reshape(1, *((-1, 1) if axis == 1 else (1, -1)), 1)
   return x
+
+
+def _around(y, units, most, stride):
+  """Zeros for the windows before the first and after the last."""
+  ends = [(most - 1, max(0, -(-n // stride) - windows))
+          for n, windows in zip(units, y.shape[1:3], strict=True)]
+  return jnp.pad(y, ((0, 0), *ends, (0, 0)))
+
+
+def _window_of_each(y, units, most, stride, back):
+  """What the window has that begins last before a unit, or `back` before."""
+  begun = [-(-n // stride) for n in units]
+  first = [most - 1 - b for b in back]
+  y = y[:, first[0]:first[0] + begun[0], first[1]:first[1] + begun[1]]
+  y = jnp.broadcast_to(
+      y[:, :, None, :, None],
+      (len(y), begun[0], stride, begun[1], stride, y.shape[-1]))
+  y = y.reshape(len(y), begun[0] * stride, begun[1] * stride, y.shape[-1])
+  return y[:, :units[0], :units[1]]
 
 
 def _overhang(x, size, stride, axis, nothing):

@@ -5,6 +5,7 @@
 and prints its seconds.
 """
 
+import itertools
 import os
 import pickle
 import subprocess
@@ -28,7 +29,7 @@ class Plain:
     """Starts the process without the settings of `machine.py`."""
     settings = dict(os.environ)
     settings.pop(machine.HUGE_PAGES[0], None)
-    for flag in machine.FAST_CONVOLUTIONS.values():
+    for flag in itertools.chain(*machine.FLAGS.values()):
       settings['XLA_FLAGS'] = settings.get('XLA_FLAGS', '').replace(flag, '')
     self._process = subprocess.Popen(
         [sys.executable, '-m', 'alexnet_jax.plain'], env=settings,

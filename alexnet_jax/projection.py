@@ -67,21 +67,12 @@ def activations(layers: Sequence[Layer], params: Any, patches: jax.Array,
       break
     if layer.crosses:
       xs = [jnp.concatenate(xs, axis=-1)] * num_columns
-    weights = layer._replace(then=(), dropout=False)
-    xs = [
-        columns.apply_layer(
-            weights, _of_column(k, params[layer.name]), x, None)
-        for k, x in enumerate(xs)
-    ]
+    xs = columns.weights(layer, params[layer.name], xs)
     if layer.name in names:
       found[layer.name] = jnp.concatenate(xs, axis=-1)
     for f in layer.then:
       xs = [f(x) for x in xs]
   return found
-
-
-def _of_column(k, params):
-  return jax.tree.map(lambda leaf: leaf[k], params)
 
 
 def strongest_units(maps: jax.Array) -> tuple[jax.Array, jax.Array]:

@@ -153,7 +153,8 @@ def test_the_within_map_norm_clips_its_square_at_the_border():
 
 
 @pytest.mark.parametrize('k, n, beta', [
-    (2.0, 5, 0.75), (2.0, 4, 0.75), (1.0, 3, 0.5), (1.0, 9, 0.75)])
+    (2.0, 5, 0.75), (2.0, 4, 0.75), (1.0, 3, 0.5), (1.0, 9, 0.75),
+    (2.0, 5, 0.6), (1.0, 5, 1.0)])
 def test_the_norm_and_its_gradient_are_exact(k, n, beta):
   check(lambda x: L.local_response_norm(x, k, n, 1e-4, beta),
         lambda x: norm_by_hand(x, k, n, 1e-4, beta), (2, 2, 1, 7), 100, 1e-2)
@@ -187,6 +188,7 @@ def test_in_float32_the_norm_agrees_with_reduce_window():
     (2, 2, (2, 6, 6, 2)),  # does not overlap
     (2, 2, (1, 5, 7, 2)),  # does not overlap and hangs over
     (3, 1, (1, 5, 5, 2)),
+    (2, 3, (1, 8, 7, 2)),  # leaves units unread
 ])
 def test_pooling_and_its_gradient_are_exact(size, stride, shape):
   check(lambda x: L.max_pool(x, size, stride),
@@ -222,6 +224,27 @@ def test_units_that_tie_for_the_maximum_each_get_the_whole_gradient():
   x = jnp.array([[1.0, 5, 5], [0, 5, 2], [3, 4, 1]]).reshape(1, 3, 3, 1)
   gradient = jax.grad(lambda x: 7 * L.max_pool(x).sum())(x)[0, ..., 0]
   np.testing.assert_array_equal(gradient, [[0, 7, 7], [0, 7, 0], [0, 0, 0]])
+
+
+@pytest.mark.parametrize('size, stride', [(3, 2), (2, 2), (3, 1), (2, 3)])
+@pytest.mark.parametrize('dtype', [jnp.float32, jnp.bfloat16], ids=str)
+@pytest.mark.parametrize('f', [relu, jnp.tanh], ids=['relu', 'tanh'])
+def test_every_window_finds_its_maximum_again(f, dtype, size, stride):
+  # One program may work the maps out anew for the gradient, and rounds them
+  # where it likes: the units that equal the maximum must still be the same.
+  x = jax.random.normal(jax.random.key(0), (4, 13, 13, 8), dtype)
+  below = lambda x: L.local_response_norm(50 * f(x))
+  pool = lambda x: L.max_pool(x, size, stride)
+  y = jax.jit(below)(x)
+  g = jnp.ones_like(pool(y))
+  in_pieces = jax.vjp(below, x)[1](jax.jit(
+      lambda y: jax.vjp(pool, y)[1](g)[0])(y))[0]
+  in_one = jax.jit(lambda x: jax.vjp(lambda x: pool(below(x)), x)[1](g)[0])(x)
+  # A window whose gradient is lost would be a difference of 20 or more.
+  error = 0.5 if dtype == jnp.bfloat16 else 1e-3
+  np.testing.assert_allclose(
+      in_one.astype(jnp.float32), in_pieces.astype(jnp.float32),
+      rtol=error / 10, atol=error)
 
 
 def test_overlapping_windows_add_their_gradients():
