@@ -103,8 +103,11 @@ def own_shard(mesh: Mesh) -> tuple[int, int]:
 
 def every_column(xs: Sequence[jax.Array]) -> jax.Array:
   """All columns' maps side by side: local [B, ..., C] each -> [B, ..., K*C]."""
+  here = jnp.concatenate(xs, axis=-1)
+  if jax.lax.axis_size(COLUMN) == 1:
+    return here
   # Gathered in front: along the maps XLA would transpose all of them twice.
-  devices = jax.lax.all_gather(jnp.concatenate(xs, axis=-1), COLUMN)
+  devices = jax.lax.all_gather(here, COLUMN)
   return jnp.concatenate(jnp.unstack(devices), axis=-1)
 
 
@@ -129,9 +132,13 @@ def run(layers: Sequence[Layer], mesh: Mesh) -> Callable:
         ]
     return jnp.concatenate(xs, axis=-1)
 
+  # With one data shard its gradient is the sum; only where there are several
+  # are parameters what all of them share.
+  shares = mesh.shape[DATA] > 1
   return jax.shard_map(
       columns_of_this_device, mesh=mesh,
-      in_specs=(P(COLUMN), P(DATA), P(DATA)), out_specs=P(DATA, COLUMN))
+      in_specs=(P(COLUMN if shares else (DATA, COLUMN)), P(DATA), P(DATA)),
+      out_specs=P(DATA, COLUMN))
 
 
 def weights(layer: Layer, params: Any,
