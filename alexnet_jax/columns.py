@@ -132,8 +132,8 @@ def run(layers: Sequence[Layer], mesh: Mesh) -> Callable:
         ]
     return jnp.concatenate(xs, axis=-1)
 
-  # With one data shard its gradient is the sum; only where there are several
-  # are parameters what all of them share.
+  # Gradients of what data shards share are summed, which XLA would carry out
+  # over a single shard, too.
   shares = mesh.shape[DATA] > 1
   return jax.shard_map(
       columns_of_this_device, mesh=mesh,
@@ -154,12 +154,14 @@ def weights(layer: Layer, params: Any,
     params: its parameters; a leading axis has the columns.
     xs: what each column reads.
   """
-  module = layer.module
-  if isinstance(module, nn.Dense):
+  # With a leading axis of one XLA would lay out the gradients transposed.
+  module, several = layer.module, len(xs) > 1
+  if several and isinstance(module, nn.Dense):
     ys = jax.vmap(lambda own, x: module.apply({'params': own}, x))(
         params, jnp.stack(xs))
     return jnp.unstack(ys)
-  if isinstance(module, nn.Conv) and all(x is xs[0] for x in xs):
+  same = all(x is xs[0] for x in xs)
+  if several and same and isinstance(module, nn.Conv):
     kernels = jax.tree.map(
         lambda leaf: jnp.concatenate(jnp.unstack(leaf), axis=-1), params)
     wide = module.clone(features=len(xs) * module.features)
