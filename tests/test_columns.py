@@ -169,6 +169,26 @@ def test_the_program_gathers_once_for_each_crossing(
   assert len(re.findall(r'\b(?:psum|all_to_all|ppermute)\w*\[', program)) == 0
 
 
+def test_one_device_does_not_talk_to_itself(step_on):
+  compiled, _ = step_on('alexnet', (1, 1))
+  assert not re.search(r'\b(?:all-\w+|reduce-scatter|collective-\w+)\(',
+                       compiled.as_text())
+
+
+# --- The work of one device ---------------------------------------------------
+
+
+@pytest.mark.parametrize('mesh, convolutions', [((1, 1), 8), ((1, 2), 5)],
+                         ids=str)
+def test_columns_that_read_the_same_maps_are_one_convolution(
+    net, problem, mesh, convolutions):
+  params, patches, *_ = problem()
+  program = str(jax.make_jaxpr(net('alexnet', mesh).apply)(params, patches))
+  found = re.findall(r'\bconv_general_dilated\[.*?feature_group_count=(\d+)',
+                     program, re.DOTALL)
+  assert found == ['1'] * convolutions  # conv1 and conv3 are the wide ones
+
+
 # --- Meshes that cannot be ----------------------------------------------------
 
 
