@@ -29,8 +29,10 @@ class Plain:
     """Starts the process without the settings of `machine.py`."""
     settings = dict(os.environ)
     settings.pop(machine.HUGE_PAGES[0], None)
-    for flag in itertools.chain(*machine.FLAGS.values()):
-      settings['XLA_FLAGS'] = settings.get('XLA_FLAGS', '').replace(flag, '')
+    ours = set(itertools.chain(*machine.FLAGS.values()))
+    settings['XLA_FLAGS'] = ' '.join(
+        flag for flag in settings.get('XLA_FLAGS', '').split()
+        if flag not in ours)
     self._process = subprocess.Popen(
         [sys.executable, '-m', 'alexnet_jax.plain'], env=settings,
         stdin=subprocess.PIPE, stdout=subprocess.PIPE)
