@@ -117,19 +117,19 @@ def main(argv: list[str]) -> None:
   try:
     match _TASK.value:
       case 'train':
-        from alexnet_jax import train
+        from alexnet_jax.tasks import train
         train.train(config, workdir, init_from=_INIT_FROM.value,
                     command=command)
       case 'evaluate' if command_line.is_one_of_the_workdir(
           _CHECKPOINT.value) and not _WEIGHTS.value + _PREDICTIONS.value:
-        from alexnet_jax import evaluate
+        from alexnet_jax.tasks import evaluate
         evaluate.evaluate(config, workdir, *_CHECKPOINT.value)
       case 'evaluate':
-        from alexnet_jax import ensemble
+        from alexnet_jax.results import ensemble
         ensemble.evaluate(config, workdir, _CHECKPOINT.value, _WEIGHTS.value,
                           _PREDICTIONS.value)
       case 'compare':
-        from alexnet_jax import compare
+        from alexnet_jax.tasks import compare
         configs = command_line.load_configs(
             _COMPARE.value, command_line.overrides())
         path = command_line.config_argument(sys.argv)
@@ -137,45 +137,45 @@ def main(argv: list[str]) -> None:
             config, workdir, [(path, config), *configs],
             compare.parse_seeds(_SEEDS.value), command_line.overrides())
       case 'report':
-        from alexnet_jax import report
+        from alexnet_jax.tasks import report
         report.report(_WORKDIR.value or 'runs', _OUT.value)
       case 'figure1':
-        from alexnet_jax.figures import figure1
+        from alexnet_jax.tasks import figure1
         figure1.figure1(config, workdir, _OUT.value, command)
       case 'export':
-        from alexnet_jax import export_task
+        from alexnet_jax.tasks import export as export_task
         export_task.export(workdir, _CHECKPOINT.value[0], _OUT.value)
       case 'describe':
-        from alexnet_jax import describe_task
+        from alexnet_jax.tasks import describe as describe_task
         describe_task.describe(config, _JSON.value)
       case 'prepare':
-        from alexnet_jax import prepare_task
+        from alexnet_jax.tasks import prepare as prepare_task
         prepare_task.prepare(config, _WORKDIR.value)
       case 'bench':
-        from alexnet_jax import bench
+        from alexnet_jax.tasks import bench
         bench.bench(config, _PLAIN.value, _OUT.value, _TRACE.value)
       case 'predict':
-        from alexnet_jax import predict
+        from alexnet_jax.tasks import predict
         predict.predict(workdir, _CHECKPOINT.value[0], images, _VIEWS.value,
                         _WORDS.value, _FIGURE.value, _JSON.value)
       case 'figure3':
-        from alexnet_jax.figures import figure3
+        from alexnet_jax.tasks import figure3
         figure3.figure3(workdir, _CHECKPOINT.value[0], _KERNELS.value,
                         _OUT.value, _PER_KERNEL.value)
       case 'features':
-        from alexnet_jax import features
+        from alexnet_jax.analysis import features
         features.features(workdir, _CHECKPOINT.value[0], _DATA.value,
                           _SPLIT.value, _OUT.value)
       case 'retrieve':
-        from alexnet_jax import retrieve
+        from alexnet_jax.tasks import retrieve
         retrieve.retrieve(workdir, images, _QUERIES.value, _NEIGHBOURS.value,
                           _FEATURES.value, _DATA.value, _WORDS.value,
                           _FIGURE.value)
       case 'codes':
-        from alexnet_jax import codes
+        from alexnet_jax.tasks import codes
         codes.codes(config, workdir, _FEATURES.value, _OUT.value, command)
       case 'projections':
-        from alexnet_jax.figures import projections
+        from alexnet_jax.tasks import projections
         projections.projections(workdir, _CHECKPOINT.value[0], _DATA.value,
                                 _LAYERS.value, _MAPS.value, _OUT.value)
   except InputError as error:

@@ -19,7 +19,8 @@ import jaxlib  # noqa: E402
 import numpy as np  # noqa: E402
 from ml_collections import ConfigDict  # noqa: E402
 
-from alexnet_jax import augment, experiment  # noqa: E402
+from alexnet_jax.learning import augment  # noqa: E402
+from alexnet_jax.run import experiment  # noqa: E402
 from configs import paper  # noqa: E402
 
 EXAMPLES = 1_281_167  # of ILSVRC-2012; epochs are counted with them

@@ -19,9 +19,11 @@ machine.set_flags()  # before JAX starts
 from absl import app, flags, logging  # noqa: E402
 from ml_collections import ConfigDict, config_flags  # noqa: E402
 
-from alexnet_jax import augment, experiment, turns  # noqa: E402
-from alexnet_jax.bench import Training  # noqa: E402
+from alexnet_jax.bench import turns  # noqa: E402
 from alexnet_jax.data import statistics  # noqa: E402
+from alexnet_jax.learning import augment  # noqa: E402
+from alexnet_jax.run import experiment  # noqa: E402
+from alexnet_jax.tasks.bench import Training  # noqa: E402
 
 KINDS = {
     'one thread': {'threads': 1},

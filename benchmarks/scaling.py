@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import jax
 
-from alexnet_jax import columns, describe, models
+from alexnet_jax.network import columns, describe, models
 from configs import paper
 
 FLOAT32 = 4  # bytes

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from absl import flags
 
-from alexnet_jax import columns, models, rng
+from alexnet_jax.network import columns, models, rng
 
 jax.config.update('jax_num_cpu_devices', 4)
 jax.config.update('jax_numpy_rank_promotion', 'raise')

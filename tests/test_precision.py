@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from alexnet_jax import metrics
+from alexnet_jax.learning import metrics
 
 
 def test_precision_is_the_share_of_the_right_class_among_the_first():

@@ -15,7 +15,8 @@ from typing import NamedTuple
 
 from tqdm import tqdm
 
-from alexnet_jax.data import records, whole
+from alexnet_jax import files as whole
+from alexnet_jax.data import records
 from alexnet_jax.data import statistics as stats
 from alexnet_jax.data.shards import Shard, divide, read_beside, write
 from alexnet_jax.data.sources import Source, Subset

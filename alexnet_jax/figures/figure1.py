@@ -1,211 +1,73 @@
-"""--task=figure1: the race of ReLU against tanh (3.1), run and drawn.
+"""Figure 1 as a picture: two training curves and where they reach the goal."""
 
-Every run is an ordinary one, at WORKDIR/relu_0.01 and so on. What a run still
-has to do follows from what it has logged, so the task may be stopped at any
-time; the same command goes on.
-"""
-
-import os
-import sys
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-import jax
-from ml_collections import ConfigDict
+from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
 
-from alexnet_jax import checkpoint, experiment, journal, runs, train
-from alexnet_jax.data.sources import Source
-from alexnet_jax.errors import InputError
-from alexnet_jax.figures import (
-    figure1_picture,
-    figure1_results,
-    halving,
-    style,
-)
-from alexnet_jax.figures.figure1_results import Search
-from alexnet_jax.figures.halving import Curve
-from alexnet_jax.watch import Diverged
+from alexnet_jax.figures import style
+from alexnet_jax.results import learning_rate_search as halving
+from alexnet_jax.results.figure1_results import NAMES, percent, ratio_text
+from alexnet_jax.results.learning_rate_search import Curve
 
-DIVERGED = 'diverged.txt'  # in the workdir of a run that ended so
-TITLES = {'cifar10': 'CIFAR-10'}  # of data sets that have a name in print
+# Of the first and the second nonlinearity; solid and dashed as in the paper.
+LINES = ((style.BLUE, 'solid', 'o'), (style.VERMILION, (0, (4, 1.5)), 's'))
 
 
-class Stopped(Exception):
-  """Somebody asked the program to save and leave."""
-
-
-def figure1(config: ConfigDict, workdir: str, out: str = '',
-            command: str = '') -> dict[str, Any]:
-  """Trains what is missing, draws the figure, writes its numbers beside it.
+def draw(numbers: Mapping[str, Any],
+         curves: Sequence[Mapping[float, Curve]], out: str) -> None:
+  """Draws training error over epochs.
 
   Args:
-    config: with a section `figure1`, as in configs/cifar10/figure1.py.
-    workdir: where all the runs live.
-    out: the picture, .png, .pdf or .svg; '' is WORKDIR/figure1.png. Its numbers
-      are in the .json of the same name.
-    command: the command line that was given, for the record of the runs.
-
-  Returns:
-    The numbers, or {} when asked to stop before the end.
-
-  Raises:
-    InputError: anything given that cannot work, before the first run starts.
+    numbers: of `figure1_results.results`.
+    curves: of the first and of the second nonlinearity, by learning rate.
+    out: the file.
   """
-  out = out or os.path.join(workdir, 'figure1.png')
-  check(config, out)
-  source = experiment.open_split(config, 'train')
-  names = config.figure1.nonlinearities
-  for name in names:  # whether both can be built, before an hour has gone by
-    steps_per_epoch = experiment.build(
-        run_config(config, name, config.figure1.learning_rates[0], 1),
-        len(source.class_names), len(source)).steps_per_epoch
-  try:
-    searches = [search(config, workdir, name, steps_per_epoch, command)
-                for name in names]
-  except Stopped:
-    return {}
-  numbers = figure1_results.results(
-      searches, config.run.until_error, data=data_title(config, source),
-      network=config.model.name, seed=config.seed,
-      batch_size=config.optimizer.batch_size, steps_per_epoch=steps_per_epoch)
-  if jax.process_index() == 0:
-    figure1_picture.draw(numbers, [s.curves for s in searches], out)
-    beside = style.write_numbers(out, numbers)
-    print(figure1_results.as_text(numbers))
-    print(f'Drawn in {out}; the numbers are in {beside}.')
-  return numbers
+  epoch, goal = numbers['steps_per_epoch'], numbers['goal']
+  with style.figure(out) as figure:
+    axes = figure.add_subplot()
+    axes.set(xlabel='Epochs', ylabel='Training error rate', ylim=(0, 1),
+             title=f'{ratio_text(numbers)}\n{numbers["data"]}')
+    for (name, found), tried, line in zip(
+        numbers['nonlinearities'].items(), curves, LINES, strict=True):
+      colour, dashes, marker = line
+      rate = found['learning_rate']
+      for other in sorted(set(tried) - {rate}):
+        axes.plot(*_points(tried[other], epoch), color=colour, ls=dashes,
+                  lw=0.7, alpha=0.45)
+      axes.plot(*_points(tried[rate], epoch), color=colour, ls=dashes, lw=1.6,
+                label=f'{NAMES.get(name, name)}, learning rate {rate:g}')
+      if found['iterations'] is not None:
+        at = found['iterations'] / epoch
+        axes.plot([at, at], [0, goal], color=colour, lw=0.8, ls=':')
+        axes.plot(at, goal, marker, color=colour, ms=5.5, mec='white',
+                  mew=0.8, zorder=4)
+    axes.axhline(goal, color=style.GREY, lw=0.8, ls=':', zorder=1)
+    axes.annotate(percent(goal), (1, goal), (2, 0), va='center', fontsize=8,
+                  xycoords=axes.get_yaxis_transform(), color=style.GREY,
+                  textcoords='offset points')
+    if any(len(tried) > 1 for tried in curves):
+      axes.plot([], [], color=style.GREY, lw=0.7, alpha=0.6,
+                label='other learning rates')
+    axes.legend(loc='upper right')
+    axes.set_xlim(left=0)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=axes.get_xlim()[1] > 3))
+    _mark_ratio(axes, numbers)
 
 
-def check(config: ConfigDict, out: str) -> None:
-  """Raises InputError if the search, the goal or the file cannot work."""
-  if 'figure1' not in config:
-    raise InputError('--task=figure1 needs a config that says which learning'
-                     ' rates to try: give --config=configs/cifar10/figure1.py.')
-  given = config.figure1
-
-  def refuse(field, remedy):
-    raise InputError(f'config.figure1.{field}={given[field]!r} has the wrong'
-                     f' form: {remedy}.')
-
-  if len(set(given.nonlinearities)) != 2 or len(given.nonlinearities) != 2:
-    refuse('nonlinearities', "give two, such as ('relu', 'tanh')")
-  rates = given.learning_rates
-  if not rates or len(set(rates)) < len(rates) or not all(
-      isinstance(rate, int | float) and rate > 0 for rate in rates):
-    refuse('learning_rates',
-           'give different numbers above zero, such as (0.001, 0.01)')
-  rounds = given.rounds
-  if not all(
-      isinstance(one, tuple) and len(one) == 2 and one[0] > 0
-      and isinstance(one[1], int) and one[1] > 0 for one in rounds) or any(
-          b[0] <= a[0] or b[1] > a[1]
-          for a, b in zip(rounds, rounds[1:], strict=False)):
-    refuse('rounds', 'give pairs of epochs, which grow, and of how many rates'
-           ' go on, which shrink, such as ((1.0, 3), (3.0, 1))')
-  if not 0 < config.run.until_error < 1:
-    raise InputError(
-        f'config.run.until_error={config.run.until_error} is no training error'
-        ' that a run could reach: give 0.25 as in the paper.')
-  style.check('out', out)
+def _points(curve, steps_per_epoch):
+  return [at / steps_per_epoch for at in halving.positions(curve)], curve.errors
 
 
-def search(config: ConfigDict, workdir: str, nonlinearity: str,
-           steps_per_epoch: int, command: str) -> Search:
-  """Successive halving, then to the goal with whoever is left.
-
-  Raises:
-    Stopped: not finished.
-    InputError: a workdir that holds another run.
-  """
-  goal, every = config.run.until_error, config.run.log_every
-  left = [float(rate) for rate in config.figure1.learning_rates]
-  curves, told = {}, []
-  for epochs, kept in (*config.figure1.rounds, (None, 1)):
-    steps = halving.logged_step(
-        config.run.steps or config.run.epochs * steps_per_epoch
-        if epochs is None else epochs * steps_per_epoch, every)
-    for rate in left:
-      curves[rate] = _trained(
-          config, workdir, nonlinearity, rate, steps, command)
-    known = {rate: halving.up_to(curves[rate], steps) for rate in left}
-    left = list(halving.best(known, kept, goal))
-    told.append({
-        'steps': steps, 'kept': left,
-        'errors': {f'{rate:g}': 'diverged' if curve.diverged
-                   else curve.errors[-1] for rate, curve in known.items()}})
-  return Search(nonlinearity, left[0], curves, told)
-
-
-def _trained(config, workdir, nonlinearity, rate, steps, command):
-  """The curve of a run that has made so many steps or reached the goal."""
-  own = run_config(config, nonlinearity, rate, steps)
-  at = os.path.join(workdir, f'{nonlinearity}_{rate:g}')
-  _refuse_another(at, own)
-  if _done(read_curve(at), steps, config.run.until_error):
-    return read_curve(at)
-  if jax.process_index() == 0:
-    print(f'{nonlinearity}, learning rate {rate:g}, to step {steps} at most:'
-          f' {at}', file=sys.stderr)
-  try:
-    if not train.train(own, at, command=_own_command(command, own, at)):
-      raise Stopped
-  except Diverged as end:
-    with open(os.path.join(at, DIVERGED), 'w', encoding='utf-8') as file:
-      file.write(f'{end}\n')
-  jax.clear_caches()  # the next run compiles its own step anyhow
-  return read_curve(at)
-
-
-def run_config(config: ConfigDict, nonlinearity: str, rate: float,
-               steps: int) -> ConfigDict:
-  """The config of one run of the search."""
-  own = config.copy_and_resolve_references()
-  own.update_from_flattened_dict({
-      'model.nonlinearity': nonlinearity,
-      'optimizer.learning_rate': float(rate), 'run.steps': steps})
-  return own
-
-
-def read_curve(workdir: str) -> Curve:
-  """What a run has logged so far; nothing if there is none."""
-  lines = [line for line in journal.read(workdir) if line['kind'] == 'train']
-  return Curve(tuple(line['step'] for line in lines),
-               tuple(line['top1_error'] for line in lines),
-               os.path.exists(os.path.join(workdir, DIVERGED)))
-
-
-def _done(curve, steps, goal):
-  return (curve.diverged or halving.iterations_to(curve, goal) is not None
-          or bool(curve.steps) and curve.steps[-1] >= steps)
-
-
-def _refuse_another(at, own):
-  """What `train` refuses as well, also where nothing is left to train."""
-  there = journal.read_config(at)
-  if there is None:
+def _mark_ratio(axes: Axes, numbers):
+  """An arrow from the foot of one mark to the other's, if there are two."""
+  if numbers['ratio'] is None or numbers['ratio_sign'] != '=':
     return
-  checkpoint.refuse_another(
-      at, checkpoint.About(there, (), 0), own.to_dict())
-  logged = there['run']['log_every']
-  if logged != own.run.log_every:
-    raise InputError(
-        f'--workdir={os.path.dirname(at)} holds runs that logged every {logged}'
-        f' steps: give config.run.log_every={logged}, or another --workdir.')
-
-
-def _own_command(command, own, at):
-  """The command line that makes this run alone."""
-  if not command:
-    return ''
-  path, overrides, _ = runs.parse(command)
-  fixed = {'model.nonlinearity': own.model.nonlinearity,
-           'optimizer.learning_rate': own.optimizer.learning_rate,
-           'run.steps': own.run.steps}
-  return runs.command(path, {**overrides, **fixed}, workdir=at)
-
-
-def data_title(config: ConfigDict, source: Source) -> str:
-  """'CIFAR-10 (JPEG files), 50,000 training images'."""
-  title = TITLES.get(config.data.name, config.data.name)
-  lossy = source.where(0).lower().endswith(('.jpg', '.jpeg'))
-  return (f'{title}{" (JPEG files)" if lossy else ""},'
-          f' {len(source):,} training images')
+  low, high = sorted(found['iterations'] / numbers['steps_per_epoch']
+                     for found in numbers['nonlinearities'].values())
+  axes.annotate('', (high, 0.06), (low, 0.06), arrowprops={
+      'arrowstyle': '<->', 'color': style.GREY, 'lw': 0.8, 'shrinkA': 0,
+      'shrinkB': 0})
+  axes.text((low + high) / 2, 0.06, f'× {numbers["ratio"]:.1f}', ha='center',
+            va='center', bbox={'color': 'white', 'pad': 2, 'lw': 0})

@@ -1,135 +1,148 @@
-"""--task=figure3: first-layer kernels and how columns specialise (6.1)."""
+"""Figure 3 as a picture: the kernels, and below them how colourful they are."""
 
-import os
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
-from alexnet_jax import kernel_file, specialisation, trained
-from alexnet_jax.errors import InputError
-from alexnet_jax.figures import figure3_picture, style
+from alexnet_jax.figures import style
 
-PERMUTATIONS = 10_000
+PER_ROW = 16  # as in the paper and in the program's shownet.py
+# All lengths are pixels of a .png, of which style.py writes 300 per inch, so
+# that each weight is a square of whole pixels.
+DPI = 300
+WIDTH = 1740  # of the kernels, nearly: a whole number for each weight
+MARGIN = 24
+LABEL = 66  # above a column's kernels
+ROW = 190  # of dots, one for each column
+AXIS = 120  # below the dots
+TITLE = 125  # above them
+NAMES = 170  # left of them
+BINS = 50  # of dots between 0 and 1
+DOT = 25  # pixels across
 
 
-def figure3(workdir: str, which: str = 'latest', kernels: str = '',
-            out: str = '', per_kernel: bool = False) -> dict[str, Any]:
-  """Draws the kernels of conv1, column above column; measures each of them.
+def mosaic(shown: np.ndarray) -> np.ndarray:
+  """Kernels in rows of 16: [C, h, w, 3] -> [rows * (h+1) - 1, 16 (w+1) - 1, 3].
+
+  A white line of one weight's width between them; white where a row ends.
+  """
+  count, height, width, _ = shown.shape
+  rows = -(-count // PER_ROW)
+  tiles = np.ones((rows * PER_ROW, height + 1, width + 1, 3))
+  tiles[:count, :height, :width] = shown
+  tiled = tiles.reshape(rows, PER_ROW, height + 1, width + 1, 3)
+  whole = tiled.transpose(0, 2, 1, 3, 4).reshape(
+      rows * (height + 1), PER_ROW * (width + 1), 3)
+  return whole[:-1, :-1]
+
+
+def stretched(kernels: np.ndarray, per_kernel: bool) -> np.ndarray:
+  """Weights as colours 0 to 1: [K, C, h, w, 3] -> the same shape.
+
+  The smallest weight of the whole layer is 0 and its largest 1, as in the
+  program's shownet.py; `per_kernel` does so for each kernel alone, which shows
+  the faint ones.
+  """
+  axes = (2, 3, 4) if per_kernel else None
+  low = kernels.min(axes, keepdims=True)
+  span = kernels.max(axes, keepdims=True) - low
+  return np.where(span > 0, (kernels - low) / np.where(span > 0, span, 1), 0.5)
+
+
+def draw(kernels: np.ndarray, numbers: Mapping[str, Any], per_kernel: bool,
+         out: str) -> None:
+  """Draws column 1 above column 2, and the colourfulness of each kernel.
 
   Args:
-    workdir: of the run; not looked at when `kernels` are given.
-    which: checkpoint: 'latest', 'best' or a step.
-    kernels: 'FILE' or 'FILE:NAME', arrays of any network: `kernel_file`.
-    out: the picture, .png, .pdf or .svg; '' is figure3.png in the workdir or
-      beside the file. Its numbers are in the .json of the same name.
-    per_kernel: stretch the contrast of each kernel alone, not of the layer.
-
-  Returns:
-    The numbers.
-
-  Raises:
-    InputError: no such checkpoint or kernels, or no picture's name.
+    kernels: [K, C, h, w, 3].
+    numbers: of `figure3.measure`.
+    per_kernel: see `stretched`.
+    out: the file.
   """
-  folder = workdir
-  if kernels:
-    folder = os.path.dirname(kernel_file.split(kernels)[0])
-  out = os.path.expanduser(out) or os.path.join(folder, 'figure3.png')
-  style.check('out', out)
-  source, held = _open(workdir, which, kernels)
-  if not np.isfinite(held).all():
-    raise InputError(f'the kernels of {source} are not all finite numbers:'
-                     ' give an earlier checkpoint or another array.')
-  held = np.moveaxis(np.asarray(held, np.float64), -1, 1)
-  numbers = {'source': source, 'stretched': 'kernel' if per_kernel else 'layer',
-             **measure(held)}
-  figure3_picture.draw(held, numbers, per_kernel, out)
-  written = style.write_numbers(out, numbers)
-  print(as_text(numbers))
-  print(f'Drawn in {out}; the numbers are in {written}.')
-  return numbers
+  pictures = [mosaic(column) for column in stretched(kernels, per_kernel)]
+  rows, across, _ = pictures[0].shape
+  zoom = max(1, round(WIDTH / across))
+  rows, across, columns = rows * zoom, across * zoom, len(pictures)
+  width = across + 2 * MARGIN
+  dots = columns * ROW
+  height = MARGIN + columns * (LABEL + rows) + TITLE + dots + AXIS
+  # A hair more than whole pixels, lest rounding lose the last.
+  with style.figure(out, (width + 0.01) / DPI, (height + 0.01) / DPI) as figure:
+    figure.set_layout_engine('none')  # every place is given here
+    top = MARGIN
+    for k, picture in enumerate(pictures):
+      top += LABEL
+      axes = _place(figure, MARGIN, top, across, rows)
+      axes.imshow(picture, aspect='auto', interpolation='nearest')
+      axes.set_axis_off()
+      axes.set_title(f'Column {k + 1}', loc='left', pad=4)
+      axes.set_title(_about(numbers['columns'][k]), loc='right', pad=4)
+      top += rows
+    _dots(_place(figure, MARGIN + NAMES, top + TITLE, across - NAMES, dots),
+          numbers)
 
 
-def _open(workdir, which, kernels):
-  """(what they are called, [K, h, w, 3, C])."""
-  if kernels:
-    found = kernel_file.read(kernels)
-    name = f':{found.name}' if found.name else ''
-    return found.path + name, found.kernels
-  found = trained.open_trained(workdir, which)
-  return (f'{found.workdir}, step {found.step}',
-          np.asarray(found.params['columns']['conv1']['kernel']))
+def _place(figure: Figure, left, top, width, height) -> Axes:
+  """Axes at pixels that are counted from the upper left corner."""
+  whole_width, whole_height = (figure.get_size_inches() * DPI).round()
+  return figure.add_axes((
+      left / whole_width, 1 - (top + height) / whole_height,
+      width / whole_width, height / whole_height))
 
 
-def measure(kernels: np.ndarray) -> dict[str, Any]:
-  """All that is said of kernels [K, C, h, w, 3], ready for JSON.
-
-  Of each kernel what `specialisation` measures; 'learned' are those that differ
-  from random numbers, 'oriented' those that also have an orientation. Of each
-  column the mean colourfulness, the shares of both, and the mean frequency of
-  its oriented kernels.
-  """
-  noise = specialisation.of_noise(*kernels.shape[2:4])
-  wave = specialisation.preferred_wave(kernels)
-  learned = specialisation.has_learned(kernels)
-  each = {
-      'colourfulness': specialisation.colourfulness(kernels),
-      'orientation_degrees': wave.orientation,
-      'cycles_per_pixel': wave.frequency,
-      'orientedness': wave.orientedness,
-      'structure': specialisation.structure(kernels),
-      'energy': specialisation.energy(kernels),
-      'learned': learned,
-      'oriented': learned & (wave.orientedness > specialisation.ORIENTED),
-  }
-  difference = specialisation.permutation_test(
-      each['colourfulness'], PERMUTATIONS)
-  return {
-      'size': list(kernels.shape[2:4]),
-      'random_kernels': {'colourfulness': noise.colourfulness,
-                         'stddev': noise.colourfulness_stddev},
-      'difference': difference and {**difference._asdict(),
-                                    'permutations': PERMUTATIONS},
-      'columns': [_column({name: values[k] for name, values in each.items()})
-                  for k in range(len(kernels))],
-      'kernels': [{'column': k + 1, 'kernel': c + 1,
-                   **{name: values[k, c].item()
-                      for name, values in each.items()}}
-                  for k in range(kernels.shape[0])
-                  for c in range(kernels.shape[1])],
-  }
+def _about(column):
+  return (f'mean colourfulness {column["mean_colourfulness"]:.2f}, '
+          f'{100 * column["oriented"]:.0f} % oriented')
 
 
-def _column(each):
-  oriented = each['oriented']
-  frequencies = each['cycles_per_pixel'][oriented]
-  return {
-      'kernels': len(oriented),
-      'mean_colourfulness': float(each['colourfulness'].mean()),
-      'learned': float(each['learned'].mean()),
-      'oriented': float(oriented.mean()),
-      'mean_cycles_per_pixel': (
-          float(frequencies.mean()) if oriented.any() else None),
-  }
+def _dots(axes: Axes, numbers):
+  """A dot for each kernel above its colourfulness, a row for each column."""
+  noise, columns = numbers['random_kernels'], numbers['columns']
+  axes.axvspan(noise['colourfulness'] - 2 * noise['stddev'],
+               noise['colourfulness'] + 2 * noise['stddev'],
+               color='#DDDDDD', lw=0, zorder=0)
+  axes.annotate('random kernels', (noise['colourfulness'], 1), (0, 2),
+                xycoords=axes.get_xaxis_transform(), va='bottom', ha='center',
+                textcoords='offset points', color=style.GREY, fontsize=8)
+  many = (len(columns), -1)
+  across, up = _stacked(np.array(
+      [held['colourfulness'] for held in numbers['kernels']]).reshape(many))
+  learned = np.array(
+      [held['learned'] for held in numbers['kernels']]).reshape(many)
+  for k, column in enumerate(columns):
+    for chosen, face in ((learned[k], style.BLUE), (~learned[k], 'white')):
+      axes.scatter(across[k, chosen], up[k, chosen] - k,
+                   (DOT * 72 / DPI) ** 2, face, edgecolors=style.BLUE,
+                   linewidths=0.7, zorder=3)
+    mean = column['mean_colourfulness']
+    axes.plot([mean, mean], [-k, 0.9 - k], color=style.VERMILION, lw=1.6,
+              zorder=4)
+    axes.axhline(-k, color=style.GREY, lw=0.6, zorder=1)
+  axes.set_yticks([0.4 - k for k in range(len(columns))],
+                  [f'column {k + 1}' for k in range(len(columns))])
+  axes.tick_params(axis='y', length=0)
+  axes.spines[['left', 'bottom']].set_visible(False)
+  axes.set(xlim=(-0.015, 1.015), ylim=(1 - len(columns), 1),
+           xlabel='Colourfulness of each kernel: the share of its energy off'
+           ' the grey axis')
+  axes.set_title(_title(numbers, learned.all()), pad=15)
 
 
-def as_text(numbers: dict[str, Any]) -> str:
-  """A table of the columns and the test between them."""
-  size, noise = numbers['size'], numbers['random_kernels']
-  lines = [f'{numbers["source"]}: kernels of {size[0]} x {size[1]} x 3',
-           'column  kernels  learned  colourfulness  oriented  cycles/pixel']
-  for k, column in enumerate(numbers['columns']):
-    frequency = column['mean_cycles_per_pixel']
-    lines.append(
-        f'{k + 1:6}  {column["kernels"]:7}  {100 * column["learned"]:5.0f} %'
-        f'  {column["mean_colourfulness"]:13.3f}'
-        f'  {100 * column["oriented"]:6.0f} %'
-        f'  {"-" if frequency is None else f"{frequency:.3f}":>12}')
-  lines.append(
-      f'Random kernels have a colourfulness of {noise["colourfulness"]:.3f}'
-      f' (± {noise["stddev"]:.3f} from one to the next).')
+def _stacked(values):
+  """Places (x, y) of dots [K, C], piled up where alike, the highest below 1."""
+  bins = np.minimum((values * BINS).astype(int), BINS - 1)
+  below = np.array([[(row[:i] == row[i]).sum() for i in range(len(row))]
+                    for row in bins])
+  pitch = min(1.1 * DOT / ROW, 0.85 / (below.max() + 1))
+  return (bins + 0.5) / BINS, (below + 0.6) * pitch
+
+
+def _title(numbers, all_learned):
   found = numbers['difference']
-  if found:
-    lines.append(
-        f'The means of the columns are {found["value"]:.3f} apart: p ='
-        f' {found["p_value"]:.2g} ({found["permutations"]:,} permutations).')
-  return '\n'.join(lines)
+  said = ('The line is the mean' if found is None else
+          f'Means (lines) {found["value"]:.2f} apart: p = '
+          f'{found["p_value"]:.2g}, permutation test')
+  return said + ('' if all_learned else '; hollow: not learned')

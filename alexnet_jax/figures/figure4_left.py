@@ -6,8 +6,8 @@ from typing import NamedTuple
 import numpy as np
 from matplotlib.axes import Axes
 
+from alexnet_jax.analysis.class_words import shortened
 from alexnet_jax.figures import style
-from alexnet_jax.words import shortened
 
 DRAWN = 8  # pictures in the paper's figure
 COLUMNS = 4

@@ -12,8 +12,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.patches import Patch
 
+from alexnet_jax.analysis.class_words import shortened
 from alexnet_jax.figures import style
-from alexnet_jax.words import shortened
 
 QUERIES, NEIGHBOURS = 8, 10  # of which no more are drawn
 # Inches: a picture, the smaller ones below, the query beside both, and text.

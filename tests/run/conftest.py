@@ -5,7 +5,7 @@ import pytest
 import tiny
 from jax.experimental.compilation_cache import compilation_cache
 
-from alexnet_jax import train
+from alexnet_jax.tasks import train
 
 
 @pytest.fixture(scope='session')

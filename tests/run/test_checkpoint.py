@@ -6,9 +6,9 @@ import jax
 import numpy as np
 import pytest
 
-from alexnet_jax import checkpoint
-from alexnet_jax.checkpoint import About
 from alexnet_jax.errors import InputError
+from alexnet_jax.run import checkpoint
+from alexnet_jax.run.checkpoint import About
 
 ABOUT = About({'seed': 3, 'model': {'name': 'alexnet', 'kernels': [1, 2]},
                'precision': 'bfloat16'},

@@ -9,19 +9,14 @@ import numpy as np
 import pytest
 import tiny
 
-from alexnet_jax import (
-    columns,
-    describe,
-    experiment,
-    export_task,
-    fine_tune,
-    optimizer,
-    train,
-    weights,
-)
-from alexnet_jax import trained as opened
-from alexnet_jax.augment import Pixels
 from alexnet_jax.errors import InputError
+from alexnet_jax.learning import optimizer
+from alexnet_jax.learning.augment import Pixels
+from alexnet_jax.network import columns, describe
+from alexnet_jax.run import experiment, fine_tune, weights
+from alexnet_jax.run import trained as opened
+from alexnet_jax.tasks import export as export_task
+from alexnet_jax.tasks import train
 
 CONVS = ('conv1', 'conv2', 'conv3', 'conv4', 'conv5')
 BELOW = (*CONVS, 'fc6', 'fc7')

@@ -9,8 +9,8 @@ from tensorboard.backend.event_processing.event_accumulator import (
     EventAccumulator,
 )
 
-from alexnet_jax import journal as written
-from alexnet_jax.journal import Journal
+from alexnet_jax.run import journal as written
+from alexnet_jax.run.journal import Journal
 
 CONFIG = {'optimizer': {'batch_size': 8}}
 MEANS = {'loss': 2.5, 'top1_error': 0.75}

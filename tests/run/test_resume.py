@@ -10,8 +10,8 @@ import program
 import pytest
 import tiny
 
-from alexnet_jax import train
 from alexnet_jax.errors import InputError
+from alexnet_jax.tasks import train
 
 
 def stop_at(step, config, workdir):

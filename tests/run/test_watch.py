@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import pytest
 
 from alexnet_jax.errors import InputError
-from alexnet_jax.watch import Watch, must_be_finite
+from alexnet_jax.run.watch import Watch, must_be_finite
 
 CHANCE = math.log(10)
 

@@ -1,0 +1,96 @@
+"""The plain form: `alexnet.py` as one would first write it, on one device.
+
+Grouped convolutions where columns keep to themselves, `reduce_window` for norm
+and pooling, jax's derivatives, no mesh. It reads the same parameters and draws
+the same dropout masks: a reference for the tests, and the opponent in
+`--task=bench`.
+"""
+
+from collections.abc import Callable, Sequence
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from alexnet_jax.network import layers as L
+from alexnet_jax.network import rng
+from alexnet_jax.network.alexnet import HANGS_OVER
+
+
+def build(
+    num_columns: int = 2,
+    crossings: Sequence[str] = ('conv3', 'fc6', 'fc7', 'fc8'),
+    norm_k: float = 2.0,
+    norm_n: int = 5,
+    norm_alpha: float = 1e-4,
+    norm_beta: float = 0.75,
+) -> Callable:
+  """f(params, patches, keys=None) -> (logits [B, classes], features [B, K*N]).
+
+  Args:
+    num_columns: K.
+    crossings: the layers that read every column's maps.
+    norm_k: the constants of section 3.3.
+    norm_n: likewise.
+    norm_alpha: likewise, per squared term.
+    norm_beta: likewise.
+  """
+
+  def conv(name, params, x, stride=1, padding='SAME'):
+    own = name != 'conv1' and name not in crossings
+    kernel = _side_by_side(params[name]['kernel'])
+    x = lax.conv_general_dilated(
+        x, kernel, (stride, stride), padding,
+        dimension_numbers=('NHWC', 'HWIO', 'NHWC'),
+        feature_group_count=num_columns if own else 1)
+    return jax.nn.relu(x + params[name]['bias'].reshape(1, 1, 1, -1))
+
+  def norm(x):
+    squares = jnp.square(x).reshape(*x.shape[:3], num_columns, -1)
+    below = norm_n // 2
+    sums = lax.reduce_window(
+        squares, 0.0, lax.add, (1, 1, 1, 1, norm_n), (1,) * 5,
+        ((0, 0),) * 4 + ((below, norm_n - 1 - below),))
+    return x / (norm_k + norm_alpha * sums.reshape(x.shape)) ** norm_beta
+
+  def full(name, params, x, keys):
+    columns = jnp.split(x, num_columns, axis=-1)
+    kernel, bias = params[name]['kernel'], params[name]['bias']
+    if name in crossings:
+      y = x.reshape(len(x), -1) @ _side_by_side(kernel)
+    else:
+      y = jnp.concatenate([
+          own.reshape(len(x), -1) @ kernel[k] for k, own in enumerate(columns)
+      ], axis=-1)
+    y = jax.nn.relu(y + bias.reshape(1, -1))
+    return jnp.concatenate([
+        L.dropout(own, rng.own_keys(keys, name, k))
+        for k, own in enumerate(jnp.split(y, num_columns, axis=-1))
+    ], axis=-1)
+
+  def apply(params, patches, keys=None):
+    p = params['columns']
+    x = _pool(norm(conv('conv1', p, patches, 4, HANGS_OVER)))
+    x = _pool(norm(conv('conv2', p, x)))
+    x = conv('conv3', p, x)
+    x = conv('conv4', p, x)
+    x = _pool(conv('conv5', p, x))
+    x = full('fc6', p, x, keys)
+    features = full('fc7', p, x, keys)
+    kernel, bias = params['fc8']['kernel'], params['fc8']['bias']
+    return features @ kernel + bias.reshape(1, -1), features
+
+  return apply
+
+
+def _side_by_side(kernel):
+  """[K, ..., maps] -> [..., K*maps]: each group's maps follow the last's."""
+  kernel = jnp.moveaxis(kernel, 0, -2)
+  return kernel.reshape(*kernel.shape[:-2], -1)
+
+
+def _pool(x):
+  over = [(0, (size - 3) % 2) for size in x.shape[1:3]]
+  return lax.reduce_window(
+      x, -jnp.inf, lax.max, (1, 3, 3, 1), (1, 2, 2, 1),
+      ((0, 0), *over, (0, 0)))

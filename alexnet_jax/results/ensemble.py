@@ -1,0 +1,272 @@
+"""--task=evaluate of several networks: the errors of their average (section 6).
+
+"Averaging the predictions of five similar CNNs gives an error rate of 16.4%",
+where one gives 18.2 %, and seven of which two were pre-trained give 15.4 %.
+Whether these averages had equal weights or searched ones is nowhere said. The
+authors' search saw the validation images whose error it then printed; here it
+sees one half of them and is judged on the other.
+"""
+
+import glob
+import json
+import math
+import os
+import sys
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import jax
+import numpy as np
+from ml_collections import ConfigDict
+
+from alexnet_jax.data.sources import Source
+from alexnet_jax.errors import InputError
+from alexnet_jax.results import averages, predictions
+from alexnet_jax.results.predictions import Predictions
+from alexnet_jax.run import checkpoint, experiment
+from alexnet_jax.run.trained import open_trained
+
+SEARCH = 'search'
+
+
+class Checkpoint(NamedTuple):
+  """A network that has yet to be asked."""
+
+  workdir: str
+  step: int
+  saved: int  # when, in ns
+  class_names: tuple[str, ...]
+
+
+def evaluate(config: ConfigDict, workdir: str, checkpoints: Sequence[str],
+             weights: str, folder: str) -> dict:
+  """The errors of each network and of their average, as a table and as JSON.
+
+  The networks may differ in all but their classes. They are asked one after
+  the other, each at the image size and with the patches of its own run; the
+  config names the validation images, the mesh, the batch size and the views.
+
+  Args:
+    config: the experiment; its model is not used.
+    workdir: of a checkpoint that names none itself.
+    checkpoints: each latest, best, a step, WORKDIR, WORKDIR@best, WORKDIR@STEP,
+      a file of predictions or a folder of such files.
+    weights: '' for equal ones, numbers with commas between, or 'search'.
+    folder: where predictions are kept, and found the next time; '' for nowhere.
+      Those of a checkpoint that has since been trained anew are made again; a
+      step that its workdir no longer has is answered from the file.
+
+  Returns:
+    What the JSON line says; after a search the errors are those of the images
+    that it has not seen.
+
+  Raises:
+    InputError: anything given that cannot work, before a network is asked.
+  """
+  experiment.check_counts(config)
+  if os.path.exists(folder) and not os.path.isdir(folder):
+    raise InputError(f'--predictions={folder} is a file: give a folder, or a'
+                     ' name that is still free.')
+  views = config.run.views
+  # At one size, so that networks of different sizes can be seen to agree.
+  source = open_images(config, predictions.GLANCE_SIZE)
+  seen = predictions.glance(source)
+  found = []
+  for name in checkpoints:
+    for one in look_up(name, workdir, folder, views):
+      must_suit(one, name, source, seen)
+      found.append(one)
+  given = parse_weights(weights, len(found), len(source.class_names))
+  asked = []
+  for one in found:
+    if isinstance(one, Checkpoint):
+      one = ask(one, config, seen[1])
+      if folder and jax.process_index() == 0:
+        predictions.save(predictions.path_of(
+            folder, one.workdir, one.step, views), one)
+    if asked and not np.array_equal(one.labels, asked[0].labels):
+      raise InputError(
+          f'the predictions of {one.workdir}, step {one.step}, and of'
+          f' {asked[0].workdir}, step {asked[0].step}, are of images with'
+          ' other labels: give another --predictions folder to have them made'
+          ' again.')
+    asked.append(one)
+  return tell(asked, given)
+
+
+def look_up(name: str, workdir: str, folder: str,
+            views: int) -> list[Predictions | Checkpoint]:
+  """What a --checkpoint stands for: predictions where there are some.
+
+  Raises:
+    InputError: nothing is there, or nothing that can be read.
+  """
+  home, which = _parse(name, workdir)
+  if home.endswith('.npz'):
+    return [predictions.load(home)]
+  files = sorted(glob.glob(os.path.join(glob.escape(home), '*.npz')))
+  is_run = os.path.isdir(os.path.join(home, checkpoint.FOLDER))
+  if home == name and files and not is_run:
+    return [predictions.load(file) for file in files]
+
+  def kept_of(step):
+    file = predictions.path_of(folder, home, step, views)
+    return predictions.load(file) if folder and os.path.exists(file) else None
+
+  try:
+    there = find_checkpoint(home, which)
+  except InputError:
+    held = kept_of(int(which)) if which.isdigit() else None
+    if held:
+      return [held]
+    raise
+  held = kept_of(there.step)
+  if held and held.saved != there.saved:
+    print(f'{home} was trained anew since its step {there.step} was asked:'
+          ' asking again.', file=sys.stderr)
+    held = None
+  return [held or there]
+
+
+def _parse(name, workdir):
+  """(workdir or file, 'latest' or 'best' or a step) of a --checkpoint."""
+
+  def is_moment(text):
+    return text in ('latest', 'best') or text.isdigit()
+
+  if is_moment(name):
+    return workdir, name
+  home, at, which = name.rpartition('@')
+  return (home, which) if at and is_moment(which) else (name, 'latest')
+
+
+def find_checkpoint(workdir: str, which: str) -> Checkpoint:
+  """The checkpoint of that name, without its network.
+
+  Raises:
+    InputError: there is none.
+  """
+  checkpoint.must_exist(workdir)
+  with checkpoint.open_to_read(workdir) as manager:
+    step = checkpoint.find_step(manager, which, workdir)
+    return Checkpoint(
+        os.path.normpath(workdir), step,
+        checkpoint.saved_at(manager, step),
+        checkpoint.about(manager, step).class_names)
+
+
+def must_suit(one: Predictions | Checkpoint, name: str, source: Source,
+              seen: tuple[np.ndarray, np.ndarray]) -> None:
+  """Raises InputError for a network of other classes or of other images."""
+  if one.class_names != tuple(source.class_names):
+    theirs, ours = (f'{len(names)} ({", ".join(names[:3])}, ...)'
+                    for names in (one.class_names, source.class_names))
+    raise InputError(
+        f'--checkpoint={name} knows other classes, {theirs}, than the data,'
+        f' {ours}: give networks of one data set, and that data set as'
+        ' --config.data.')
+  if isinstance(one, Predictions) and not predictions.same_images(
+      one, len(source), *seen):
+    raise InputError(
+        f'the predictions kept of --checkpoint={name} are of'
+        f' {len(one.labels)} other images than the {len(source)} of'
+        ' config.data: give the same data, or another --predictions folder.')
+
+
+def parse_weights(given: str, count: int,
+                  num_classes: int) -> list[float] | None:
+  """--weights -> a number for each network; None where they are searched.
+
+  Raises:
+    InputError: no weights for so many networks.
+  """
+  if given == SEARCH:
+    if count < 2 or num_classes <= 5:
+      raise InputError(
+          f'--weights=search has nothing to do with {count} network(s) and'
+          f' {num_classes} classes: it lowers the top-5 error of two networks'
+          ' or more, so repeat --checkpoint, or leave --weights out.')
+    return None
+  if not given:
+    return [1.0] * count
+  try:
+    weights = [float(number) for number in given.split(',')]
+  except ValueError:
+    weights = []
+  if (len(weights) != count or not all(0 <= w < math.inf for w in weights)
+      or not any(weights)):
+    raise InputError(
+        f'--weights={given} is not {count} numbers, none negative and not all'
+        ' zero: give one for each network, such as'
+        f' {",".join(["0.5"] * count)}, or search, or leave it out.')
+  return weights
+
+
+def open_images(config: ConfigDict, image_size: int) -> Source:
+  """The validation images of the config at some network's size."""
+  config = config.copy_and_resolve_references()
+  config.data.image_size = image_size
+  return experiment.open_split(config, 'validation')
+
+
+def ask(one: Checkpoint, config: ConfigDict,
+        colours: np.ndarray) -> Predictions:
+  """The predictions of one network, which is in memory only meanwhile."""
+  trained = open_trained(one.workdir, str(one.step), config.mesh.data,
+                         config.mesh.column)
+  probabilities, labels = predictions.predict(
+      trained, open_images(config, trained.config.data.image_size),
+      config.run.views, config.optimizer.batch_size, config.run.threads)
+  return Predictions(one.workdir, one.step, one.saved, config.run.views,
+                     one.class_names, labels, colours, probabilities)
+
+
+def tell(asked: Sequence[Predictions], weights: Sequence[float] | None) -> dict:
+  """Prints the table and the JSON line, and returns what that says.
+
+  Args:
+    asked: the networks' predictions.
+    weights: of the networks; None to search them.
+  """
+  labels = asked[0].labels
+  every = [one.probabilities for one in asked]
+  equal = [1.0] * len(every)
+  if weights is None:
+    searched, others = averages.halves(labels)
+    weights = averages.search(
+        [own[searched] for own in every], labels[searched])
+    rows = {'searched weights, images searched': (weights, searched),
+            'equal weights, other images': (equal, others),
+            'searched weights, other images': (weights, others)}
+  else:
+    rows = {'average': (weights, np.ones(len(labels), bool))}
+  networks = [
+      {'workdir': one.workdir, 'step': one.step, 'views': one.views,
+       'weight': float(weight),
+       **averages.errors(one.probabilities, labels)}
+      for one, weight in zip(asked, weights, strict=True)]
+  told = {
+      name: {'images': int(images.sum()), **averages.errors(
+          averages.average([own[images] for own in every], shares),
+          labels[images])}
+      for name, (shares, images) in rows.items()}
+  _print_table(networks, told, len(labels))
+  *before, last = told.values()
+  result = {**last, 'networks': networks}
+  if before:
+    result |= {'searched_on': before[0], 'equal_weights': before[1]}
+  print(json.dumps(result))
+  return result
+
+
+def _print_table(networks, told, count):
+  rows = [(f'{one["workdir"]}, step {one["step"]}', one['views'],
+           f'{one["weight"]:.4g}', count, one) for one in networks]
+  rows += [(name, '', '', one['images'], one) for name, one in told.items()]
+  width = max(len(row[0]) for row in rows)
+  print(f'{"network":<{width}}  patches  weight  images      loss'
+        '   top-1 error   top-5 error')
+  for name, views, weight, images, one in rows:
+    print(f'{name:<{width}}  {views:>7}  {weight:>6}  {images:>6}'
+          f'  {one["loss"]:8.4f}      {one["top1_error"]:8.2%}'
+          f'      {one["top5_error"]:8.2%}')

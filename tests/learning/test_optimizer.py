@@ -1,0 +1,230 @@
+"""The update rule of section 5, by hand, and the rates over a training run."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from alexnet_jax.learning import optimizer
+
+RULE = optimizer.momentum_sgd(0.9, 0.0005)
+
+
+def tree(kernel, bias, layer='conv1'):
+  return {layer: {'kernel': jnp.float32(kernel), 'bias': jnp.float32(bias)}}
+
+
+def state_with(velocity, params):
+  *others, trace = RULE.init(params)
+  return (*others, trace._replace(trace=velocity))
+
+
+def move(params, state, grads, rates):
+  updates, state = RULE.update(grads, state, params, rates=rates)
+  return optax.apply_updates(params, updates), state
+
+
+def test_one_update_gives_the_numbers_of_2012():
+  params = tree(1, 1)
+  state = state_with(tree(0.1, 0.1), params)
+  params, state = move(params, state, tree(2, 2), tree(0.01, 0.02))
+  velocity = state[-1].trace['conv1']
+  np.testing.assert_allclose(velocity['kernel'], 0.069995, rtol=1e-6)
+  np.testing.assert_allclose(params['conv1']['kernel'], 1.069995, rtol=1e-6)
+  np.testing.assert_allclose(velocity['bias'], 0.05, rtol=1e-6)
+  np.testing.assert_allclose(params['conv1']['bias'], 1.05, rtol=1e-6)
+
+
+def seven_updates():
+  """Gradients and rates of seven updates, the rate falling after the third."""
+  grads = np.random.default_rng(0).normal(size=(7, 5))
+  return grads, [0.1] * 3 + [0.01] * 4
+
+
+def test_seven_updates_across_a_rate_drop_follow_the_printed_rule():
+  grads, rates = seven_updates()
+  w, v = np.linspace(-1, 1, 5), np.zeros(5)
+  params = {'conv1': {'kernel': jnp.float32(w)}}
+  state = RULE.init(params)
+  step = jax.jit(move)
+  for g, rate in zip(grads, rates, strict=True):
+    v = 0.9 * v - 0.0005 * rate * w - rate * g
+    w = w + v
+    params, state = step(params, state, {'conv1': {'kernel': jnp.float32(g)}},
+                         {'conv1': {'kernel': jnp.float32(rate)}})
+    np.testing.assert_allclose(params['conv1']['kernel'], w, rtol=1e-5)
+    np.testing.assert_allclose(state[-1].trace['conv1']['kernel'], v,
+                               rtol=1e-5)
+
+
+def test_optax_sgd_differs_once_the_rate_has_dropped():
+  grads, rates = seven_updates()
+  ours = theirs = {'conv1': {'kernel': jnp.linspace(-1, 1, 5)}}
+  sgd = optax.inject_hyperparams(lambda learning_rate: optax.chain(
+      optax.add_decayed_weights(0.0005),
+      optax.sgd(learning_rate, momentum=0.9)))(learning_rate=0.1)
+  state, sgd_state = RULE.init(ours), sgd.init(theirs)
+  for count, (g, rate) in enumerate(zip(grads, rates, strict=True), 1):
+    g = {'conv1': {'kernel': jnp.float32(g)}}
+    ours, state = move(ours, state, g, {'conv1': {'kernel': jnp.float32(rate)}})
+    sgd_state.hyperparams['learning_rate'] = jnp.float32(rate)
+    updates, sgd_state = sgd.update(g, sgd_state, theirs)
+    theirs = optax.apply_updates(theirs, updates)
+    same = np.allclose(ours['conv1']['kernel'], theirs['conv1']['kernel'],
+                       rtol=1e-5)
+    assert same == (count <= 3)
+
+
+def test_a_layer_can_have_a_decay_of_its_own():
+  params = {**tree(1, 1), **tree(1, 1, 'conv2'), **tree(1, 1, 'fc8')}
+  rule = optimizer.momentum_sgd(0.9, 0.5, (('fc8', 3.0), ('conv2', 0.0)))
+  still, ones = (jax.tree.map(lambda x, to=to: x * 0 + to, params)
+                 for to in (0, 1))
+  updates, _ = rule.update(still, rule.init(params), params, rates=ones)
+  assert {layer: float(held['kernel']) for layer, held in updates.items()} == {
+      'conv1': -0.5, 'conv2': 0.0, 'fc8': -3.0}
+  assert not any(held['bias'] for held in updates.values())
+
+
+def test_a_layer_can_learn_faster_than_the_rest():
+  params = {**tree(1, 1), **tree(1, 1, 'fc8')}
+  plain, faster = (optimizer.rates(
+      params, jnp.float32(0.01), jnp.int32(30), jnp.float32(0.5),
+      drops=((25, 0.1),), bias_rate=2.0, layer_rates=own)
+                   for own in ((), (('fc8', 10.0),)))
+  assert faster['conv1'] == plain['conv1']
+  for kind in ('kernel', 'bias'):
+    np.testing.assert_allclose(faster['fc8'][kind], 10 * plain['fc8'][kind],
+                               rtol=1e-6)
+
+
+def test_kernels_decay_and_biases_do_not():
+  params = tree(1, 1)
+  moved, _ = move(params, RULE.init(params), tree(0, 0), tree(0.1, 0.1))
+  np.testing.assert_allclose(moved['conv1']['kernel'], 1 - 0.1 * 0.0005)
+  assert moved['conv1']['bias'] == 1
+
+
+@pytest.mark.parametrize('zero', [0.0, jnp.float32(0)], ids=['known', 'traced'])
+@pytest.mark.parametrize('gradient', [3.0, np.nan])
+def test_a_frozen_leaf_keeps_weights_and_velocity(zero, gradient):
+  params, velocity = tree(1, 1), tree(0.1, 0.1)
+  moved, state = jax.jit(
+      lambda *given: move(*given, {'conv1': {'kernel': zero, 'bias': 0.1}}))(
+          params, state_with(velocity, params), tree(gradient, 1))
+  assert moved['conv1']['kernel'] == 1
+  assert state[-1].trace['conv1']['kernel'] == velocity['conv1']['kernel']
+  assert moved['conv1']['bias'] != 1
+
+
+def test_a_thawed_leaf_goes_on_with_the_velocity_that_it_had():
+  params = tree(1, 1)
+  state = state_with(tree(0.1, 0.1), params)
+  for rate in (0.0, 0.0, 0.01):
+    params, state = move(params, state, tree(2, 2), tree(rate, 2 * rate))
+  np.testing.assert_allclose(params['conv1']['kernel'], 1.069995, rtol=1e-6)
+
+
+# --- Rates --------------------------------------------------------------------
+
+
+def authors(epoch):
+  """{(layer, kind): rate} of net #145."""
+  params = {'columns': tree(1, 1) | tree(1, 1, 'conv2'), **tree(1, 1, 'fc8')}
+  rates = optimizer.rates(
+      params, jnp.float32(0.01), jnp.int32(epoch), jnp.float32(0.5),
+      drops=((25, 0.1), (51, 0.01), (79, 0.001)),
+      bias_rate=2.0, bias_drops=((25, 0.1),),
+      layer_drops=(('conv1', 67, 0.001), ('conv1', 72, 0.0)))
+  return {(path[-2].key, path[-1].key): float(rate)
+          for path, rate in jax.tree_util.tree_leaves_with_path(rates)}
+
+
+@pytest.mark.parametrize('epoch, kernel, conv1, bias, conv1_bias', [
+    (1, 1e-2, 1e-2, 2e-2, 2e-2),
+    (24, 1e-2, 1e-2, 2e-2, 2e-2),
+    (25, 1e-3, 1e-3, 2e-3, 2e-3),
+    (50, 1e-3, 1e-3, 2e-3, 2e-3),
+    (51, 1e-4, 1e-4, 2e-3, 2e-3),
+    (66, 1e-4, 1e-4, 2e-3, 2e-3),
+    (67, 1e-4, 1e-5, 2e-3, 2e-3),
+    (71, 1e-4, 1e-5, 2e-3, 2e-3),
+    (72, 1e-4, 0, 2e-3, 0),
+    (78, 1e-4, 0, 2e-3, 0),
+    (79, 1e-5, 0, 2e-3, 0),
+    (91, 1e-5, 0, 2e-3, 0),
+])
+def test_rates_fall_when_the_authors_let_them(
+    epoch, kernel, conv1, bias, conv1_bias):
+  assert authors(epoch) == pytest.approx({
+      ('conv1', 'kernel'): conv1, ('conv1', 'bias'): conv1_bias,
+      ('conv2', 'kernel'): kernel, ('conv2', 'bias'): bias,
+      ('fc8', 'kernel'): kernel, ('fc8', 'bias'): bias}, rel=1e-5)
+
+
+def test_rates_are_one_rate_when_nothing_else_is_said():
+  rates = optimizer.rates(
+      tree(1, 1), jnp.float32(0.01), jnp.int32(50), jnp.float32(0.5))
+  assert {float(rate) for rate in jax.tree.leaves(rates)} == {
+      float(np.float32(0.01))}
+
+
+def test_frozen_layers_have_a_zero_that_the_compiler_can_see():
+  params = tree(1, 1) | tree(1, 1, 'conv2')
+  rates = optimizer.rates(
+      params, jnp.float32(0.01), jnp.int32(1), jnp.float32(0),
+      frozen=('conv1',))
+  assert rates['conv1'] == {'kernel': 0.0, 'bias': 0.0}
+  assert all(isinstance(rate, float) for rate in rates['conv1'].values())
+  assert rates['conv2']['kernel'] > 0
+
+
+def test_a_schedule_is_of_the_kernels_and_leaves_the_biases_alone():
+  rates = optimizer.rates(
+      tree(1, 1), jnp.float32(0.01), jnp.int32(1), jnp.float32(0.5),
+      schedule='exp', target_factor=100.0, bias_rate=2.0)
+  assert rates['conv1']['kernel'] == pytest.approx(0.001)
+  assert rates['conv1']['bias'] == pytest.approx(0.02)
+
+
+# --- The plateau rule ---------------------------------------------------------
+
+
+def rates_after(errors, patience, **fields):
+  """The learning rate after each validation, starting at 1."""
+  judge = jax.jit(lambda plateau, rate, error: optimizer.judge(
+      plateau, rate, error, patience=patience, **fields))
+  plateau, rate, rates = optimizer.no_plateau(), jnp.float32(1), []
+  for error in errors:
+    plateau, rate = judge(plateau, rate, jnp.float32(error))
+    rates.append(float(rate))
+  return rates
+
+
+def test_the_rate_stays_while_the_error_improves():
+  assert rates_after(np.linspace(0.9, 0.1, 20), 1) == [1] * 20
+
+
+def test_the_rate_falls_tenfold_after_patience_runs_out():
+  assert rates_after([0.9, 0.8, 0.8, 0.85, 0.81, 0.7], 3) == pytest.approx(
+      [1, 1, 1, 1, 0.1, 0.1])
+
+
+def test_an_improvement_in_between_starts_the_count_again():
+  assert rates_after([0.9, 0.9, 0.8, 0.8, 0.7, 0.7], 2) == [1] * 6
+
+
+def test_the_count_starts_again_after_a_drop():
+  assert rates_after([0.9] * 6, 2) == pytest.approx(
+      [1, 1, 0.1, 0.1, 0.01, 0.01])
+
+
+def test_the_rate_falls_three_times_at_most():
+  assert rates_after([0.5] * 9, 1) == pytest.approx(
+      [1, 0.1, 0.01] + [0.001] * 6, rel=1e-5)
+  assert rates_after([0.5] * 4, 1, factor=2.0, max_drops=1) == [1, .5, .5, .5]
+
+
+def test_an_error_that_is_no_number_is_waited_for_and_forgotten():
+  assert rates_after([0.9, np.nan, 0.8, 0.8, 0.7, 0.7], 2) == [1] * 6

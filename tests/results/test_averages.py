@@ -1,0 +1,104 @@
+"""Averages of predictions, and the search of their weights as it was done."""
+
+import itertools
+
+import numpy as np
+import pytest
+
+from alexnet_jax.results import averages
+
+M, N, CLASSES = 3, 120, 12
+
+
+@pytest.fixture(scope='module')
+def asked():
+  """(M x [N, 12], labels): a good network, a weak one and one that guesses."""
+  draw = np.random.default_rng(0)
+  labels = draw.integers(0, CLASSES, N)
+  logits = draw.normal(0, 1, (M, N, CLASSES))
+  logits[:, np.arange(N), labels] += np.array([1.5, 0.6, 0])[:, None]
+  exp = np.exp(logits)
+  return list(np.float32(exp / exp.sum(-1, keepdims=True))), labels
+
+
+def wrong(scores, labels, k=5):
+  """Images whose label is not among the k best, one by one."""
+  count = 0
+  for row, label in zip(scores, labels, strict=True):
+    above, level = sum(row > row[label]), sum(row == row[label])
+    count += 1 - min(max((k - above) / level, 0), 1)
+  return count
+
+
+def searched_by_hand(probabilities, labels):
+  """avg-valid.py's search in the plainest words."""
+  weights = [0.5] * len(probabilities)
+  least = wrong(np.tensordot(weights, probabilities, 1), labels)
+  for _, m, step in itertools.product(
+      range(5), range(len(weights)), range(21)):
+    tried = [*weights[:m], step / 20, *weights[m + 1:]]
+    count = wrong(np.tensordot(tried, probabilities, 1), labels)
+    if count < least:
+      least, weights = count, tried
+  return weights
+
+
+def test_an_average_is_the_weighted_mean_of_the_outputs(asked):
+  probabilities, _ = asked
+  one, two, three = probabilities
+  np.testing.assert_allclose(
+      averages.average(probabilities, [1, 1, 2]),
+      (one + two + 2 * three) / 4, rtol=1e-5)
+  np.testing.assert_array_equal(averages.average([two], [0.3]), two)
+
+
+def test_errors_are_those_of_the_outputs(asked):
+  (one, *_), labels = asked
+  errors = averages.errors(one, labels)
+  assert errors == pytest.approx({
+      'loss': -np.log(one[np.arange(N), labels]).mean(),
+      'top1_error': (one.argmax(-1) != labels).mean(),
+      'top5_error': wrong(one, labels) / N})
+  assert 0.2 < errors['top1_error'] < 0.8
+
+
+def test_classes_level_in_an_average_share_the_credit():
+  each = np.float32([[0.6, 0.4, 0], [0.4, 0.6, 0]])
+  averaged = averages.average([each, each[::-1]], [1, 1])
+  assert averages.errors(averaged, np.zeros(2, int))['top1_error'] == 0.5
+
+
+def test_the_search_is_the_authors(asked):
+  probabilities, labels = (asked[0], asked[1][:40])
+  probabilities = [own[:40] for own in probabilities]
+  weights = averages.search(probabilities, labels)
+  assert list(weights) == searched_by_hand(probabilities, labels)
+  assert len(set(weights)) > 1
+
+
+def test_a_search_lowers_the_error_of_the_images_it_sees(asked):
+  probabilities, labels = asked
+  weights = averages.search(probabilities, labels)
+  searched, equal = (
+      averages.errors(averages.average(probabilities, shares), labels)
+      for shares in (weights, [1] * M))
+  assert searched['top5_error'] < equal['top5_error']
+
+
+def test_networks_that_agree_keep_equal_weights(asked):
+  (one, *_), labels = asked
+  assert list(averages.search([one, one], labels)) == [0.5, 0.5]
+
+
+def test_a_search_leaves_at_least_one_network():
+  # A label that every network puts last: all level would be better.
+  probabilities = np.float32([[0] + [1 / 11] * 11] * 4)
+  assert averages.search([probabilities] * 2, np.zeros(4, int)).any()
+
+
+@pytest.mark.parametrize('labels', [
+    np.repeat(np.arange(4), 6), np.arange(24) % 4], ids=['sorted', 'in turn'])
+def test_both_halves_of_the_images_have_every_class(labels):
+  first, second = averages.halves(labels)
+  assert (first != second).all()
+  assert list(np.bincount(labels[first])) == [3] * 4

@@ -1,0 +1,189 @@
+"""A run from its first step to its last, in this process."""
+
+import json
+import os
+
+import jax
+import numpy as np
+import pytest
+import tiny
+from tensorboard.backend.event_processing.event_accumulator import (
+  EventAccumulator,
+)
+
+from alexnet_jax.errors import InputError
+from alexnet_jax.run import experiment
+from alexnet_jax.tasks import train
+
+FULL = ('conv1', 'conv2', 'conv3', 'conv4', 'conv5', 'fc6', 'fc7')
+
+
+def test_metrics_have_a_line_for_every_step_validation_and_test(trained):
+  _, workdir, _ = trained
+  assert [(line['kind'], line['step']) for line in tiny.metrics(workdir)] == [
+      ('train', 1), ('train', 2), ('validation', 2), ('train', 3),
+      ('train', 4), ('validation', 4), ('train', 5), ('train', 6),
+      ('validation', 6), ('test', 6)]
+
+
+def test_a_line_tells_loss_errors_and_speed(trained):
+  _, workdir, errors = trained
+  with open(os.path.join(workdir, 'metrics.jsonl'), encoding='utf-8') as file:
+    first, *_, last = map(json.loads, file)
+  assert set(first) == {'step', 'kind', 'loss', 'top1_error', 'top5_error',
+                        'images_per_second'}
+  assert first['images_per_second'] > 0
+  assert last == {'step': 6, 'kind': 'test', **errors}
+
+
+def test_the_last_test_has_one_patch_and_ten(trained):
+  _, _, errors = trained
+  assert set(errors) == {
+      f'{views}_crop_{name}' for views in ('one', 'ten')
+      for name in ('loss', 'top1_error', 'top5_error')}
+  assert errors['one_crop_loss'] != errors['ten_crop_loss']
+
+
+def test_a_run_can_stop_at_a_training_error(tmp_path):
+  config = tiny.config({'run.until_error': 0.99, 'run.log_every': 2,
+                        'run.steps': 40, 'run.views': 1})
+  errors = train.train(config, str(tmp_path))
+  logged = tiny.metrics(tmp_path, 'train')
+  reached = [line['step'] for line in logged if line['top1_error'] < 0.99]
+  assert len(reached) == 1 and reached[0] < 38
+  last = tiny.metrics(tmp_path, 'test')[-1]
+  # A loss is looked at one step late.
+  assert last == {'step': reached[0] + 1, 'kind': 'test', **errors}
+  assert tiny.steps(tmp_path)[-1] == reached[0] + 1
+  assert set(errors) == {'one_crop_loss', 'one_crop_top1_error',
+                         'one_crop_top5_error'}
+
+
+def test_tensorboard_reads_the_same_numbers(trained):
+  _, workdir, _ = trained
+  events = EventAccumulator(os.path.join(workdir, 'events')).Reload()
+  read = [(event.step, event.value) for event in events.Scalars('train/loss')]
+  assert read == [(line['step'], np.float32(line['loss']))
+                  for line in tiny.metrics(workdir, 'train')]
+  assert [event.step for event in events.Scalars('validation/top1_error')] == [
+      2, 4, 6]
+
+
+def test_the_resolved_config_lies_in_the_workdir(trained):
+  config, workdir, _ = trained
+  with open(os.path.join(workdir, 'config.json'), encoding='utf-8') as file:
+    assert json.load(file) == json.loads(json.dumps(config.to_dict()))
+
+
+def test_the_plateau_rule_lowers_the_rate_while_the_run_goes_on(trained):
+  config, workdir, _ = trained
+  state = tiny.state(config, workdir)
+  drops = int(state.plateau.drops)
+  assert drops >= 1  # or the other tests would not see the rule at work
+  assert state.learning_rate == pytest.approx(
+      config.optimizer.learning_rate / 10**drops)
+
+
+def test_the_two_latest_checkpoints_and_the_best_stay(trained):
+  _, workdir, _ = trained
+  best = min(tiny.metrics(workdir, 'validation'),
+             key=lambda line: line['top1_error'])['top1_error']
+  steps = tiny.steps(workdir)
+  assert steps[-2:] == [4, 6]
+  assert best in [line['top1_error']
+                  for line in tiny.metrics(workdir, 'validation')
+                  if line['step'] in steps]
+
+
+def test_the_step_is_compiled_once(tmp_path, caplog):
+  # Through validations, drops of the rate and saves.
+  with jax.log_compiles():
+    train.train(tiny.config(), str(tmp_path))
+  compiled = [record.getMessage() for record in caplog.records
+              if 'Compiling jit(' in record.getMessage()]
+  count = lambda name: sum(f'jit({name})' in line for line in compiled)
+  assert count('train_step') == 1
+  assert count('evaluation_step') == 3  # validation, one patch, ten patches
+
+
+@pytest.mark.parametrize('data, column', [(2, 1), (1, 2), (2, 2)])
+def test_every_mesh_gives_the_same_numbers(trained, tmp_path, data, column):
+  config, workdir, errors = trained
+  there = train.train(
+      tiny.config({'mesh.data': data, 'mesh.column': column}), str(tmp_path))
+  assert there == pytest.approx(errors, abs=1e-4)
+  np.testing.assert_allclose(
+      tiny.losses(tmp_path), tiny.losses(workdir), rtol=1e-4)
+  tiny.assert_close(
+      tiny.state(config, str(tmp_path)), tiny.state(config, workdir))
+
+
+def test_the_seed_decides_the_run(trained, tmp_path):
+  _, workdir, _ = trained
+  train.train(tiny.config({'seed': 1}), str(tmp_path))
+  assert not np.isclose(tiny.losses(tmp_path), tiny.losses(workdir)).any()
+
+
+def test_frozen_layers_do_not_move(trained, tmp_path):
+  config = tiny.config({'optimizer.frozen': ('conv1', 'fc6')})
+  train.train(config, str(tmp_path))
+  moved, velocity = first_and_last(config, tmp_path)
+  assert not moved['conv1'] and not moved['fc6']
+  assert not velocity['conv1'] and not velocity['fc6']
+  assert all(moved[name] for name in FULL if name not in ('conv1', 'fc6'))
+
+
+def first_and_last(config, workdir):
+  """{layer: whether its kernel has moved}, {layer: has a velocity}."""
+  last = tiny.state(config, str(workdir))
+  built = experiment.build(config, 12, 64)
+  first = jax.device_get(experiment.new_state(config, built, last.pixels))
+  kernels, velocities = (
+      {name: held['columns'][name]['kernel'] for name in FULL}
+      for held in (last.params, last.opt_state[-1].trace))
+  return (
+      {name: bool((kernels[name]
+                   != first.params['columns'][name]['kernel']).any())
+       for name in FULL},
+      {name: bool(velocities[name].any()) for name in FULL})
+
+
+def test_a_stuck_loss_is_said_once_and_changes_nothing(tmp_path, capsys):
+  fields = {'optimizer.learning_rate': 0.0, 'model.stddevs': (0.001,) * 8}
+  runs = {}
+  for stall in (0, 2):
+    train.train(tiny.config(fields | {'run.stall_steps': stall}),
+                str(tmp_path / str(stall)))
+    said = capsys.readouterr().err
+    assert said.count('known cures') == (1 if stall else 0)
+    runs[stall] = tiny.metrics(tmp_path / str(stall))
+  assert runs[0] == runs[2]
+
+
+def test_no_checkpoint_of_a_state_that_is_not_finite_is_kept(tmp_path):
+  # The first loss is finite; the update that follows it is not.
+  config = tiny.config({
+      'optimizer.learning_rate': 3e38, 'model.stddevs': (0.5,) * 8,
+      'run.save_every': 1})
+  with pytest.raises(InputError, match='at step [12] and'):
+    train.train(config, str(tmp_path))
+  for step in tiny.steps(tmp_path):
+    for leaf in jax.tree.leaves(tiny.state(config, str(tmp_path), step).params):
+      assert np.isfinite(leaf).all()
+
+
+def test_a_picture_that_became_unreadable_stops_the_run_by_name(
+    tmp_path, monkeypatch):
+  photos = tmp_path / 'photos'
+  config = tiny.config({
+      'data.name': 'folder', 'data.path': tiny.write_photos(photos),
+      'run.evaluate_every': 6})
+  with monkeypatch.context() as stopping:
+    tiny.ask_to_stop_at(1, stopping)
+    train.train(config, str(tmp_path / 'run'))
+  for name in ('cat', 'dog'):
+    (photos / 'train' / name / '7.png').write_bytes(b'no picture any more')
+  with pytest.raises(InputError) as error:
+    train.train(config, str(tmp_path / 'run'))
+  for part in (f'{photos}/train/', '7.png cannot be read', 'remove it'):
+    assert part in str(error.value)

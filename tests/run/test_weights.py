@@ -1,0 +1,167 @@
+"""Parameters by name: in a file, and taken by another network."""
+
+import numpy as np
+import pytest
+
+from alexnet_jax.errors import InputError
+from alexnet_jax.learning.augment import Pixels
+from alexnet_jax.run import weights
+from alexnet_jax.run.weights import Weights
+
+SHAPES = {'conv1': (2, 11, 11, 3, 4), 'conv2': (2, 5, 5, 4, 4),
+          'fc6': (2, 64, 8), 'fc8': (16, 3)}
+
+
+def layers(value, **shapes):
+  """Layers full of one number; `shapes` of kernels that are not as above."""
+  return {
+      name: {'kernel': np.full(shape, value, np.float32),
+             'bias': np.full((*shape[:-4], shape[-1]), value, np.float32)}
+      for name, shape in (SHAPES | shapes).items()}
+
+
+def values(fitted):
+  """{layer: the number that it is full of}."""
+  return {name: float(held['kernel'].flat[0])
+          for name, held in fitted.layers.items()}
+
+
+def inserted(name, shape, below):
+  """Layers with one more in between."""
+  shapes = {}
+  for other, held in SHAPES.items():
+    if other == below:
+      shapes[name] = shape
+    shapes[other] = held
+  return {each: layers(7.0, **shapes)[each] for each in shapes}
+
+
+def written(path):
+  draw = np.random.default_rng(0)
+  given = Weights(
+      {name: {kind: draw.normal(size=leaf.shape).astype(np.float32)
+              for kind, leaf in held.items()}
+       for name, held in layers(0.0).items()},
+      Pixels(draw.normal(size=(9, 9, 3)), np.eye(3), np.ones(3)),
+      ('cat', 'dög', 'tench, Tinca tinca'))
+  weights.save(str(path), given)
+  return given
+
+
+def test_what_is_written_is_read_again(tmp_path):
+  path = tmp_path / 'new_folder' / 'weights.npz'
+  given, read = written(path), weights.load(str(path))
+  assert read.class_names == given.class_names
+  for ours, theirs in zip(read.pixels, given.pixels, strict=True):
+    np.testing.assert_array_equal(ours, theirs)
+  assert list(read.layers) == list(SHAPES)  # from bottom to top
+  for name, held in given.layers.items():
+    for kind, leaf in held.items():
+      np.testing.assert_array_equal(read.layers[name][kind], leaf)
+  assert [file.name for file in path.parent.iterdir()] == ['weights.npz']
+
+
+def test_numpy_alone_finds_a_layer_by_its_name(tmp_path):
+  given = written(tmp_path / 'weights.npz')
+  with np.load(tmp_path / 'weights.npz') as file:
+    np.testing.assert_array_equal(
+        file['conv1/kernel'], given.layers['conv1']['kernel'])
+
+
+def test_a_save_that_breaks_off_leaves_the_old_file(tmp_path, monkeypatch):
+  path = tmp_path / 'weights.npz'
+  given = written(path)
+
+  def breaks_off(file, **arrays):
+    file.write(b'half of')
+    raise KeyboardInterrupt
+
+  monkeypatch.setattr(np, 'savez', breaks_off)
+  with pytest.raises(KeyboardInterrupt):
+    weights.save(str(path), given)
+  assert weights.load(str(path)).class_names == given.class_names
+
+
+def not_weights(path, kind):
+  match kind:
+    case 'empty':
+      path.write_bytes(b'')
+    case 'text':
+      path.write_text('no numbers at all')
+    case 'one array':
+      with open(path, 'wb') as file:
+        np.save(file, np.ones(3))
+    case 'other arrays':
+      np.savez(path, a=np.ones(3))
+    case 'cut short':
+      written(path)
+      path.write_bytes(path.read_bytes()[:-100])
+    case 'changed on disk':
+      written(path)
+      data = bytearray(path.read_bytes())
+      data[2000] ^= 1
+      path.write_bytes(data)
+    case 'a name without its layer':
+      written(path)
+      np.savez(path, kernel=np.ones(3), **np.load(path))
+
+
+@pytest.mark.parametrize('kind', [
+    'empty', 'text', 'one array', 'other arrays', 'cut short',
+    'changed on disk', 'a name without its layer'])
+def test_a_file_that_holds_no_weights_is_refused(tmp_path, kind):
+  path = tmp_path / 'weights.npz'
+  not_weights(path, kind)
+  with pytest.raises(InputError, match='weights.npz cannot be read as weights:'
+                     ' give a file that --task=export wrote'):
+    weights.load(str(path))
+
+
+def test_all_but_the_softmax_layer_is_taken_for_other_classes():
+  fitted = weights.fit(layers(0.0), layers(7.0), same_classes=False)
+  assert values(fitted) == {'conv1': 7, 'conv2': 7, 'fc6': 7, 'fc8': 0}
+  assert weights.summary(fitted, 'X') == (
+      'Took conv1 to fc6 from X; fc8 is new (other classes there).')
+
+
+def test_all_is_taken_for_the_same_classes():
+  fitted = weights.fit(layers(0.0), layers(7.0), same_classes=True)
+  assert values(fitted) == dict.fromkeys(SHAPES, 7)
+  assert weights.summary(fitted, 'X') == 'Took conv1 to fc8 from X.'
+
+
+def test_another_number_of_classes_is_told():
+  fitted = weights.fit(layers(0.0, fc8=(16, 2)), layers(7.0), False)
+  assert weights.summary(fitted, 'X').endswith(
+      'fc8 is new (3 classes there, 2 here).')
+
+
+def test_what_stands_above_a_new_layer_is_new_too():
+  # conv2 has other shapes; fc6 would fit, but reads conv2.
+  fitted = weights.fit(layers(0.0, conv2=(2, 3, 3, 4, 4)), layers(7.0), True)
+  assert values(fitted) == {'conv1': 7, 'conv2': 0, 'fc6': 0, 'fc8': 0}
+  assert weights.summary(fitted, 'X') == (
+      'Took conv1 from X; conv2 to fc8 are new (conv2/kernel is'
+      ' (2, 5, 5, 4, 4) there, (2, 3, 3, 4, 4) here).')
+
+
+def test_a_layer_put_in_between_is_new_and_all_above_it():
+  with_conv3 = inserted('conv3', (2, 3, 3, 4, 4), 'fc6')
+  fitted = weights.fit(with_conv3, layers(0.0), same_classes=True)
+  assert fitted.kept == ['conv1', 'conv2']
+  assert fitted.new == ['conv3', 'fc6', 'fc8']
+  assert fitted.reason == 'there is no conv3 there'
+
+
+def test_a_layer_left_out_makes_all_above_it_new():
+  with_bottleneck = inserted('bottleneck', (2, 16, 8), 'fc8')
+  fitted = weights.fit(layers(0.0), with_bottleneck, same_classes=True)
+  assert fitted.new == ['fc8']
+  assert fitted.reason == 'bottleneck stands below it there'
+
+
+def test_nothing_is_taken_when_the_first_layer_differs():
+  fitted = weights.fit(layers(0.0, conv1=(1, 11, 11, 3, 8)), layers(7.0), True)
+  assert not fitted.kept and set(values(fitted).values()) == {0}
+  assert fitted.reason == (
+      'conv1/kernel is (2, 11, 11, 3, 4) there, (1, 11, 11, 3, 8) here')

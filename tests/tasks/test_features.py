@@ -1,0 +1,233 @@
+"""Features of a data set: the network's own, kept, made once, gone on with."""
+
+import json
+import os
+import shutil
+
+import jax
+import numpy as np
+import program
+import pytest
+import tiny
+
+from alexnet_jax.analysis import features
+from alexnet_jax.errors import InputError
+from alexnet_jax.learning.augment import central, subtract_mean
+from alexnet_jax.run import trained as trained_network
+
+SHARD = 10  # of 24 validation images: 10, 10, 4
+
+
+@pytest.fixture
+def small_shards(monkeypatch):
+  """Several shards of few images."""
+  monkeypatch.setattr(features, 'SHARD', SHARD)
+
+
+@pytest.fixture(scope='module')
+def written(trained, tmp_path_factory):
+  """A folder with the features of 24 validation images in three shards."""
+  out = str(tmp_path_factory.mktemp('features'))
+  with pytest.MonkeyPatch.context() as patched:
+    patched.setattr(features, 'SHARD', SHARD)
+    features.features(trained[1], split='validation', out=out)
+  return out
+
+
+@pytest.fixture
+def copied(written, tmp_path):
+  """The same in a folder where it may be damaged."""
+  shutil.copytree(written, tmp_path / 'copied')
+  return str(tmp_path / 'copied')
+
+
+@pytest.fixture
+def asked(monkeypatch):
+  """The images of every batch that the network is asked about."""
+  vectors_of, seen = features.vectors_of, []
+
+  def counted(trained, feature_step, source, bar=None):
+    seen.append(len(source))
+    return vectors_of(trained, feature_step, source, bar)
+
+  monkeypatch.setattr(features, 'vectors_of', counted)
+  return seen
+
+
+def bytes_of(folder):
+  files = {}
+  for name in sorted(os.listdir(folder)):
+    with open(os.path.join(folder, name), 'rb') as file:
+      files[name] = file.read()
+  return files
+
+
+def interrupt(folder, *missing):
+  """As a run leaves it that was killed before these files were there."""
+  os.rename(os.path.join(folder, 'index.json'),
+            os.path.join(folder, 'unfinished.json'))
+  for name in missing:
+    os.remove(os.path.join(folder, name))
+
+
+def test_saved_features_are_those_of_the_network(trained, written):
+  _, workdir, _ = trained
+  found = trained_network.open_trained(workdir)
+  source = trained_network.open_split(found, 'validation')
+  held = features.open_features(os.path.join(written, 'validation'))
+  images = np.stack([source[i]['image'] for i in range(24)])
+  middle = np.stack([central(image, found.model.patch) for image in images])
+  _, expected = jax.jit(found.model.apply)(
+      found.params, subtract_mean(middle, found.pixels))
+  vectors = np.concatenate(held.vectors)
+  assert vectors.shape == (24, 32) and vectors.dtype == np.float32
+  assert vectors.std() > 0
+  np.testing.assert_allclose(
+      vectors, expected, rtol=0, atol=1e-5 * np.abs(expected).max())
+  np.testing.assert_array_equal(
+      held.labels, [source[i]['label'] for i in range(24)])
+  assert held.class_names == source.class_names
+  assert [len(shard) for shard in held.vectors] == [10, 10, 4]
+  assert all(isinstance(shard, np.memmap) for shard in held.vectors)
+
+
+def test_rows_are_picked_across_shards(written):
+  held = features.open_features(os.path.join(written, 'validation'))
+  np.testing.assert_array_equal(
+      features.rows_of(held, np.array([23, 0, 9, 10])),
+      np.concatenate(held.vectors)[[23, 0, 9, 10]])
+
+
+def test_the_index_tells_the_network_and_the_images(trained, written):
+  _, workdir, _ = trained
+  with open(os.path.join(written, 'validation/index.json')) as file:
+    about = json.load(file)
+  assert about.pop('saved') > 0 and len(about.pop('class_names')) == 12
+  assert about == {
+      'workdir': workdir, 'step': 6, 'path': '', 'split': 'validation',
+      'image_size': 72, 'count': 24, 'dimension': 32, 'shard': 10}
+
+
+def test_both_splits_are_written_into_the_workdir(trained, tmp_path, capsys):
+  workdir = str(tmp_path / 'run')
+  shutil.copytree(trained[1], workdir)
+  assert features.features(workdir) == os.path.join(workdir, 'features')
+  said = capsys.readouterr().out
+  for split, count in (('train', 64), ('validation', 24)):
+    folder = os.path.join(workdir, 'features', split)
+    assert len(features.open_features(folder).labels) == count
+    assert f'{folder} holds features of {count} {split} images' in said
+
+
+@pytest.mark.parametrize('missing', [
+    ['features-00002-of-00003.npy', 'labels-00002-of-00003.npy'],
+    ['features-00001-of-00003.npy']], ids=['whole shard', 'its vectors alone'])
+def test_who_was_killed_goes_on_with_what_is_missing(
+    trained, written, copied, asked, small_shards, missing):
+  folder = os.path.join(copied, 'validation')
+  interrupt(folder, *missing)
+  with open(os.path.join(folder, f'{missing[0]}.part'), 'wb') as file:
+    file.write(b'half of it')
+  features.features(trained[1], split='validation', out=copied)
+  assert bytes_of(folder) == bytes_of(os.path.join(written, 'validation'))
+  assert asked == [4 if 'features-00002' in missing[0] else 10]
+
+
+def test_finished_features_are_not_made_again(
+    trained, copied, asked, small_shards, capsys):
+  features.features(trained[1], split='validation', out=copied)
+  assert not asked and 'already holds features' in capsys.readouterr().out
+
+
+def test_the_same_run_in_another_place_goes_on(
+    trained, copied, asked, small_shards, tmp_path):
+  moved = str(tmp_path / 'moved')
+  shutil.copytree(trained[1], moved)
+  features.features(moved, split='validation', out=copied)
+  assert not asked
+
+
+def test_pictures_in_place_of_the_runs_own_data(trained, tmp_path):
+  photos = tiny.write_photos(tmp_path / 'photos')
+  out = features.features(trained[1], data=photos, split='validation',
+                          out=str(tmp_path / 'out'))
+  held = features.open_features(os.path.join(out, 'validation'))
+  assert held.class_names == ('cat', 'dog') and held.about['path'] == photos
+  assert sorted(held.labels) == [0] * 4 + [1] * 4
+
+
+# --- What cannot work ---------------------------------------------------------
+
+
+def refusal(function, *arguments, **named):
+  with pytest.raises(InputError) as refused:
+    function(*arguments, **named)
+  assert '\n' not in str(refused.value)
+  return str(refused.value)
+
+
+def test_features_of_another_step_are_not_mixed(trained, copied, small_shards):
+  interrupt(os.path.join(copied, 'validation'), 'features-00002-of-00003.npy')
+  said = refusal(features.features, trained[1], '4', split='validation',
+                 out=copied)
+  for part in (copied, 'step 6', 'step 4', 'another --out'):
+    assert part in said
+
+
+def test_features_of_other_images_are_not_mixed(
+    trained, copied, small_shards, tmp_path):
+  photos = tiny.write_photos(tmp_path / 'photos')
+  said = refusal(features.features, trained[1], data=photos,
+                 split='validation', out=copied)
+  assert f'8 validation images ({photos})' in said
+  assert '24 validation images (the embedded ones)' in said
+
+
+def test_a_folder_of_other_files_is_left_alone(trained, tmp_path):
+  photos = tiny.write_photos(tmp_path / 'photos')
+  assert f'{photos}/train holds other files' in refusal(
+      features.features, trained[1], out=photos)
+
+
+def test_a_file_is_no_folder(trained, tmp_path):
+  (tmp_path / 'file').write_text('')
+  assert f'--out={tmp_path}/file is a file: give a folder' in refusal(
+      features.features, trained[1], out=str(tmp_path / 'file'))
+
+
+def test_where_no_features_are_the_command_that_makes_them_is_told(tmp_path):
+  said = refusal(features.open_features, str(tmp_path / 'train'))
+  assert f'no features in {tmp_path}/train' in said
+  assert f'--task=features --workdir=RUN --out={tmp_path}' in said
+
+
+def test_unfinished_features_cannot_be_used(trained, copied):
+  folder = os.path.join(copied, 'validation')
+  interrupt(folder)
+  said = refusal(features.open_features, folder)
+  assert f'{folder} are unfinished' in said
+  assert f'--workdir={trained[1]} --checkpoint=6 --out={copied}' in said
+
+
+@pytest.mark.parametrize('damage', [
+    lambda path: os.remove(path), lambda path: os.truncate(path, 700),
+    lambda path: np.save(path, np.zeros((9, 32), np.float32))],
+    ids=['missing', 'short', 'of fewer images'])
+def test_damaged_features_cannot_be_used(copied, damage):
+  folder = os.path.join(copied, 'validation')
+  damage(os.path.join(folder, 'features-00001-of-00003.npy'))
+  said = refusal(features.open_features, folder)
+  assert f'{folder} are damaged' in said and 'remove that folder' in said
+
+
+def test_launched_features_are_the_same(trained, compiled, tmp_path, written):
+  out = str(tmp_path / 'out')
+  said = program.launch(
+      ['--task=features', f'--workdir={trained[1]}', '--split=validation',
+       f'--out={out}'], compiled)
+  assert f'{out}/validation holds features of 24' in said
+  assert not os.path.exists(os.path.join(out, 'train'))
+  ours, theirs = (np.concatenate(features.open_features(
+      os.path.join(one, 'validation')).vectors) for one in (out, written))
+  # The program lets other convolutions do the work: equal but for rounding.
+  np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-4 * theirs.max())

@@ -1,0 +1,186 @@
+"""Figure 3 as a whole: of a run, and of arrays that come from elsewhere."""
+
+import json
+
+import cv2
+import numpy as np
+import pytest
+import tiny
+
+from alexnet_jax.errors import InputError
+from alexnet_jax.figures import figure3 as figure3_picture
+from alexnet_jax.tasks import export as export_task
+from alexnet_jax.tasks import figure3
+
+SIZE = 11
+
+
+def stripes_and_blobs():
+  """[2, 11, 11, 3, 20]: grey stripes, and blobs of red against green."""
+  down, right = np.mgrid[:SIZE, :SIZE] - SIZE // 2
+  angles = np.linspace(0, np.pi, 20, endpoint=False)
+  across = (right[..., None] * np.sin(angles) + down[..., None]
+            * np.cos(angles))
+  stripes = np.cos(2 * np.pi * 0.2 * across)
+  blobs = np.exp(-(down ** 2 + right ** 2) / 8)[..., None] * np.ones(20)
+  colours = np.array([[1.0, 1, 1], [1, -1, 0]])
+  return np.stack([pattern[:, :, None] * colour[:, None] for pattern, colour
+                   in zip((stripes, blobs), colours, strict=True)])
+
+
+@pytest.fixture(scope='module')
+def known(tmp_path_factory):
+  """(folder, numbers) of kernels of which everything is known."""
+  folder = tmp_path_factory.mktemp('known')
+  np.savez(folder / 'net.npz', **{'conv1/kernel': stripes_and_blobs()})
+  return folder, figure3.figure3('', kernels=str(folder / 'net.npz'))
+
+
+@pytest.fixture(scope='module')
+def drawn(trained, tmp_path_factory, compile_quickly):
+  """(folder, numbers) of a run."""
+  folder = tmp_path_factory.mktemp('run')
+  return folder, figure3.figure3(trained[1], out=f'{folder}/new/it.png')
+
+
+def test_a_run_is_drawn_and_measured(trained, drawn):
+  config, workdir, _ = trained
+  folder, numbers = drawn
+  assert (folder / 'new' / 'it.png').exists()
+  assert numbers['source'] == f'{workdir}, step 6'
+  assert [column['kernels'] for column in numbers['columns']] == [4, 4]
+  assert json.loads((folder / 'new' / 'it.json').read_text()) == numbers
+  kernels = tiny.state(config, workdir).params['columns']['conv1']['kernel']
+  last = kernels[1, ..., 3]
+  off_grey = last - last.mean(-1, keepdims=True)
+  assert numbers['kernels'][-1]['colourfulness'] == pytest.approx(
+      (off_grey ** 2).sum() / (last ** 2).sum(), rel=1e-4)
+
+
+def test_a_run_that_has_just_begun_has_not_learned(trained, tmp_path):
+  _, workdir, _ = trained
+  numbers = figure3.figure3(workdir, '4', out=str(tmp_path / 'it.png'))
+  assert numbers['source'].endswith('step 4')
+  assert not any(held['oriented'] for held in numbers['kernels'])
+  for column in numbers['columns']:
+    assert column['mean_colourfulness'] == pytest.approx(2 / 3, abs=0.1)
+    assert column['mean_cycles_per_pixel'] is None
+
+
+def test_an_exported_run_gives_the_same_figure(
+    trained, drawn, tmp_path, capsys):
+  export_task.export(trained[1], out=str(tmp_path / 'weights.npz'))
+  folder, numbers = drawn
+  again = figure3.figure3('', kernels=str(tmp_path / 'weights.npz'))
+  assert again['source'] == f'{tmp_path}/weights.npz:conv1/kernel'
+  assert again['kernels'] == numbers['kernels']
+  assert ((tmp_path / 'figure3.png').read_bytes()
+          == (folder / 'new' / 'it.png').read_bytes())
+  said = capsys.readouterr().out
+  assert f'p = {again["difference"]["p_value"]:.2g}' in said
+  assert 'Random kernels have a colourfulness of 0.667' in said
+  for name in ('figure3.png', 'figure3.json'):
+    assert str(tmp_path / name) in said
+
+
+def test_known_kernels_have_known_numbers(known):
+  _, numbers = known
+  first, second = numbers['columns']
+  assert first['mean_colourfulness'] == pytest.approx(0, abs=1e-9)
+  assert second['mean_colourfulness'] == pytest.approx(1)
+  assert (first['oriented'], second['oriented']) == (1, 0)
+  assert (first['learned'], second['learned']) == (1, 1)
+  assert first['mean_cycles_per_pixel'] == pytest.approx(0.2, abs=0.01)
+  assert numbers['difference']['value'] == pytest.approx(1)
+  assert numbers['difference']['p_value'] == 1 / 10_001
+  told = numbers['kernels'][5]
+  assert (told['column'], told['kernel']) == (1, 6)
+  assert told['orientation_degrees'] == pytest.approx(5 * 9, abs=3)
+
+
+def picture_of(folder):
+  return cv2.imread(str(folder / 'figure3.png'))[..., ::-1]
+
+
+def test_each_weight_is_a_square_of_whole_pixels(known):
+  folder, _ = known
+  picture, zoom = picture_of(folder), 9
+  rows, across = 2 * (SIZE + 1) - 1, 16 * (SIZE + 1) - 1
+  P = figure3_picture
+  assert picture.shape == (
+      P.MARGIN + 2 * (P.LABEL + rows * zoom) + P.TITLE + 2 * P.ROW + P.AXIS,
+      across * zoom + 2 * P.MARGIN, 3)
+  shown = P.stretched(np.moveaxis(stripes_and_blobs(), -1, 1), False)
+  for k in range(2):
+    top = P.MARGIN + P.LABEL + k * (P.LABEL + rows * zoom)
+    drawn = picture[top:top + rows * zoom, P.MARGIN:P.MARGIN + across * zoom]
+    expected = P.mosaic(shown[k]).repeat(zoom, 0).repeat(zoom, 1)
+    np.testing.assert_allclose(drawn / 255, expected, atol=1 / 254)
+
+
+def test_the_dots_and_their_means_are_in_the_picture(known):
+  folder, _ = known
+  below = picture_of(folder)[-500:].astype(int)
+  for colour in ((0, 114, 178), (213, 94, 0)):
+    assert (np.abs(below - colour).max(-1) < 8).sum() > 500
+
+
+def test_kernels_stand_in_rows_of_sixteen():
+  shown = np.arange(18)[:, None, None, None] / 20 * np.ones((18, 2, 2, 3))
+  picture = figure3_picture.mosaic(shown)
+  assert picture.shape == (5, 47, 3)
+  assert (picture[0, ::3, 0] == np.arange(16) / 20).all()
+  assert (picture[3:, :2] == 16 / 20).all()
+  assert (picture[3:, 3:5] == 17 / 20).all()
+  assert (picture[3:, 5:] == 1).all() and (picture[2] == 1).all()
+
+
+def test_the_layer_is_stretched_as_one_or_each_kernel_alone():
+  kernels = np.zeros((2, 2, 3, 3, 3))
+  kernels[0, 0, 1, 1] = (-1, 0, 3)
+  kernels[1, 0, 1, 1] = (0, 1, 0)
+  together = figure3_picture.stretched(kernels, False)
+  assert (together.min(), together.max()) == (0, 1)
+  np.testing.assert_array_equal(together[1, 0, 1, 1], [0.25, 0.5, 0.25])
+  alone = figure3_picture.stretched(kernels, True)
+  np.testing.assert_array_equal(alone[0, 0, 1, 1], [0, 0.25, 1])
+  np.testing.assert_array_equal(alone[1, 0, 1, 1], [0, 1, 0])
+  assert (alone[0, 1] == 0.5).all()  # nothing to stretch
+
+
+@pytest.mark.parametrize('columns', [1, 4])
+def test_any_number_of_columns_is_drawn(columns, tmp_path):
+  draw = np.random.default_rng(0)
+  np.save(tmp_path / 'some.npy', draw.normal(size=(columns, 5, 5, 3, 6)))
+  numbers = figure3.figure3('', kernels=str(tmp_path / 'some.npy'),
+                            out=str(tmp_path / 'some.svg'), per_kernel=True)
+  drawn = (tmp_path / 'some.svg').read_text()
+  for k in range(columns + 1):
+    assert (f'Column {k + 1}' in drawn) == (k < columns)
+  assert (numbers['difference'] is None) == (columns == 1)
+  assert ('permutation test' in drawn) == (columns > 1)
+  assert 'hollow' in drawn
+  assert numbers['stretched'] == 'kernel'
+
+
+def test_a_name_of_no_picture_is_refused_before_anything_is_opened(tmp_path):
+  with pytest.raises(InputError) as refused:
+    figure3.figure3(str(tmp_path / 'none'), out='kernels.jpg')
+  assert str(refused.value) == (
+      '--out=kernels.jpg is no picture: give a name that ends in .png, .pdf,'
+      ' .svg.')
+
+
+def test_a_run_without_checkpoint_is_refused(tmp_path):
+  with pytest.raises(InputError, match='no checkpoint'):
+    figure3.figure3(str(tmp_path / 'none'))
+  assert not (tmp_path / 'none').exists()
+
+
+def test_numbers_that_are_not_finite_are_refused(tmp_path):
+  kernels = stripes_and_blobs()
+  kernels[0, 0, 0, 0, 0] = np.nan
+  np.save(tmp_path / 'broken.npy', kernels)
+  with pytest.raises(InputError, match='broken.npy are not all finite numbers'):
+    figure3.figure3('', kernels=str(tmp_path / 'broken.npy'))
+  assert not (tmp_path / 'figure3.png').exists()
