@@ -1,58 +1,242 @@
-"""Flags to values, and one sentence where a flag cannot work."""
+"""The command line: one task, its own flags, its config; clear refusals.
 
+A task is a module of `alexnet_jax/tasks/`. The first line of its docstring
+stands in --help; `CONFIG` says whether it takes --config; `define_flags` its
+own flags; `run` does it. A task with positional arguments names the flag that
+they continue in `POSITIONAL`.
+"""
+
+import ast
 import difflib
 import glob
+import json
 import os
 import re
 import runpy
+import shlex
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn, Protocol
 
 from absl import flags
 from ml_collections import ConfigDict, config_flags
 
-# What these need to know is in the workdir of a run.
-WITHOUT_CONFIG = ('report', 'predict', 'figure3', 'features', 'retrieve',
-                  'projections')
-TAKES_PICTURES = ('predict', 'retrieve')
+from alexnet_jax.errors import InputError
+
+TASKS = os.path.join(os.path.dirname(__file__), 'tasks')
+# How a task stands to --config. An optional one is that of the run in
+# --workdir unless a file is given; an unused one is not read at all.
+REQUIRED, OPTIONAL, UNUSED = 'required', 'optional', 'unused'
+COMMON = ('task', 'config', 'workdir', 'coordinator', 'num_processes',
+          'process')
 
 
-def parse(argv: Sequence[str]) -> list[str]:
-  """absl's parser, whose complaints come out as one sentence; exits with 2.
+class Invocation(NamedTuple):
+  """What was asked for on the command line."""
+
+  task: str
+  config: ConfigDict | None
+  workdir: str  # '' where a task without a config got none
+  command: str  # the command line, to be kept beside a run
+  flags: flags.FlagValues
+  arguments: Sequence[str]  # positional ones
+
+
+class Task(Protocol):
+  """A module of `alexnet_jax/tasks/`."""
+
+  CONFIG: str
+  __doc__: str
+
+  def define_flags(self, values: flags.FlagValues) -> None:
+    """Defines the task's own flags."""
+
+  def run(self, given: Invocation) -> None:
+    """Does the task."""
+
+
+# --- Which task ---------------------------------------------------------------
+
+
+def task_names() -> list[str]:
+  """The names of all tasks."""
+  return sorted(
+      os.path.basename(path).removesuffix('.py')
+      for path in glob.glob(os.path.join(TASKS, '[!_]*.py')))
+
+
+def task_name(argv: Sequence[str]) -> str:
+  """The task that --task names; refuses an unknown one, answers --help."""
+  wants_help = any(arg in ('--help', '-help', '-h', '-?', '--helpfull')
+                   for arg in argv[1:])
+  name, names = _value_of('task', argv), task_names()
+  if not name and wants_help:
+    _print_tasks(names)
+    sys.exit(0)
+  if name and name not in names:
+    near = difflib.get_close_matches(name, names, 1) or names
+    refuse(f'--task={name} is not a task: give {" or ".join(near)}.'
+           if len(near) == 1 else
+           f'--task={name} is not a task: give one of {", ".join(near)}.')
+  return name or 'train'
+
+
+def _print_tasks(names):
+  print('python launch.py --task=TASK [--config=FILE] [--workdir=RUN] ...\n\n'
+        'Tasks, train unless told:\n')
+  width = max(map(len, names))
+  for name in names:
+    print(f'  {name:<{width}}  {_first_line(name)}')
+  print('\npython launch.py --task=TASK --help explains the flags of a task and,'
+        '\nwith --config=FILE, the fields of that config.')
+
+
+def _first_line(name):
+  with open(os.path.join(TASKS, f'{name}.py'), encoding='utf-8') as file:
+    text = ast.get_docstring(ast.parse(file.read())) or ''
+  return text.splitlines()[0].partition(': ')[2]
+
+
+# --- Parsing ------------------------------------------------------------------
+
+
+def parse(argv: Sequence[str], task: Task) -> list[str]:
+  """absl's parser for one task; a mistake ends the program with 2.
+
+  Overrides of the config are parsed with the rest, where a mistyped field is
+  answered in one sentence.
+
+  Args:
+    argv: the command line.
+    task: its module.
 
   Returns:
-    The program's name and the pictures that stand behind --images.
+    The program's name and the positional arguments.
   """
-  path, task = config_path(argv), _value_of('task', argv)
-  alone = task in WITHOUT_CONFIG and (
-      task == 'report' or _value_of('workdir', argv)
-      or _value_of('kernels', argv))
-  tasks = flags.FLAGS['task'].parser.enum_values
-  if not path and not alone and task in ('', *tasks) and not any(
-      arg.startswith('--help') for arg in argv):
-    refuse(f'--task={task} looks into a trained network: add --workdir=RUN.'
-           if task in WITHOUT_CONFIG else
-           'no experiment was given: add --config=configs/quickstart.py or'
-           f' another of {_known_configs()}.')
-  if path and not os.path.isfile(path):
-    refuse(_no_config(path))
+  values = flags.FLAGS
+  name = task.__name__.rpartition('.')[2]
+  path = config_path(argv)
+  _define_common_flags(values)
+  task.define_flags(values)
+  _define_config(values, argv, task, name)
+  if any(arg in ('--help', '-help', '-h', '-?', '--helpfull')
+         for arg in argv[1:]):
+    _print_flags(values, name, task)
+    sys.exit(0)
+  positional = hasattr(task, 'POSITIONAL')
+  values.set_gnu_getopt(positional)
   try:
-    flags.FLAGS.set_gnu_getopt(task in TAKES_PICTURES)
-    rest = flags.FLAGS(list(argv))
-    if flags.FLAGS['config'].value is not None:
-      flags.FLAGS['config'].value.is_locked  # noqa: B018 (loads the file)
+    rest = values(list(argv))
+    if 'config' in values and values['config'].value is not None:
+      values['config'].value.is_locked  # noqa: B018 (loads the file)
   except flags.Error as error:
-    refuse(_wrong_type(str(error), path) or _of_the_config(str(error))
-           or _one_line(error))
+    refuse(_wrong_type(str(error), values, path)
+           or _error_of_config(str(error))
+           or _unknown_flag(error, values, name) or _one_line(error))
   except (AttributeError, KeyError):
-    refuse(_unknown_fields(argv, path) or _one_line(sys.exc_info()[1]))
+    refuse(_unknown_field(argv, values, path) or _one_line(sys.exc_info()[1]))
   except (TypeError, ValueError) as error:
     refuse(_one_line(error))
-  if len(rest) > 1 and task not in TAKES_PICTURES:
-    refuse(f'{rest[1]!r} is no flag: write --config.SECTION.FIELD=VALUE,'
+  if len(rest) > 1 and not positional:
+    refuse(f'{rest[1]!r} is not a flag: write --config.SECTION.FIELD=VALUE,'
            ' --task=TASK or --workdir=FOLDER.')
   return rest
+
+
+def _define_common_flags(values):
+  flags.DEFINE_string('task', 'train', 'What to do.', flag_values=values)
+  flags.DEFINE_string(
+      'workdir', '', 'The folder of the run; runs/NAME_OF_CONFIG unless given.',
+      flag_values=values)
+  flags.DEFINE_string(
+      'coordinator', '', 'HOST:PORT of the first of several processes.',
+      flag_values=values)
+  flags.DEFINE_integer(
+      'num_processes', 1, 'How many processes there are.', flag_values=values)
+  flags.DEFINE_integer(
+      'process', 0, 'The number of this process.', flag_values=values)
+
+
+def _define_config(values, argv, task, name):
+  """--config: a file or, for a task that looks into a run, the run's own."""
+  path, workdir = config_path(argv), _value_of('workdir', argv)
+  if path and not os.path.isfile(path):
+    refuse(_no_config(path))
+  if not path and task.CONFIG == OPTIONAL and workdir:
+    config = _config_of_run(os.path.expanduser(workdir))
+    config_flags.DEFINE_config_dict(
+        'config', config, 'The experiment; that of --workdir unless given.',
+        lock_config=True, flag_values=values)
+    return
+  if not path and task.CONFIG == REQUIRED and not any(
+      arg.startswith(('--help', '-h')) for arg in argv):
+    refuse(f'--task={name} needs an experiment: add'
+           ' --config=configs/quickstart.py or another of'
+           f' {_known_configs()}.')
+  if not path and task.CONFIG == OPTIONAL:
+    refuse(f'--task={name} looks into a trained network: add --workdir=RUN.')
+  if not path and task.CONFIG == UNUSED:
+    return
+  config_flags.DEFINE_config_file(
+      'config', None, 'The experiment: a file in configs/.', lock_config=True,
+      flag_values=values)
+  if task.CONFIG == UNUSED:
+    print(f'--config is not read: --task={name} uses the config of its'
+          ' --workdir.', file=sys.stderr)
+
+
+def _config_of_run(workdir):
+  path = os.path.join(workdir, 'config.json')
+  if not os.path.exists(path):
+    refuse(f'{workdir} holds no run: give the --workdir of one, or train with'
+           ' --config=CONFIG.')
+  with open(path, encoding='utf-8') as file:
+    return ConfigDict(_tuples(json.load(file)))
+
+
+def _tuples(value):
+  if isinstance(value, dict):
+    return {name: _tuples(item) for name, item in value.items()}
+  return tuple(map(_tuples, value)) if isinstance(value, list) else value
+
+
+def invocation(argv: Sequence[str]) -> Invocation:
+  """What was asked for, from the parsed flags and the positional arguments."""
+  values = flags.FLAGS
+  config = values['config'].value if 'config' in values else None
+  workdir = os.path.expanduser(values['workdir'].value)
+  if not workdir and config is not None:
+    workdir = os.path.join('runs', config_name(sys.argv))
+  if os.path.exists(workdir) and not os.path.isdir(workdir):
+    refuse(f'--workdir={workdir} is a file: give a folder, or a new name.')
+  task = values['task'].value
+  if config is not None and 'model' not in config and task != 'codes':
+    refuse(f'--config={config_argument(sys.argv)} describes no network: add'
+           ' --task=codes, or give another config.')
+  return Invocation(task, config, workdir,
+                    'python launch.py ' + shlex.join(sys.argv[1:]), values,
+                    tuple(argv[1:]))
+
+
+def require_workdir(given: Invocation) -> str:
+  """The --workdir of a task that looks into a trained network.
+
+  Raises:
+    InputError: there is none.
+  """
+  if not given.workdir:
+    raise InputError(f'--task={given.task} looks into a trained network: add'
+                     ' --workdir=RUN.')
+  return given.workdir
+
+
+def refuse(sentence: str) -> NoReturn:
+  """Prints the sentence and exits with 2, as shells expect of bad usage."""
+  sys.stderr.write(f'launch.py: {sentence}\n')
+  sys.exit(2)
+
+
+# --- The config ---------------------------------------------------------------
 
 
 def config_argument(argv: Sequence[str]) -> str:
@@ -66,16 +250,11 @@ def config_path(argv: Sequence[str]) -> str:
 
 
 def config_name(argv: Sequence[str]) -> str:
-  """What a run of --config is called: configs/a/b.py:small -> b-small."""
+  """The name of a run of --config: configs/a/b.py:small -> b-small."""
   path, _, form = config_argument(argv).partition(':')
   name = os.path.splitext(os.path.basename(path))[0]
+  form = re.sub(r'[^\w.-]+', '-', form)
   return f'{name}-{form}' if form else name
-
-
-def is_one_of_the_workdir(checkpoints: Sequence[str]) -> bool:
-  """Whether a single checkpoint is meant, of --workdir itself."""
-  return len(checkpoints) == 1 and bool(
-      re.fullmatch(r'latest|best|\d+', checkpoints[0]))
 
 
 def overrides() -> dict[str, Any]:
@@ -83,28 +262,98 @@ def overrides() -> dict[str, Any]:
   return dict(config_flags.get_override_values(flags.FLAGS['config']))
 
 
-def load_configs(
-    paths: Sequence[str], overrides: Mapping[str, Any]
-) -> list[tuple[str, ConfigDict]]:
-  """Further configs, with the same fields overridden as in --config."""
-  loaded = []
-  for given in paths:
-    path, colon, form = given.partition(':')
-    if not os.path.isfile(path):
-      refuse(_no_config(path))
-    try:
-      config = runpy.run_path(path)['get_config'](*([form] if colon else []))
-      config.lock().update_from_flattened_dict(overrides)
-    except (KeyError, TypeError, ValueError) as error:
-      refuse(f'--compare={given} cannot be used: {_one_line(error)}')
-    loaded.append((given, config))
-  return loaded
+def load_config(given: str, overrides: Mapping[str, Any],
+                flag: str) -> ConfigDict:
+  """A config from a file, with fields overridden.
+
+  Args:
+    given: 'FILE' or 'FILE:ARGUMENT'.
+    overrides: {'section.field': value}.
+    flag: that gave the file, for messages.
+
+  Raises:
+    InputError: no such file, or a config that has not these fields.
+  """
+  path, colon, form = given.partition(':')
+  if not os.path.isfile(path):
+    raise InputError(_no_config(path))
+  try:
+    config = runpy.run_path(path)['get_config'](*([form] if colon else []))
+    config.lock().update_from_flattened_dict(overrides)
+  except (KeyError, TypeError, ValueError) as error:
+    raise InputError(
+        f'--{flag}={given} cannot be used: {_one_line(error)}') from error
+  return config
 
 
-def refuse(sentence: str) -> NoReturn:
-  """Says the sentence and exits with 2, as shells expect of bad usage."""
-  sys.stderr.write(f'launch.py: {sentence}\n')
-  sys.exit(2)
+def _no_config(path: str) -> str:
+  known = glob.glob('configs/**/*.py', recursive=True)
+  near = difflib.get_close_matches(path, known, 2, 0.7)
+  hint = ' or '.join(near) or 'one of ' + _known_configs()
+  return f'there is no config {path}: did you mean {hint}?'
+
+
+def _known_configs() -> str:
+  return ', '.join([*sorted(glob.glob('configs/*.py')),
+                    *sorted(glob.glob('configs/*/'))]) or 'configs/'
+
+
+def _fields(config: ConfigDict, prefix: str = '') -> Iterator[tuple[str, Any]]:
+  for name, value in config.items():
+    if isinstance(value, ConfigDict):
+      yield from _fields(value, f'{prefix}{name}.')
+    else:
+      yield prefix + name, value
+
+
+# --- Help ---------------------------------------------------------------------
+
+
+def _print_flags(values, name, task):
+  own = [flag for flag in values if values[flag].module not in (
+      'absl.app', 'absl.logging') and flag not in COMMON
+      and not flag.startswith('config.')]
+  print(f'python launch.py --task={name}: {_first_line(name)}\n')
+  print('\n'.join(task.__doc__.strip().splitlines()[1:]).strip() + '\n')
+  listed = [*(flag for flag in sorted(own) if _is_own(values[flag], task)),
+            *(flag for flag in COMMON if flag in values)]
+  for flag in listed:
+    default = values[flag].default
+    shown = f' [{default}]' if default not in (None, '', []) else ''
+    print(f'  --{flag}: {values[flag].help}{shown}')
+  path = config_path(sys.argv)
+  if 'config' not in values:
+    return
+  if not path:
+    print('\nFields of a config are listed with --config=FILE --help.')
+    return
+  print(f'\nFields of {path}, set as --config.SECTION.FIELD=VALUE:\n')
+  comments = _comments('configs/paper.py') | _comments(path)
+  config = load_config(config_argument(sys.argv), {}, 'config')
+  for field, value in _fields(config):
+    comment = comments.get(field.rpartition('.')[2], '')
+    print(f'  {field}={value!r}' + (f'  # {comment}' if comment else ''))
+
+
+def _is_own(flag, task):
+  defined = flags.FlagValues()
+  task.define_flags(defined)
+  return flag.name in defined
+
+
+def _comments(path):
+  """{field: the comment behind it} of a config file."""
+  if not os.path.isfile(path):
+    return {}
+  with open(path, encoding='utf-8') as file:
+    found = re.findall(
+        r"^\s*(?:'(\w+)':|[\w.]*\.(\w+) =).*?[,)\d'\]]\s+#\s*(.+)$",
+        file.read(), re.MULTILINE)
+  return {literal or assigned: comment
+          for literal, assigned, comment in found}
+
+
+# --- What is wrong ------------------------------------------------------------
 
 
 def _value_of(flag: str, argv: Sequence[str]) -> str:
@@ -122,30 +371,52 @@ def _one_line(error) -> str:
   return re.sub(r'\s+', ' ', str(error)).strip()
 
 
-def _no_config(path: str) -> str:
-  known = glob.glob('configs/**/*.py', recursive=True)
-  near = difflib.get_close_matches(path, known, 2, 0.7)
-  hint = ' or '.join(near) or 'one of ' + _known_configs()
-  return f'there is no config {path}: did you mean {hint}?'
+def _unknown_flag(error, values, name):
+  if not isinstance(error, flags.UnrecognizedFlagError):
+    return ''
+  flag = error.flagname.partition('=')[0]
+  if flag.startswith('config'):
+    return (f'--{flag} cannot be set: --task={name} takes no config, it uses'
+            ' that of its --workdir.')
+  owners = [task for task in task_names() if _defines(task, flag)]
+  if owners:
+    tasks = ' and '.join(f'--task={task}' for task in owners)
+    return (f'--{flag} is a flag of {tasks}, not of --task={name}: leave it'
+            ' out.')
+  known = [other for other in values if _defines(name, other)
+           or other in COMMON]
+  near = difflib.get_close_matches(flag, known, 1)
+  hint = f'did you mean --{near[0]}?' if near else (
+      f'it has {", ".join(f"--{other}" for other in sorted(known))}.')
+  return f'--task={name} has no flag --{flag}: {hint}'
 
 
-def _known_configs() -> str:
-  return ', '.join([*sorted(glob.glob('configs/*.py')),
-                    *sorted(glob.glob('configs/*/'))]) or 'configs/'
+def _defines(task, flag):
+  """Whether a task's file defines a flag, without importing it."""
+  with open(os.path.join(TASKS, f'{task}.py'), encoding='utf-8') as file:
+    return bool(re.search(rf"DEFINE_\w+\(\s*'{re.escape(flag)}'", file.read()))
 
 
-def _wrong_type(error: str, path: str) -> str:
+def _base_config(values, path):
+  """The config before overrides."""
+  if path:
+    return runpy.run_path(path)['get_config']()
+  return values['config'].default
+
+
+def _wrong_type(error: str, values: flags.FlagValues, path: str) -> str:
   match = re.match(r'flag --config\.([\w.]+)=(.*?): ', error)
-  fields = dict(_fields(runpy.run_path(path)['get_config']())) if match else {}
+  fields = dict(_fields(_base_config(values, path))) if match else {}
   if not match or match.group(1) not in fields:
     return ''
   field, given = match.groups()
-  return (f'--config.{field}={given} is of the wrong type: give a value like'
+  return (f'--config.{field}={given} has the wrong type: give a value like'
           f' {fields[field]!r}.')
 
 
-def _unknown_fields(argv: Sequence[str], path: str) -> str:
-  known = list(dict(_fields(runpy.run_path(path)['get_config']())))
+def _unknown_field(argv: Sequence[str], values: flags.FlagValues,
+                   path: str) -> str:
+  known = list(dict(_fields(_base_config(values, path))))
   for arg in argv:
     match = re.match(r'--(?:no)?config\.([\w.]+)', arg)
     if match and match.group(1) not in known:
@@ -156,24 +427,16 @@ def _unknown_fields(argv: Sequence[str], path: str) -> str:
       near = near or [name for name in known if name.endswith('.' + last)]
       hint = (f'did you mean {" or ".join(near)}?' if near
               else f'it has {", ".join(known)}.')
-      return f'{path} has no field {field!r}: {hint}'
+      return f'{path or "the config"} has no field {field!r}: {hint}'
   return ''
 
 
-def _of_the_config(error: str) -> str:
-  """What a config file said itself, such as of its form behind the colon."""
-  said = re.split(r'^ValueError: ', error, flags=re.MULTILINE)
+def _error_of_config(error: str) -> str:
+  """What a config file raised, such as about the form behind its colon."""
+  parts = re.split(r'^ValueError: ', error, flags=re.MULTILINE)
   parsing = 'Error whilst parsing config file' in error
-  return _one_line(said[-1]) if parsing and len(said) > 1 else ''
+  return _one_line(parts[-1]) if parsing and len(parts) > 1 else ''
 
 
 def _initials(field: str) -> str:
   return ''.join(word[:1] for word in field.rpartition('.')[2].split('_'))
-
-
-def _fields(config: ConfigDict, prefix: str = '') -> Iterator[tuple[str, Any]]:
-  for name, value in config.items():
-    if isinstance(value, ConfigDict):
-      yield from _fields(value, f'{prefix}{name}.')
-    else:
-      yield prefix + name, value

@@ -1,18 +1,32 @@
-"""Files that are there whole or not at all."""
+"""Writing files so that an interrupted run never leaves half of one."""
 
+import json
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import BinaryIO
+from contextlib import contextmanager, suppress
+from typing import Any, BinaryIO
 
 
 @contextmanager
-def write(path: str) -> Iterator[BinaryIO]:
-  """What is written here gets its name when the block has ended well.
+def atomic_write(path: str) -> Iterator[BinaryIO]:
+  """Opens PATH.part for writing and renames it to `path` when the block ends.
 
-  Until then it is PATH.part. Folders on the way are made.
+  Missing folders are created. If the block raises, PATH.part is removed and a
+  file that was at `path` before stays as it was.
   """
   os.makedirs(os.path.dirname(path) or '.', exist_ok=True)
-  with open(f'{path}.part', 'wb') as file:
-    yield file
-  os.replace(f'{path}.part', path)
+  part = f'{path}.part'
+  try:
+    with open(part, 'wb') as file:
+      yield file
+  except BaseException:
+    with suppress(OSError):
+      os.remove(part)
+    raise
+  os.replace(part, path)
+
+
+def write_json(path: str, content: Any) -> None:
+  """Writes `content` as indented JSON that ends in a newline, atomically."""
+  with atomic_write(path) as file:
+    file.write(json.dumps(content, indent=2).encode() + b'\n')

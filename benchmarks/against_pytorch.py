@@ -12,7 +12,6 @@ file for a script to judge.
 """
 
 import argparse
-import json
 import os
 import sys
 import tempfile
@@ -21,7 +20,7 @@ from typing import Any, NamedTuple
 
 from tqdm import tqdm
 
-from alexnet_jax import machine
+from alexnet_jax import files, machine
 from benchmarks import problem as problems
 from benchmarks import surroundings, table
 from benchmarks.problem import Ours, Peer, Problem
@@ -79,8 +78,7 @@ def main(argv: Sequence[str] | None = None) -> None:
       results['modes'].append(table.as_numbers(
           problem, contenders, {name: ENTRIES[name].variant for name in names}))
       print('\n' + table.as_text(results['modes'][-1]), flush=True)
-      with open(args.out, 'w') as file:
-        json.dump(results, file, indent=2)
+      files.write_json(args.out, results)
   print(f'\n{args.out}: the same as JSON')
 
 

@@ -20,7 +20,7 @@ import numpy as np  # noqa: E402
 from ml_collections import ConfigDict  # noqa: E402
 
 from alexnet_jax.learning import augment  # noqa: E402
-from alexnet_jax.run import experiment  # noqa: E402
+from alexnet_jax.run import device_data, experiment  # noqa: E402
 from configs import paper  # noqa: E402
 
 EXAMPLES = 1_281_167  # of ILSVRC-2012; epochs are counted with them
@@ -32,28 +32,28 @@ class OurWork:
 
   def __init__(self, problem: Problem, ours: Ours):
     config = _config(problem, ours)
-    built = experiment.build(config, problem.sizes.classes, EXAMPLES)
+    built = experiment.build(experiment.read(config), problem.sizes.classes, EXAMPLES)
     size = config.data.image_size
     # Ready patches have no mean left to subtract.
     mean = 120.0 if _from_images(problem, ours) else 0.0
-    pixels = augment.pixels(
+    pixels = augment.pixel_stats(
         np.full((size, size, 3), mean), 3000 * np.eye(3))
-    self._state = experiment.new_state(config, built, pixels)
+    self._state = built.new_state(pixels)
     batch = {'image': (problems.images(problem) if _from_images(problem, ours)
                        else problems.patches(problem)),
              'label': problems.labels(problem),
              'valid': np.ones(problem.batch, bool)}
-    self._batch = experiment.to_device(batch, built.mesh)
+    self._batch = device_data.to_device(batch, built.mesh)
     self._result = None
     if problem.mode == 'train':
-      self._train_step = experiment.train_step(config, built)
+      self._train_step = built.train_step()
       self.step = self._train
     elif problem.mode == 'forward':
       self._apply = jax.jit(lambda params, patches: built.model.apply(
           params, patches)[0])
       self.step = self._forward
     else:
-      self._evaluate = experiment.evaluation_step(config, built, 10)
+      self._evaluate = built.evaluation_step(10)
       self.step = self._ten_crop
 
   def _train(self):
@@ -65,7 +65,7 @@ class OurWork:
 
   def _ten_crop(self):
     total, count = self._evaluate(
-        self._state.params, self._state.pixels, self._batch)['loss']
+        self._state.params, self._state.input_stats, self._batch)['loss']
     self._result = total / count
 
   def wait(self) -> float:

@@ -116,15 +116,15 @@ class PeersWork:
 
 def ten_patches(images: torch.Tensor, mean: torch.Tensor,
                 size: int) -> Iterator[torch.Tensor]:
-  """Corners and centre, then their reflections (4.1), less the central mean.
+  """Corners and center, then their reflections (4.1), less the central mean.
 
   uint8 [B, 3, S, S], [3, S, S] -> ten times float32 [B, 3, size, size].
   """
   far = images.shape[-1] - size
-  centre = far // 2
-  mean = mean[:, centre : centre + size, centre : centre + size]
+  center = far // 2
+  mean = mean[:, center : center + size, center : center + size]
   five = [images[..., y : y + size, x : x + size]
-          for y, x in ((0, 0), (0, far), (centre, centre), (far, 0),
+          for y, x in ((0, 0), (0, far), (center, center), (far, 0),
                        (far, far))]
   for patch in five:
     yield patch - mean

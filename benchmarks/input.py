@@ -53,17 +53,17 @@ def measure(config: ConfigDict, rounds: int,
     rounds: turns of each kind.
     turn_seconds: that a turn at least lasts.
   """
-  source = experiment.open_split(config, 'train')
-  built = experiment.build(config, len(source.class_names), len(source))
+  settings = experiment.read(config)
+  source = settings.open_split('train')
+  built = experiment.build(settings, len(source.class_names), len(source))
   found = statistics.statistics(source, limit=64)
-  training = Training(experiment.new_state(
-      config, built, augment.pixels(found.mean, found.covariance)))
-  train_step = experiment.train_step(config, built)
+  training = Training(built.new_state(
+      augment.pixel_stats(found.mean, found.covariance)))
+  train_step = built.train_step()
   batches = {}
   for name, run in KINDS.items():
-    own = config.copy_and_resolve_references()
-    own.run.update(run)
-    batches[name] = experiment.device_batches(own, built, source)
+    varied = settings._replace(run=settings.run._replace(**run))
+    batches[name] = built._replace(settings=varied).device_batches(source)
   ready = next(batches['held on the device'])
   rows = {READY: turns.Row(
       lambda: training.take(train_step, ready), turn_seconds)}

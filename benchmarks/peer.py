@@ -97,7 +97,7 @@ class OwnNorm(nn.Module):
 
 
 class HandNorm(nn.Module):
-  """The same with the gradient of `alexnet_jax/layers.py`."""
+  """The same with the gradient of `alexnet_jax/network/layers.py`."""
 
   def forward(self, x: torch.Tensor) -> torch.Tensor:
     """[B, K*C, H, W] -> the same."""
@@ -129,7 +129,7 @@ class _Divide(torch.autograd.Function):
 
 
 def _window_sum(x):
-  """Sums over five neighbours along axis 2: an odd window is its mirror."""
+  """Sums over five neighbors along axis 2: an odd window is its mirror."""
   total = x.clone()
   for shift in range(1, NORM_N // 2 + 1):
     total[:, :, shift:] += x[:, :, :-shift]

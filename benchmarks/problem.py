@@ -66,7 +66,7 @@ def patches(problem: Problem) -> np.ndarray:
   draw = np.random.default_rng(0)
   numbers = draw.standard_normal(
       (problem.batch, side, side, 3), dtype=np.float32)
-  return np.multiply(numbers, 50, out=numbers)  # grey levels, as photographs
+  return np.multiply(numbers, 50, out=numbers)  # gray levels, as photographs
 
 
 def images(problem: Problem) -> np.ndarray:

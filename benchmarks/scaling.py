@@ -20,7 +20,7 @@ IMAGES, EPOCHS = 1_281_167, 90  # ILSVRC-2012's training set; section 5
 BATCH = 128  # of one data shard; section 5
 MESHES = ((1, 1), (1, 2), (2, 1), (4, 2), (8, 1), (128, 2), (256, 1))
 # Of one image and step, in float32, if every elementwise stage is fused with
-# its neighbours: the maps of Figure 2, forward and backward.
+# its neighbors: the maps of Figure 2, forward and backward.
 ACTIVATION_BYTES = 18.4e6
 # Gradient, velocity and parameter are read, the last two are written; with
 # what forward and backward read of them, eight passes.
@@ -78,11 +78,10 @@ class Step(NamedTuple):
 def paper_network() -> Network:
   """The network of configs/paper.py."""
   config = paper.get_config()
-  fields = config.model.to_dict()
-  mesh = columns.make_mesh(1, 1, config.model.num_columns)
-  model = models.build(fields.pop('name'), mesh, CLASSES, config.augment.crop,
-                       **fields)
-  table = describe.rows(model, CLASSES)
+  spec = models.read_spec(config.model.to_dict())
+  mesh = columns.make_mesh(1, 1, spec.num_columns)
+  model = models.build(spec, mesh, CLASSES, config.augment.crop)
+  table = describe.layer_rows(model, CLASSES)
   whole = describe.totals(table)
   return Network(whole['step_flops'], whole['parameters'],
                  whole['exchanged_bytes'],

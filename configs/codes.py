@@ -3,18 +3,18 @@
     python launch.py --task=features --workdir=RUN
     python launch.py --config=configs/codes.py --task=codes --workdir=RUN
 
-RUN is a trained network's workdir. For each number of bits an auto-encoder is
-trained on the features of its training images, as a run of its own in
-RUN/codes/bits_64 and so on. Then the images nearest to validation images are
-searched by the codes' Hamming distance, by that of codes from random
-hyperplanes, and exactly, by the Euclidean distance of the features.
+RUN is the workdir of a trained network. For each number of bits, an
+auto-encoder is trained on the features of its training images, as a separate
+run in RUN/codes/bits_64 and so on. The nearest training images of validation
+images are then found by the Hamming distance of these codes, by the Hamming
+distance of codes from random hyperplanes, and by the Euclidean distance of the
+features, which is exact.
 
 Claim: "Computing similarity by using Euclidean distance between two
 4096-dimensional, real-valued vectors is inefficient, but it could be made
 efficient by training an auto-encoder to compress these vectors to short binary
-codes." The paper has no numbers. Measured: see the README.
-
-The paper gives no sizes either; layers, rates and epochs are chosen here.
+codes." The paper gives no results and no sizes: layers, rates and epochs are
+chosen here.
 """
 
 from ml_collections import ConfigDict
@@ -25,19 +25,19 @@ def get_config() -> ConfigDict:
   config.seed = 0
 
   config.code = ConfigDict({
-      'bits': (32, 64, 128, 256),  # an auto-encoder for each; 256 as in [14]
+      'bits': (32, 64, 128, 256),  # one auto-encoder each; 256 as in [14]
       'sizes': (1024, 256),  # neurons between 4096 features and the bits
-      'queries': 1000,  # validation images to search for; 0: all
+      'queries': 1000,  # validation images whose neighbors are sought; 0: all
   })
 
-  # Section 5's rule. The rate is for an error that is a mean over the
-  # features, and falls in a straight line.
+  # The update rule of section 5. The rate suits an error that is a mean over
+  # the features; it falls in a straight line.
   config.optimizer = ConfigDict({
       'batch_size': 128,
       'momentum': 0.9,
       'weight_decay': 0.0,
       'learning_rate': 1.0,
-      'target_factor': 100.0,  # how far the rate falls
+      'target_factor': 100.0,  # the initial rate over the final one
   })
 
   config.run = ConfigDict({
@@ -45,6 +45,6 @@ def get_config() -> ConfigDict:
       'evaluate_every': 0,  # steps; 0: once an epoch
       'save_every': 0,  # steps; 0: once an epoch
       'log_every': 100,  # steps
-      'keep': 1,  # latest checkpoints
+      'keep': 1,  # number of latest checkpoints on disk
   })
   return config

@@ -1,28 +1,24 @@
-"""A trained network goes on to learn your photos, of any number of classes.
+"""Fine-tunes a trained network on photos of any number of classes.
 
     python launch.py --config=configs/fine_tune.py \
       --init_from=runs/authors_2012 --config.data.path=PHOTOS
 
-PHOTOS has a folder of pictures for each class, or train/ and val/ with these.
-The network has to have the form of the one that it starts from: behind a colon
-stands the config of --init_from, `authors_2012` if there is none.
+PHOTOS contains a folder of pictures for each class, or train/ and val/ with
+such folders. The network has the form of the one that it starts from: behind
+the colon stands the config of the run in --init_from, `authors_2012` without a
+colon, `ablations:no_norm,small` for an ablation.
 
     python launch.py --config=configs/quickstart.py
     python launch.py --config=configs/fine_tune.py:quickstart \
       --init_from=runs/quickstart --config.data.path=PHOTOS
 
-The run says first which layers it took. The softmax layer is new and learns ten
-times as fast as the rest, conv1 ten times as slowly, as the authors began
-(`fine_tune_2011.py`); the numbers of epochs are for a few hundred to a few
-thousand photos. To train the full layers only, add
+The run first prints which layers it takes over. The softmax layer is new and
+learns ten times as fast as the rest, conv1 ten times as slowly, as at the start
+of the authors' own fine-tuning (`fine_tune_2011.py`). The number of epochs
+suits a few hundred to a few thousand photos. To train the fully connected
+layers only, add
 
     --config.optimizer.frozen="('conv1','conv2','conv3','conv4','conv5')"
-
-Measured on 50 CIFAR-10 photos (as JPEG) of each of its 10 classes, from
-`ablations/baseline:small` after 12 epochs of 12,500 Tiny ImageNet images:
-61.2 % top-1 error with ten patches, 67.0 % with the convolutions frozen, 64.2 %
-with all layers fresh. At rate 0.003 it is 57.4 % against 61.6 %. One run each,
-tested on 500 photos, which is a standard error of 2 %.
 """
 
 import difflib
@@ -43,7 +39,7 @@ def get_config(base: str = 'authors_2012') -> ConfigDict:
   config.augment.crop = trained.augment.crop
 
   config.data.name = 'folder'
-  config.data.path = ''  # yours
+  config.data.path = ''  # the folder of your photos
   config.data.validation_fraction = 0.2  # of a folder without val/
 
   optimizer = config.optimizer
@@ -61,8 +57,8 @@ def get_config(base: str = 'authors_2012') -> ConfigDict:
 
 
 def _config(base: str) -> ConfigDict:
-  """configs/<base>.py; of 'ablations/baseline:small' its form small."""
-  name, _, form = base.partition(':')
+  """configs/<base>.py; of 'ablations:no_norm,small' with that argument."""
+  name, _, argument = base.partition(':')
   folder = os.path.dirname(__file__)
   names = sorted(
       os.path.relpath(path, folder).removesuffix('.py') for path in
@@ -72,4 +68,4 @@ def _config(base: str) -> ConfigDict:
     raise ValueError(f'there is no config {name!r} to fine-tune: give'
                      f' {" or ".join(near)} behind the colon.')
   module = importlib.import_module('configs.' + name.replace('/', '.'))
-  return module.get_config(*([form] if form else []))
+  return module.get_config(*([argument] if argument else []))

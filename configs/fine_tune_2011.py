@@ -1,14 +1,14 @@
 """Section 6: pre-trained on Fall 2011, fine-tuned on 2012: #146-2012-2011.
 
 Claim: 38.99 % top-1 and 16.62 % top-5 error on the 2012 validation images with
-ten patches (the program's log; 39.0 and 16.6 in Table 2, the row 1 CNN*).
+ten crops (the program's log; 39.0 and 16.6 in Table 2, the row 1 CNN*).
 
     python launch.py --config=configs/fine_tune_2011.py \
       --config.data.path=RECORDS --init_from=runs/six_conv_many_classes
 
-All but the bottleneck and the softmax layer is taken from that run. Before it
-lie two others, which the paper does not tell; that file says which.
-Measured: not run on ImageNet.
+All layers but the bottleneck and the softmax layer are taken from that run. Two
+earlier runs, which the paper does not mention, precede it: see
+`six_conv_many_classes.py`.
 """
 
 from ml_collections import ConfigDict
@@ -21,7 +21,7 @@ CLAIM = {
     'against': '',
     'top1_error': 38.99,
     'top5_error': 16.62,
-    'source': '#146-2012-2011, ILSVRC-2012 validation, ten patches',
+    'source': '#146-2012-2011, ILSVRC-2012 validation, ten crops',
 }
 
 
@@ -34,10 +34,10 @@ def get_config() -> ConfigDict:
   optimizer.drops = ((22, 0.1), (42, 0.01))
   optimizer.layer_drops = (
       ('conv1', 1, 0.1), ('conv1', 5, 0.01), ('conv1', 7, 0.0),
-      # The fresh softmax layer at 0.01; the program raised it to that after a
-      # quarter of the first epoch.
+      # The new softmax layer learns at 0.01; the program raised its rate to
+      # that after a quarter of the first epoch.
       ('fc8', 1, 10.0), ('fc8', 9, 1.0), ('fc8', 22, 0.1), ('fc8', 42, 0.01))
-  optimizer.bias_rate = 20.0  # biases at 0.02 throughout, but of frozen conv1
+  optimizer.bias_rate = 20.0  # 0.02 throughout, except in frozen conv1
   optimizer.bias_drops = ()
 
   config.run.epochs = 54.0

@@ -1,13 +1,11 @@
 """The paper as printed: sections 3 to 5, on ILSVRC-2012.
 
 Claim: 40.7 % top-1 and 18.2 % top-5 error on the 2012 validation images with
-ten patches (section 6, Table 2), after about 90 cycles.
+ten crops (section 6, Table 2), after about 90 cycles.
 
     python launch.py --config=configs/paper.py --config.data.path=RECORDS
 
-Measured: not run on ImageNet. What the printed initial weights do in 300 steps
-of Tiny ImageNet is in the README; `authors_2012.py` is what produced the
-paper's numbers.
+`authors_2012.py` is the network that produced the paper's numbers.
 """
 
 from ml_collections import ConfigDict
@@ -18,14 +16,14 @@ CLAIM = {
     'against': '',
     'top1_error': 40.7,
     'top5_error': 18.2,
-    'source': 'Table 2, 1 CNN: ILSVRC-2012 validation, ten patches',
+    'source': 'Table 2, 1 CNN: ILSVRC-2012 validation, ten crops',
 }
 
 
 def get_config() -> ConfigDict:
   config = ConfigDict()
   config.seed = 0
-  config.precision = 'float32'  # of the computing; or 'tf32', 'bfloat16'
+  config.precision = 'float32'  # of the arithmetic; or 'tf32', 'bfloat16'
 
   config.model = ConfigDict({
       'name': 'alexnet',
@@ -44,7 +42,7 @@ def get_config() -> ConfigDict:
       'overlapping_pooling': True,  # 3.4
       'dropout': True,  # 4.2
       'without': (),  # layers left out (7)
-      'bottleneck': 0,  # linear units per column below very many classes
+      'bottleneck': 0,  # linear units per column between fc7 and fc8; 0: none
   })
 
   config.data = ConfigDict({
@@ -54,18 +52,18 @@ def get_config() -> ConfigDict:
       'validation_fraction': 0.1,  # of a folder without val/
       'train_examples': 0,  # 0: all
       'validation_examples': 0,
-      'reshuffle': True,  # the order anew each epoch; the paper is silent
+      'reshuffle': True,  # a new order each epoch; the paper is silent
   })
 
   config.augment = ConfigDict({  # 4.1
       'crop': 224,
       'random_crops': True,
       'flips': True,
-      'share_crops': 1,  # every image has its own crop and flip
-      'jitter': 0.1,
+      'share_crops': 1,  # images in a row that share one crop and flip
+      'jitter': 0.1,  # standard deviation of the color jitter
       'jitter_scale': 'stddev',  # the printed form: 'eigenvalue'
       'jitter_rescale': False,
-      'jitter_until': 0,  # never off
+      'jitter_until': 0,  # first epoch without jitter; 0: none
   })
 
   config.optimizer = ConfigDict({  # 5
@@ -73,35 +71,35 @@ def get_config() -> ConfigDict:
       'momentum': 0.9,
       'weight_decay': 0.0005,
       'learning_rate': 0.01,
-      'plateau': True,  # divide when validation error stops improving ...
+      'plateau': True,  # divide the rate when the validation error stalls ...
       'plateau_factor': 10.0,
       'plateau_drops': 3,
       'plateau_patience': 5,  # ... for 5 validations; by hand in the paper
-      'drops': (),  # (epoch, factor): at set epochs instead
-      'schedule': 'constant',  # or the program's later exp, dexp, ...
-      'target_factor': 1.0,  # how far that schedule falls
-      'schedule_levels': 4,  # in how many levels, where it has any
+      'drops': (),  # (epoch, factor): at these epochs instead
+      'schedule': 'constant',  # or linear, or the program's exp, dexp, jdexp
+      'target_factor': 1.0,  # the initial rate over the final one
+      'schedule_levels': 4,  # of dexp and jdexp
       'bias_rate': 1.0,  # "an equal learning rate for all layers"
-      'bias_drops': (),
+      'bias_drops': (),  # (epoch, factor)
       'layer_drops': (),  # (layer, epoch, factor), in place of drops
-      'layer_rates': (),  # (layer, times)
+      'layer_rates': (),  # (layer, factor)
       'layer_decays': (),  # (layer, weight decay)
-      'frozen': (),
+      'frozen': (),  # layers
   })
 
   config.run = ConfigDict({
       'epochs': 90.0,  # 5
-      'steps': 0,  # 0: as many as the epochs need
+      'steps': 0,  # 0: those of the epochs
       'evaluate_every': 0,  # steps; 0: once an epoch
       'save_every': 0,  # steps; 0: once an epoch
-      'until_error': 0.0,  # a training error at which to stop early
+      'until_error': 0.0,  # training error at which to stop early; 0: never
       'log_every': 20,  # steps
-      'views': 10,  # patches averaged in the last test (4.1): 10, 9 or 1
-      'keep': 2,  # latest checkpoints, beside the best
-      'stall_steps': 5000,  # a loss stuck so long at ln(classes) is reported
-      'threads': 0,  # that decode images; 0: one for each core, at most 16
-      'workers': 0,  # processes that decode; 0: threads are enough
-      'hold_data': False,  # on every device, where the images fit into it
+      'views': 10,  # crops averaged in the final test (4.1): 10, 9 or 1
+      'keep': 2,  # number of latest checkpoints on disk, beside the best
+      'stall_steps': 5000,  # steps at a loss of ln(classes) before a warning
+      'threads': 0,  # that decode images; 0: one per core, at most 16
+      'workers': 0,  # processes that decode images; 0: threads only
+      'hold_data': False,  # keep all training images on every device
   })
 
   config.mesh = ConfigDict({'data': 1, 'column': 1})  # devices

@@ -4,9 +4,8 @@
 
 61,555,304 parameters and 668,488 neurons with 1000 classes. The paper trains it
 on a larger ImageNet first (`six_conv_many_classes.py`) and then fine-tunes it
-(`fine_tune_2011.py`). This file is the network alone, on the schedule of
+(`fine_tune_2011.py`). This is the network alone, on the schedule of
 `authors_2012.py`; its error without pre-training is given nowhere.
-Measured: not run on ImageNet.
 """
 
 from ml_collections import ConfigDict

@@ -5,11 +5,15 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import nets
 import numpy as np
 import pytest
+import tiny
 from absl import flags
+from jax.experimental.compilation_cache import compilation_cache
 
-from alexnet_jax.network import columns, models, rng
+from alexnet_jax.network import columns, rng
+from alexnet_jax.run import experiment, training
 
 jax.config.update('jax_num_cpu_devices', 4)
 jax.config.update('jax_numpy_rank_promotion', 'raise')
@@ -31,19 +35,6 @@ SMALL = {
 }
 
 
-def pytest_configure(config):
-  config.addinivalue_line(
-      'markers', 'slow: minutes rather than seconds; runs with -m slow')
-
-
-def pytest_collection_modifyitems(config, items):
-  if config.option.markexpr:
-    return
-  slow = [item for item in items if item.get_closest_marker('slow')]
-  config.hook.pytest_deselected(items=slow)
-  items[:] = [item for item in items if item not in slow]
-
-
 @functools.cache
 def make_mesh(data=1, column=1, num_columns=2):
   """A mesh of the pretended devices."""
@@ -54,7 +45,7 @@ def make_mesh(data=1, column=1, num_columns=2):
 def small_net(name='alexnet', mesh=(1, 1), **fields):
   """The small net of one wiring; `fields` are further build arguments."""
   home = make_mesh(*mesh, fields.get('num_columns', 2))
-  return models.build(name, home, CLASSES, PATCH, **SMALL | fields)
+  return nets.build(name, home, CLASSES, PATCH, **SMALL | fields)
 
 
 class Problem(NamedTuple):
@@ -104,8 +95,8 @@ def compiled_step(name='alexnet', mesh=(1, 1), **fields):
   """
   home = make_mesh(*mesh, fields.get('num_columns', 2))
   params, *batch = small_problem(name, **fields)
-  params = jax.device_put(params, columns.homes(home, params))
-  batch = jax.device_put(tuple(batch), columns.batch_home(home))
+  params = jax.device_put(params, columns.param_shardings(home, params))
+  batch = jax.device_put(tuple(batch), columns.batch_sharding(home))
   step = jax.jit(loss_and_grads(small_net(name, mesh, **fields).apply))
   column = home.shape['column']
   whole = column > 1 and column == fields.get('num_columns', 2)
@@ -168,3 +159,42 @@ def close():
     jax.tree.map(check_leaf, ours, theirs)
 
   return check
+
+
+# --- Runs ---------------------------------------------------------------------
+
+# Most of the time of their tiny runs is compilation.
+SHARE_COMPILED = {'run', 'tasks', 'results', 'configs', 'benchmarks', 'tests'}
+
+
+@pytest.fixture(scope='session')
+def compiled(tmp_path_factory):
+  """A folder where compiled programs are kept, also by launched ones."""
+  return str(tmp_path_factory.mktemp('compiled'))
+
+
+@pytest.fixture(scope='module', autouse=True)
+def compile_once(compiled, request):
+  """Keeps what is compiled, in the folders of tests that train."""
+  if request.path.parent.name not in SHARE_COMPILED:
+    yield
+    return
+  _keep_compiled(compiled, 0.0)
+  yield
+  _keep_compiled(None, 1.0)
+
+
+def _keep_compiled(cache, worth_seconds):
+  jax.config.update('jax_compilation_cache_dir', cache)
+  jax.config.update('jax_persistent_cache_min_compile_time_secs',
+                    worth_seconds)
+  compilation_cache.reset_cache()
+
+
+@pytest.fixture(scope='session')
+def trained(tmp_path_factory, compiled):
+  """(config, workdir, errors) of six steps that nothing disturbed."""
+  config = tiny.config()
+  workdir = str(tmp_path_factory.mktemp('trained'))
+  _keep_compiled(compiled, 0.0)
+  return config, workdir, training.train(experiment.read(config), workdir)

@@ -16,7 +16,6 @@ warnings.filterwarnings('ignore', message='os.fork')  # JAX has not started yet
 from absl import app  # noqa: E402
 
 import launch  # noqa: E402
-from alexnet_jax import command_line  # noqa: E402
 from alexnet_jax.tasks import (  # noqa: E402, F401
     bench,
     codes,
@@ -38,7 +37,7 @@ def run(arguments):
       os.dup2(out.fileno(), 1)
       os.dup2(err.fileno(), 2)
       sys.argv = ['launch.py', *arguments]
-      app.run(launch.main, flags_parser=command_line.parse)  # exits
+      app.run(launch.main, flags_parser=launch.parse)  # exits
     code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
     return code, *(file.seek(0) or file.read() for file in (out, err))
 

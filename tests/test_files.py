@@ -2,12 +2,12 @@
 
 import pytest
 
-from alexnet_jax import files as whole
+from alexnet_jax import files
 
 
 def test_a_file_gets_its_name_at_the_end(tmp_path):
   path = tmp_path / 'new' / 'file'
-  with whole.write(str(path)) as file:
+  with files.atomic_write(str(path)) as file:
     file.write(b'whole')
     assert not path.exists()
   assert path.read_bytes() == b'whole'
@@ -17,7 +17,7 @@ def test_a_file_gets_its_name_at_the_end(tmp_path):
 def test_what_goes_wrong_on_the_way_leaves_the_old_file(tmp_path):
   path = tmp_path / 'file'
   path.write_bytes(b'old')
-  with pytest.raises(KeyError), whole.write(str(path)) as file:
+  with pytest.raises(KeyError), files.atomic_write(str(path)) as file:
     file.write(b'half of the new one')
     raise KeyError
   assert path.read_bytes() == b'old'

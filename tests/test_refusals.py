@@ -140,7 +140,7 @@ REFUSED = {
     'five patches': (
         experiment_with(run__views=5), ['config.run.views=5', '1, 9, 10']),
     'form that an ablation has not': (
-        ['--config=configs/ablations/no_norm.py:large'],
+        ['--config=configs/ablations.py:no_norm,large'],
         ["no form 'large'", 'authors_2012, paper, small']),
     'run that was never logged': (
         ['--config=configs/logged_run.py:144'],
@@ -152,7 +152,7 @@ REFUSED = {
         [Q, '--task=compare', '--compare=configs/paqer.py'],
         ['configs/paqer.py', 'did you mean configs/paper.py']),
     'config to compare with that lacks a field': (
-        ['--config=configs/ablations/no_norm.py:small', '--task=compare',
+        ['--config=configs/ablations.py:no_norm,small', '--task=compare',
          '--config.model.within_map_size=3', '--compare=configs/paper.py'],
         ['--compare=configs/paper.py', 'within_map_size']),
     'seeds that are none': (
@@ -290,10 +290,10 @@ REFUSED = {
     'retrieval of nothing': (
         ['--task=retrieve', '--workdir={old}', '--queries=0'],
         ['--queries=0', '--images']),
-    'no neighbours': (
-        ['--task=retrieve', '--workdir={old}', '--neighbours=0'],
-        ['--neighbours=0', '1 or more']),
-    'neighbours in no picture': (
+    'no neighbors': (
+        ['--task=retrieve', '--workdir={old}', '--neighbors=0'],
+        ['--neighbors=0', '1 or more']),
+    'neighbors in no picture': (
         ['--task=retrieve', '--workdir={old}', '--figure=a.jpeg'],
         ['--figure=a.jpeg', '.png, .pdf, .svg']),
     'unknown precision': (

@@ -66,11 +66,11 @@ def state(config, workdir, step=None):
   """The State of a checkpoint, the newest unless told, on one device."""
   alone = config.copy_and_resolve_references()
   alone.mesh.data = alone.mesh.column = 1
-  built = experiment.build(alone, 12, 64)
+  built = experiment.build(experiment.read(alone), 12, 64)
   manager = checkpoint.open_manager(workdir, 100)
   restored = checkpoint.restore(
       manager, manager.latest_step() if step is None else step,
-      experiment.state_shapes(alone, built))
+      built.state_shapes())
   manager.close()
   return jax.device_get(restored)
 
@@ -82,7 +82,7 @@ def assert_same(ours, theirs):
     assert a.dtype == b.dtype and a.tobytes() == b.tobytes(), path
 
 
-def assert_close(ours, theirs, tolerance=1e-4):
+def assert_close(ours, theirs, tolerance=1e-3):
   """Two states differ by rounding alone."""
   paths = jax.tree_util.tree_leaves_with_path(ours)
   for (path, a), b in zip(paths, jax.tree.leaves(theirs), strict=True):

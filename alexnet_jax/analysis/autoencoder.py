@@ -22,7 +22,7 @@ from alexnet_jax.network import rng
 SMALL = 0.1  # of the usual first weights; 0.01 does the same
 
 
-class Standard(NamedTuple):
+class FeatureStats(NamedTuple):
   """What the features of the training set are like."""
 
   mean: jax.Array  # [D]
@@ -30,7 +30,7 @@ class Standard(NamedTuple):
 
 
 class Autoencoder(NamedTuple):
-  """Two networks as pure functions; x are standardised features."""
+  """Two networks as pure functions; x are standardized features."""
 
   init: Callable[[jax.Array], Any]  # key -> params
   encode: Callable  # (params, x [B, D]) -> what code units read [B, bits]
@@ -77,7 +77,7 @@ def _layers(name, sizes, last=1.0):
   count = len(sizes) - 1
   return [
       (f'{name}{number}',
-       L.full(sizes[number],
+       L.fully_connected(sizes[number],
               stddev=math.sqrt(2 / sizes[number - 1])
               * (last if number == count else 1.0),
               bias=0.0))
@@ -91,32 +91,32 @@ def _run(layers, params, x):
   return last.apply({'params': params[name]}, x)
 
 
-def standardised(features: jax.Array, standard: Standard) -> jax.Array:
+def standardize(features: jax.Array, stats: FeatureStats) -> jax.Array:
   """Features around zero, of a mean variance of 1: [B, D] -> [B, D].
 
   One scale for all: with a scale for each number, other features would be near
   each other than before.
   """
-  return (features - standard.mean[None]) / standard.scale
+  return (features - stats.mean[None]) / stats.scale
 
 
-def rounded(reads: jax.Array) -> jax.Array:
+def binarize(reads: jax.Array) -> jax.Array:
   """The code: 0 or 1 forward; backward the logistic, as if not rounded."""
   activity = nn.sigmoid(reads)
   ignored = activity - lax.stop_gradient(activity)  # 0, but for its gradient
   return (reads > 0).astype(reads.dtype) + ignored
 
 
-def errors(model: Autoencoder, params: Any, x: jax.Array) -> jax.Array:
+def reconstruction_errors(model: Autoencoder, params: Any, x: jax.Array) -> jax.Array:
   """Mean squared error of every example's numbers: [B, D] -> [B].
 
   It is 1 on average where the code tells nothing.
   """
-  code = rounded(model.encode(params, x))
+  code = binarize(model.encode(params, x))
   return jnp.square(model.decode(params, code) - x).mean(1)
 
 
-def bits_of(model: Autoencoder, params: Any, standard: Standard,
+def encode_bits(model: Autoencoder, params: Any, stats: FeatureStats,
             features: jax.Array) -> jax.Array:
   """The codes of features as they come: [B, D] -> bool [B, bits]."""
-  return model.encode(params, standardised(features, standard)) > 0
+  return model.encode(params, standardize(features, stats)) > 0

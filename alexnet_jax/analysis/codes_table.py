@@ -7,13 +7,13 @@ import numpy as np
 from tqdm import tqdm
 
 from alexnet_jax.analysis import hamming
-from alexnet_jax.analysis import neighbors as neighbours
+from alexnet_jax.analysis import neighbors as neighbors
 from alexnet_jax.bench import turns
 from alexnet_jax.learning import metrics
 
 RANKS = (1, 10, 100)  # precision among so many of the nearest
 TIMED_QUERIES = 256
-TIMED_NEIGHBOURS = 10
+TIMED_NEIGHBORS = 10
 ROUNDS = 5
 TURN_SECONDS = 0.2  # a quicker search is repeated so long
 
@@ -35,7 +35,7 @@ def exact(queries: np.ndarray, vectors: Sequence[np.ndarray]) -> Search:
   """By Euclidean distance: queries [Q, D], vectors [n, D] each."""
 
   def find(count, k):
-    return neighbours.nearest(queries[:count], vectors, k)[1]
+    return neighbors.nearest(queries[:count], vectors, k)[1]
 
   return Search(EXACT, 8 * FLOAT32 * queries.shape[1], find)
 
@@ -74,7 +74,7 @@ def compare(searches: Sequence[Search], query_labels: np.ndarray,
         'precision': {str(rank): float(precision[rank - 1]) for rank in ranks},
         'loss': search.loss})
   count = min(TIMED_QUERIES, len(query_labels))
-  k = min(TIMED_NEIGHBOURS, len(labels))
+  k = min(TIMED_NEIGHBORS, len(labels))
   timed = _take_turns(searches, count, k)
   for row, own in zip(rows, timed, strict=True):
     took, ratio = turns.spread(own.seconds), turns.ratio(own, timed[0])
@@ -84,7 +84,7 @@ def compare(searches: Sequence[Search], query_labels: np.ndarray,
     row['times_exact'] = ratio._asdict()
   counts = np.bincount(labels, minlength=query_labels.max() + 1)
   return {'images': len(labels), 'queries': len(query_labels),
-          'timed_queries': count, 'timed_neighbours': k,
+          'timed_queries': count, 'timed_neighbors': k,
           'chance': float(counts[query_labels].mean() / len(labels)),
           'rows': rows}
 

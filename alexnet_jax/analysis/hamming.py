@@ -38,15 +38,15 @@ def unpack(words: np.ndarray) -> np.ndarray:
       words.astype('<u4').view(np.uint8), axis=1).astype(bool)
 
 
-def sides(features: jax.Array, centre: jax.Array,
+def sides(features: jax.Array, center: jax.Array,
           normals: jax.Array) -> jax.Array:
-  """On which side of planes through `centre` they lie: the code to beat.
+  """On which side of planes through `center` they lie: the code to beat.
 
   [B, D], [D], [D, b] -> bool [B, b]. With random normals the Hamming distance
-  estimates the angle between features as seen from the centre (Charikar 2002,
+  estimates the angle between features as seen from the center (Charikar 2002,
   "Similarity estimation techniques from rounding algorithms").
   """
-  return (features - centre[None]) @ normals > 0
+  return (features - center[None]) @ normals > 0
 
 
 def distances(queries: jax.Array, codes: jax.Array) -> jax.Array:

@@ -1,7 +1,7 @@
 """First-layer kernels of any network, out of a file of arrays.
 
 An .npz, .npy or .safetensors file, of our own (`--task=export`), of Flax or of
-PyTorch. Where the three colours stand tells how an array is laid out.
+PyTorch. Where the three colors stand tells how an array is laid out.
 """
 
 import os
@@ -56,7 +56,7 @@ def read(given: str) -> KernelFile:
   array, fitting = arrays[name], layouts(arrays[name].shape)
   if not fitting:
     raise InputError(f'{where} is {_shape(array)}, no kernels over three'
-                     f' colours: give an array of {_formats()}.')
+                     f' colors: give an array of {_formats()}.')
   if len(fitting) > 1:
     raise InputError(
         f'{where}, {_shape(array)}, could be {" or ".join(fitting)}: save it'
@@ -75,7 +75,7 @@ def split(given: str) -> tuple[str, str]:
 
 
 def layouts(shape: Sequence[int]) -> list[str]:
-  """Every way to read an array of this shape as kernels over three colours.
+  """Every way to read an array of this shape as kernels over three colors.
 
   Kernels are square, and more than three of them: with three, a layer of 3x3
   kernels over N maps could pass for one of NxN kernels.
@@ -87,8 +87,8 @@ def layouts(shape: Sequence[int]) -> list[str]:
     return []
   sizes = {name: [shape[axis] for axis in axes]
            for name, axes in LAYOUTS.items()}
-  return [name for name, (height, width, colours, count) in sizes.items()
-          if height == width > 0 and colours == 3 and count > 3]
+  return [name for name, (height, width, colors, count) in sizes.items()
+          if height == width > 0 and colors == 3 and count > 3]
 
 
 def _arrays(given, path) -> Mapping[str, np.ndarray]:
@@ -124,7 +124,7 @@ def _only_one(path, arrays) -> str:
     return FIRST_LAYER
   if not fitting:
     raise InputError(
-        f'{path} has no kernels over three colours, only {_listed(arrays)}:'
+        f'{path} has no kernels over three colors, only {_listed(arrays)}:'
         f' give a file with an array of {_formats()}.')
   if len(fitting) > 1:
     raise InputError(

@@ -60,16 +60,16 @@ def nearest(queries: np.ndarray, database: Iterable[np.ndarray],
 
 def _candidates(queries, database, count):
   """([Q, count] indices of the nearest but for rounding, size of all)."""
-  centre = queries.mean(0, dtype=np.float64).astype(np.float32)
-  seen = [jnp.asarray(part.astype(np.float32) - centre)
+  center = queries.mean(0, dtype=np.float64).astype(np.float32)
+  seen = [jnp.asarray(part.astype(np.float32) - center)
           for part in _cut(queries, QUERIES)]
   best = [(jnp.full((len(part), count), jnp.inf, jnp.float32),
            jnp.full((len(part), count), -1, jnp.int32)) for part in seen]
-  centre, size = jnp.asarray(centre), 0
+  center, size = jnp.asarray(center), 0
   for first, block in _numbered(database):
     _must_fit(queries, block)
     block = jnp.asarray(block)
-    best = [_nearer(*known, part, block, centre, first)
+    best = [_nearer(*known, part, block, center, first)
             for known, part in zip(best, seen, strict=True)]
     size = first + len(block)
   return np.concatenate([
@@ -77,9 +77,9 @@ def _candidates(queries, database, count):
 
 
 @jax.jit
-def _nearer(distances, indices, queries, block, centre, first):
+def _nearer(distances, indices, queries, block, center, first):
   """The nearest so far, [q, m] and [q, m], and a block's [n, D] together."""
-  x = block.astype(jnp.float32) - centre[None]
+  x = block.astype(jnp.float32) - center[None]
   products = jnp.matmul(queries, x.T, precision=lax.Precision.HIGHEST)
   there = jnp.square(x).sum(1)[None] - 2 * products
   numbers = jnp.broadcast_to(first + jnp.arange(len(x)), there.shape)

@@ -67,10 +67,10 @@ def activations(layers: Sequence[Layer], params: Any, patches: jax.Array,
       break
     if layer.crosses:
       xs = [jnp.concatenate(xs, axis=-1)] * num_columns
-    xs = columns.weights(layer, params[layer.name], xs)
+    xs = columns.apply_weights(layer, params[layer.name], xs)
     if layer.name in names:
       found[layer.name] = jnp.concatenate(xs, axis=-1)
-    for f in layer.then:
+    for f in layer.post_ops:
       xs = [f(x) for x in xs]
   return found
 
@@ -159,7 +159,7 @@ def project(layers: Sequence[Layer], params: Any, patches: jax.Array,
 
 def _with_a_way_down(layer):
   """The layer that computes the same, with the rules of the projection."""
-  for f in layer.then:
+  for f in layer.post_ops:
     if _bare(f) not in WAYS_DOWN:
       raise InputError(
           f'{layer.name} is followed by {getattr(_bare(f), "__name__", f)},'
@@ -167,7 +167,7 @@ def _with_a_way_down(layer):
           ' it is to be undone, or choose --layers up to'
           f' {layer.name}.')
   return layer._replace(then=tuple(
-      _with_rule(f, WAYS_DOWN[_bare(f)]) for f in layer.then))
+      _with_rule(f, WAYS_DOWN[_bare(f)]) for f in layer.post_ops))
 
 
 def _bare(f):
@@ -242,12 +242,12 @@ def fields(layers: Sequence[Layer], num_columns: int,
   The norms are passed by, as they are on the way down.
   """
   found, field = {}, Field(0, 1, 1)
-  for layer, reads, neurons, _ in columns.shapes(layers, num_columns, patch):
+  for layer, reads, neurons, _ in columns.layer_shapes(layers, num_columns, patch):
     if len(neurons) < 3:
       break
     field = _read_through(field, *_kernel(layer.module, reads[0]))
     found[layer.name] = field
-    for f in layer.then:
+    for f in layer.post_ops:
       if _bare(f) in (L.max_pool, L.avg_pool):
         field = _read_through(field, *_window(f), 0)
   return found
@@ -280,7 +280,7 @@ def _read_through(field, size, stride, padding):
 
 def _kernel(module, side):
   """(size, stride, zeros before the edge); square, as all kernels here."""
-  if isinstance(module, L.Local):
+  if isinstance(module, L.LocallyConnected):
     return module.size, 1, (module.size - 1) // 2
   size, stride, padding = module.kernel_size[0], module.strides, module.padding
   if isinstance(padding, str):

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from alexnet_jax.analysis.features import Features, rows_of
+from alexnet_jax.analysis.features import Features, rows_at
 from alexnet_jax.analysis.neighbors import nearest
 from alexnet_jax.data import loader
-from alexnet_jax.data.sources import Source
+from alexnet_jax.data.sources import Source, evenly_spread
 from alexnet_jax.learning import metrics
 
 DEPTH = 100  # precision@1 to precision@100
@@ -71,14 +71,8 @@ def search_pixels(queries: np.ndarray, source: Source, k: int,
 
 
 def depth(held: Features) -> int:
-  """How many neighbours the figure counts: 100, or all of fewer images."""
+  """How many neighbors the figure counts: 100, or all of fewer images."""
   return min(DEPTH, len(held.labels))
-
-
-def spread(count: int, most: int) -> np.ndarray:
-  """Numbers of at most so many images, spread over all `count`."""
-  chosen = min(count, most)
-  return np.arange(chosen) * count // chosen
 
 
 def of_features(tested: Features, held: Features) -> dict[str, Any]:
@@ -88,8 +82,8 @@ def of_features(tested: Features, held: Features) -> dict[str, Any]:
     tested: the features of the validation images.
     held: those of the training images.
   """
-  some = spread(len(tested.labels), FEATURE_QUERIES)
-  _, indices = search_features(rows_of(tested, some), held, depth(held))
+  some = evenly_spread(len(tested.labels), FEATURE_QUERIES)
+  _, indices = search_features(rows_at(tested, some), held, depth(held))
   labels = tested.labels[some]
   shares = np.bincount(held.labels, minlength=len(held.class_names))
   return {

@@ -32,19 +32,19 @@ def energy(kernels: np.ndarray) -> np.ndarray:
   return (kernels ** 2).sum((-3, -2, -1))
 
 
-def colourfulness(kernels: np.ndarray) -> np.ndarray:
-  """The share of energy off the grey axis: [..., h, w, 3] -> [...], 0 to 1.
+def colorfulness(kernels: np.ndarray) -> np.ndarray:
+  """The share of energy off the gray axis: [..., h, w, 3] -> [...], 0 to 1.
 
   Each pixel's three weights are a vector; what lies along (1, 1, 1) / sqrt(3)
-  is grey. 0 is a kernel that sees grey levels only, 1 one that sees only
-  colours, such as red against green. The kernel's mean counts, since that is
-  all that a blob of one colour has. A kernel of zeros has 0.
+  is gray. 0 is a kernel that sees gray levels only, 1 one that sees only
+  colors, such as red against green. The kernel's mean counts, since that is
+  all that a blob of one color has. A kernel of zeros has 0.
 
   Random Gaussian kernels, so those of an untrained network, have 2/3: two of
-  the three directions are colours. See `of_noise`.
+  the three directions are colors. See `of_noise`.
   """
-  grey = (kernels.sum(-1) ** 2).sum((-2, -1)) / 3
-  return np.clip(1 - _ratio(grey, energy(kernels), 1.0), 0, 1)
+  gray = (kernels.sum(-1) ** 2).sum((-2, -1)) / 3
+  return np.clip(1 - _ratio(gray, energy(kernels), 1.0), 0, 1)
 
 
 def structure(kernels: np.ndarray) -> np.ndarray:
@@ -68,15 +68,15 @@ def structure(kernels: np.ndarray) -> np.ndarray:
 class Noise(NamedTuple):
   """What kernels of independent Gaussian numbers have."""
 
-  colourfulness: float  # mean
-  colourfulness_stddev: float  # from kernel to kernel
+  colorfulness: float  # mean
+  colorfulness_stddev: float  # from kernel to kernel
   structure_stddev: float  # around 0
 
 
 def of_noise(height: int, width: int) -> Noise:
   """The same measures of random kernels [height, width, 3].
 
-  Their colourfulness is Beta(n, n / 2) distributed with n = height * width. A
+  Their colorfulness is Beta(n, n / 2) distributed with n = height * width. A
   spectrum has 3n / 2 values that are independent (the rest mirrors them); the
   variance of the logarithm of its flatness is (pi^2 / 6 - 1) over that.
   """
@@ -105,7 +105,7 @@ class Wave(NamedTuple):
 def preferred_wave(kernels: np.ndarray) -> Wave:
   """Orientation and frequency of the strongest wave in each kernel.
 
-  Of the kernel seen in its strongest colour (the direction in colour space
+  Of the kernel seen in its strongest color (the direction in color space
   with most energy), less its mean, the peak of the Fourier transform.
   Orientation is that of the stripes, counter-clockwise as seen in the picture:
   0 lies, 90 stands, 45 rises to the right. Orientedness is one minus the

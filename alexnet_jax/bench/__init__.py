@@ -1,0 +1,1 @@
+"""Measuring speed: work that takes turns, layer by layer, and what feeds it."""

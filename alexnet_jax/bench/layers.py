@@ -100,7 +100,7 @@ def _walk(model, params, patches, num_classes, local) -> Iterator[_Work]:
   """The layers in turn, each on what the last one puts out."""
   own = len(patches) * local / model.num_columns  # what one device does
   flops = {row.layer: (own * row.flops, own * (row.step_flops - row.flops))
-           for row in describe.rows(model, num_classes)}
+           for row in describe.layer_rows(model, num_classes)}
   keys = jax.device_put(
       rng.per_example(rng.stream(0, 'dropout'), len(patches)), patches.device)
   xs = [patches] * local
@@ -112,7 +112,7 @@ def _walk(model, params, patches, num_classes, local) -> Iterator[_Work]:
         layer.name, _weights(layer, model.num_columns, reads_pixels),
         (held, xs), flops[layer.name], with_input=not reads_pixels)
     yield work
-    if layer.then or layer.dropout:
+    if layer.post_ops or layer.dropout:
       work, xs = _of_what_follows(layer, keys, xs)
       yield work
   features = jnp.concatenate(xs, axis=-1)
@@ -136,7 +136,7 @@ def _weights(layer: Layer, num_columns: int, reads_pixels: bool) -> Callable:
       xs = [together] * len(xs)
     elif reads_pixels:
       xs = [xs[0]] * len(xs)
-    return columns.weights(layer, held, xs)
+    return columns.apply_weights(layer, held, xs)
 
   return weights
 
@@ -162,13 +162,13 @@ def _of_what_follows(layer, keys, ys):
   """The gradient gets what the forward pass has kept for it."""
 
   def follow(ys):
-    return [columns.follow(layer, y, rng.own_keys(keys, layer.name, k))
+    return [columns.apply_post_ops(layer, y, rng.column_keys(keys, layer.name, k))
             for k, y in enumerate(ys)]
 
   forward = jax.jit(lambda ys: jax.vjp(follow, ys))
   backward = jax.jit(lambda pull, g: pull(g))
   outputs, pull = forward(ys)
-  names = [getattr(f, 'func', f).__name__ for f in layer.then]
+  names = [getattr(f, 'func', f).__name__ for f in layer.post_ops]
   return _Work(
       layer.name, ', '.join(names + ['dropout'] * layer.dropout),
       lambda: forward(ys), lambda: backward(pull, outputs),

@@ -19,13 +19,13 @@ from alexnet_jax.data.sources import Source
 from alexnet_jax.network import collectives, columns, describe
 from alexnet_jax.run.experiment import Experiment
 
-PATCHES = 10  # of the test (4.1)
+CROPS = 10  # of the test (4.1)
 STEP, FORWARD, TEST, INPUT = (
-    'step', 'forward only', 'test, ten patches', 'input alone')
+    'step', 'forward only', 'test, ten crops', 'input alone')
 
 
 def speeds(rows: Mapping[str, Timed], batch_size: int,
-           table: Sequence[describe.Row]) -> dict[str, dict[str, Any]]:
+           table: Sequence[describe.LayerRow]) -> dict[str, dict[str, Any]]:
   """{row: images per second, GFLOP/s, and what it is against the step}.
 
   Args:
@@ -34,7 +34,7 @@ def speeds(rows: Mapping[str, Timed], batch_size: int,
     table: the network's layers.
   """
   totals = describe.totals(table)
-  flops = {FORWARD: totals['flops'], TEST: PATCHES * totals['flops'],
+  flops = {FORWARD: totals['flops'], TEST: CROPS * totals['flops'],
            INPUT: None}
   found = {}
   for name, row in rows.items():
@@ -106,10 +106,10 @@ def exchange(compiled: jax.stages.Compiled, built: Experiment,
     batch_size: images of a step.
   """
   shape = built.mesh.shape
-  table = describe.rows(built.model, built.num_classes, shape[columns.COLUMN])
+  table = describe.layer_rows(built.model, built.num_classes, shape[columns.COLUMN])
   computed = {row.layer: row.exchanged_bytes for row in table}
   measured = collectives.exchanged_bytes(
-      collectives.collectives(
+      collectives.find_collectives(
           compiled.as_text(), (shape[columns.DATA], shape[columns.COLUMN]),
           list(computed)), batch_size)
   return {name: {'computed_bytes': computed.get(name, 0),

@@ -1,7 +1,7 @@
 """The plain form in a process of its own, with JAX as it comes.
 
 `--task=bench --plain` starts it and lets it take turns: it reads a pickled
-(config, classes, examples, pixels, batch), then takes one step for every line
+(settings, classes, examples, pixels, batch), then takes one step for every line
 and prints its seconds.
 """
 
@@ -63,40 +63,38 @@ def main() -> None:
   """Takes a step for every line."""
   import jax
 
-  from alexnet_jax.run import experiment
+  from alexnet_jax.run import device_data, experiment
 
-  config, classes, examples, pixels, batch = pickle.load(sys.stdin.buffer)
-  built = in_plain_form(config, experiment.build(config, classes, examples))
-  state = experiment.new_state(config, built, pixels)
-  batch = experiment.to_device(batch, built.mesh)
-  train_step = experiment.train_step(config, built)
+  settings, classes, examples, pixels, batch = pickle.load(sys.stdin.buffer)
+  built = in_plain_form(experiment.build(settings, classes, examples))
+  state = built.new_state(pixels)
+  batch = device_data.to_device(batch, built.mesh)
+  train_step = built.train_step()
   for _ in sys.stdin.buffer:
     begin = time.perf_counter()
     state, _ = jax.block_until_ready(train_step(state, batch))
     print(time.perf_counter() - begin, flush=True)
 
 
-def in_plain_form(config, built):
+def in_plain_form(built):
   """The same experiment on the network as one would first write it.
 
   Raises:
     InputError: a network that was not written that way.
   """
-  from alexnet_jax.network import plain as grouped
-  from alexnet_jax.network import precision
+  from alexnet_jax.network import models, plain
 
-  model = config.model
+  fields = built.settings.config['model']
   for field, value in PLAIN.items():
-    if model[field] != value:
+    if fields[field] != value:
       raise InputError(
           f'--plain knows no network with config.model.{field}='
-          f'{model[field]!r}: give {value!r} as in configs/paper.py, or leave'
+          f'{fields[field]!r}: give {value!r} as in configs/paper.py, or leave'
           ' --plain out.')
-  apply = grouped.build(
-      model.num_columns, tuple(model.crossings), model.norm_k, model.norm_n,
-      model.norm_alpha, model.norm_beta)
-  return built._replace(model=precision.compute_in(
-      config.precision, built.model._replace(apply=apply)))
+  settings = built.settings
+  return built._replace(model=models.compute_in(
+      settings.precision,
+      built.model._replace(apply=plain.build(settings.model))))
 
 
 if __name__ == '__main__':

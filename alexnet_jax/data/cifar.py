@@ -49,7 +49,7 @@ class Unpacked:
     return len(self._labels)
 
   def __getitem__(self, i: int) -> dict:
-    # Colour by colour, as the archive has them, to pixel by pixel.
+    # Color by color, as the archive has them, to pixel by pixel.
     image = self._images[i].reshape(3, SIDE, SIDE).transpose(1, 2, 0)
     return {'image': images.square(image, self._image_size),
             'label': self._labels[i]}

@@ -1,8 +1,8 @@
-"""A folder of pictures as a source: one folder a class.
+"""A folder of pictures as a source: one folder per class.
 
-Either `train/` and `val/` (or `validation/`, or `test/`) with a folder per
-class in each, or the class folders alone, which are then split by a hash of
-each picture's path. Pictures may lie at any depth below their class folder.
+The layout is either `train/` and `val/` (or `validation/`, or `test/`) with a
+folder per class in each, or the class folders alone, which are then split by a
+hash of each picture's path. Pictures may be at any depth in a class folder.
 """
 
 import hashlib
@@ -11,59 +11,84 @@ import os
 import numpy as np
 
 from alexnet_jax.data import images
+from alexnet_jax.data.images import EXTENSIONS
 from alexnet_jax.errors import InputError
 
-EXTENSIONS = ('.jpg', '.jpeg', '.png', '.webp', '.bmp', '.tif', '.tiff',
-              '.gif')
 _LAYOUT = 'train/CLASS/*.jpg and val/CLASS/*.jpg, or CLASS/*.jpg'
 
 
 class Folder:
-  """A source of the pictures below `path` that belong to `split`.
-
-  Raises:
-    InputError: when the layout is not one of the two above; the sentence
-      names the folder that is missing, empty or unexpected.
-  """
+  """A source of the pictures in the folder `path` that belong to a split."""
 
   def __init__(self, path: str, split: str, image_size: int,
                validation_fraction: float):
+    """Lists the pictures.
+
+    Args:
+      path: a folder in one of the two layouts.
+      split: 'train' or 'validation'.
+      image_size: side of the squares in pixels.
+      validation_fraction: share of the pictures that is set aside for
+        validation where there is no folder for it; between 0 and 1.
+
+    Raises:
+      InputError: the folder has neither layout; the message names the folder
+        that is missing, empty or unexpected. Or `validation_fraction` is out of
+        range.
+    """
     train, validation = _split_folders(path)
     self.class_names = _class_names(train)
     self._image_size = image_size
     if validation is None:
-      pictures = _divided(train, self.class_names, split, validation_fraction)
+      files = _set_aside(train, self.class_names, split, validation_fraction)
     elif split == 'train':
-      pictures = _pictures(train, self.class_names)
+      files = _pictures(train, self.class_names)
     else:
-      pictures = _pictures(validation, _known(validation, train,
-                                              self.class_names))
-    labels = {name: i for i, name in enumerate(self.class_names)}
-    self._paths = [os.path.join(root, name, file)
-                   for root, name, file in pictures]
-    self._labels = np.array([labels[name] for _, name, _ in pictures],
-                            np.int32)
+      files = _pictures(validation, _validation_classes(
+          validation, train, self.class_names))
+    self._paths = [path for paths in files.values() for path in paths]
+    self._labels = np.repeat(
+        np.array([self.class_names.index(name) for name in files], np.int32),
+        [len(paths) for paths in files.values()])
 
   def __len__(self) -> int:
     return len(self._paths)
 
-  def __getitem__(self, i: int) -> dict:
-    try:
-      with open(self._paths[i], 'rb') as file:
-        data = file.read()
-    except OSError as error:
-      raise InputError(
-          f'{self._paths[i]} cannot be read ({error.strerror}); check that '
-          'the file is still there and may be read.') from error
-    image = images.decode(data, self._paths[i])
-    return {'image': images.square(image, self._image_size),
-            'label': self._labels[i]}
+  def __getitem__(self, index: int) -> dict:
+    image = images.read_square(self._paths[index], self._image_size)
+    return {'image': image, 'label': self._labels[index]}
 
-  def where(self, i: int) -> str:
-    return self._paths[i]
+  def where(self, index: int) -> str:
+    """The picture's path."""
+    return self._paths[index]
+
+
+def find_pictures(folder: str, hidden_folders: bool) -> list[str]:
+  """Paths of the pictures at any depth in a folder, sorted, none hidden.
+
+  Follows links, but visits no folder twice.
+
+  Args:
+    folder: where to look.
+    hidden_folders: whether to look into folders whose names start with a dot.
+  """
+  paths, visited = [], set()
+  for parent, folders, files in os.walk(folder, followlinks=True):
+    if os.path.realpath(parent) in visited:
+      folders.clear()
+      continue
+    visited.add(os.path.realpath(parent))
+    # Sorted, so that of two links to one folder it is always the same one.
+    folders[:] = sorted(name for name in folders
+                        if hidden_folders or not name.startswith('.'))
+    paths += [os.path.join(parent, name) for name in files
+              if name.lower().endswith(EXTENSIONS)
+              and not name.startswith('.')]
+  return sorted(paths)
 
 
 def _split_folders(path: str) -> tuple[str, str | None]:
+  """The folders of the training and, if there is one, validation classes."""
   if not os.path.isdir(path):
     raise InputError(
         f'there is no folder {path!r}; point --config.data.path at a folder '
@@ -77,20 +102,22 @@ def _split_folders(path: str) -> tuple[str, str | None]:
   return train, None
 
 
-def _class_names(folder: str) -> tuple[str, ...]:
-  names = _subfolders(folder)
+def _class_names(train: str) -> tuple[str, ...]:
+  names = _subfolders(train)
   if not names:
     raise InputError(
-        f'{folder!r} has no class folders; put the pictures of each class in '
+        f'{train!r} has no class folders; put the pictures of each class in '
         f'a folder of their own: {_LAYOUT}.')
   if len(names) == 1:
     raise InputError(
-        f'{folder!r} has only one class folder, {names[0]!r}; classification '
+        f'{train!r} has only one class folder, {names[0]!r}; classification '
         f'takes two or more: {_LAYOUT}.')
   return names
 
 
-def _known(validation: str, train: str, class_names: tuple[str, ...]):
+def _validation_classes(validation: str, train: str,
+                        class_names: tuple[str, ...]) -> tuple[str, ...]:
+  """Names of the classes of which there are validation pictures."""
   names = _subfolders(validation)
   for name in names:
     if name not in class_names:
@@ -110,51 +137,44 @@ def _subfolders(folder: str) -> tuple[str, ...]:
       if entry.is_dir() and not entry.name.startswith('.')))
 
 
-def _pictures(root: str, names: tuple[str, ...]) -> list[tuple]:
-  """(root, class, path below the class folder) of every picture, sorted."""
-  return [(root, name, file) for name in names for file in _files(root, name)]
+def _pictures(root: str, names: tuple[str, ...]) -> dict[str, list[str]]:
+  """Sorted paths of the pictures of each class."""
+  pictures = {}
+  for name in names:
+    folder = os.path.join(root, name)
+    pictures[name] = find_pictures(folder, hidden_folders=True)
+    if not pictures[name]:
+      raise InputError(
+          f'the class folder {folder!r} holds no pictures '
+          f'({" ".join(EXTENSIONS)}); add some or remove the folder.')
+  return pictures
 
 
-def _files(root: str, name: str) -> list[str]:
-  folder = os.path.join(root, name)
-  files = sorted(
-      os.path.relpath(os.path.join(parent, file), folder)
-      for parent, _, files in os.walk(folder, followlinks=True)
-      for file in files
-      if file.lower().endswith(EXTENSIONS) and not file.startswith('.'))
-  if not files:
-    raise InputError(
-        f'the class folder {folder!r} holds no pictures '
-        f'({" ".join(EXTENSIONS)}); add some or remove the folder.')
-  return files
-
-
-def _divided(root, names, split, validation_fraction) -> list[tuple]:
-  """The pictures whose hash falls on the split's side of the fraction.
+def _set_aside(root: str, names: tuple[str, ...], split: str,
+               fraction: float) -> dict[str, list[str]]:
+  """The pictures whose hash is on the split's side of the fraction.
 
   A picture's side depends on its own path alone, so adding pictures moves no
   other. The exception is a class too small to reach both sides: the picture
-  nearest to the border is then set on the empty side.
+  nearest to the border is then moved to the empty side.
   """
-  if not 0 < validation_fraction < 1:
+  if not 0 < fraction < 1:
     raise InputError(
-        f'--config.data.validation_fraction={validation_fraction} does not '
-        'leave pictures for both splits; give a number between 0 and 1, such '
-        'as 0.1.')
-  chosen = []
-  for name in names:
-    ranked = sorted((_position(name, file), file)
-                    for file in _files(root, name))
-    count = sum(position < validation_fraction for position, _ in ranked)
-    # One on each side; a lone picture must at least be seen in training.
+        f'config.data.validation_fraction={fraction} does not leave pictures '
+        'for both splits; give a number between 0 and 1, such as 0.1.')
+  chosen = {}
+  for name, paths in _pictures(root, names).items():
+    ranked = sorted((_position(root, path), path) for path in paths)
+    count = sum(position < fraction for position, _ in ranked)
+    # One on each side; the only picture of a class is for training.
     count = min(max(count, 1), len(ranked) - 1)
     side = ranked[:count] if split == 'validation' else ranked[count:]
-    chosen += [(root, name, file) for file in sorted(f for _, f in side)]
+    chosen[name] = sorted(path for _, path in side)
   return chosen
 
 
-def _position(name: str, file: str) -> float:
-  """Where a picture lies in 0..1, by its path below the root."""
-  path = f'{name}/{file.replace(os.sep, "/")}'.encode()
-  digest = hashlib.blake2b(path, digest_size=8).digest()
+def _position(root: str, path: str) -> float:
+  """A hash in 0..1 of a picture's path relative to the root."""
+  relative = os.path.relpath(path, root).replace(os.sep, '/')
+  digest = hashlib.blake2b(relative.encode(), digest_size=8).digest()
   return int.from_bytes(digest, 'big') / 2**64

@@ -1,13 +1,14 @@
-"""From bytes to the square the network sees (section 2 of the paper).
+"""From a picture file to the square that the network reads (section 2).
 
 "We first rescaled the image such that the shorter side was of length 256, and
-then cropped out the central 256 x 256 patch." Filters for the rescaling are
-those of the author's later script: area averages when shrinking, cubic
-interpolation when growing. Images are uint8 RGB `[height, width, 3]`.
+then cropped out the central 256 x 256 patch." The filters are those of the
+author's later script: area averages when shrinking, cubic interpolation when
+enlarging. Images are uint8 RGB [H, W, 3].
 """
 
 import io
 import warnings
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
@@ -15,46 +16,78 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from alexnet_jax.errors import InputError
 
-# Callers already work on several images at once; OpenCV's own threads would
-# only compete with them.
+# Callers work on several images at once; OpenCV's own threads would only
+# compete with them.
 cv2.setNumThreads(1)
-# What OpenCV cannot read, Pillow tries; what neither can is said in decode.
+# Pillow tries what OpenCV cannot read; `decode` reports what neither can.
 cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
-# A picture that is odd but can be read is not worth a line on the screen.
+# A picture that is odd but readable is not worth a line on the screen.
 warnings.filterwarnings('ignore', module='PIL')
 
-# No smaller JPEG has more pixels than Pillow accepts (179 million): a bit for
-# each 8 x 8 block is the least that its format can spend.
-SURELY_READ = 2**18  # bytes
-# Sides of a strip, beyond which its ends are cut off before it is rescaled.
-LONGEST = 16
+# A JPEG of fewer bytes has fewer pixels than Pillow's limit of 179 million: its
+# format spends at least a bit on each 8 x 8 block.
+SMALL_JPEG = 2**18  # bytes
+# The ends of a longer strip are cut off before it is resized.
+MAX_ASPECT_RATIO = 16
+
+
+def _readable_extensions() -> tuple[str, ...]:
+  """Extensions of picture files; registers HEIC with Pillow if possible."""
+  extensions = ('.jpg', '.jpeg', '.png', '.webp', '.bmp', '.tif', '.tiff',
+                '.gif')
+  try:
+    # Optional: the extra `heif`.
+    import pillow_heif  # pyright: ignore[reportMissingImports]
+  except ImportError:
+    return extensions
+  pillow_heif.register_heif_opener()
+  return (*extensions, '.heic', '.heif')
+
+
+EXTENSIONS = _readable_extensions()
+# The kinds of HEIC, named in bytes 8 to 12 of the file.
+_HEIF_BRANDS = (b'heic', b'heix', b'heim', b'heis', b'hevc', b'hevx', b'mif1',
+                b'msf1')
+
+
+def read_square(path: str, size: int) -> np.ndarray:
+  """The central square of a picture file (section 2): uint8 [size, size, 3].
+
+  Raises:
+    InputError: the file cannot be opened or is not a readable picture.
+  """
+  try:
+    with open(path, 'rb') as file:
+      data = file.read()
+  except OSError as error:
+    raise InputError(f'{path} cannot be read ({error.strerror}); check that the'
+                     ' file is still there and may be read.') from error
+  return square(decode(data, path), size)
 
 
 def decode(data: bytes, name: str = 'the picture') -> np.ndarray:
-  """Decodes any common picture format to uint8 RGB, upright.
+  """Decodes any common picture format to upright uint8 RGB [H, W, 3].
 
-  Grey, CMYK and palette pictures become RGB, sixteen bits become eight. What is
-  transparent lies on white, as on paper. The first frame of an animation is
-  taken and the EXIF orientation is applied.
+  Gray, CMYK and palette pictures become RGB; 16 bits become 8. Transparent
+  pixels are blended with white. Of an animation the first frame is taken. The
+  EXIF orientation is applied.
 
   Args:
-    data: contents of a JPEG, PNG, WebP, BMP, TIFF or GIF file.
-    name: what to call the picture if it cannot be read.
-
-  Returns:
-    uint8 `[height, width, 3]`.
+    data: contents of a JPEG, PNG, WebP, BMP, TIFF or GIF file; with the
+      package pillow-heif also HEIC.
+    name: what an error calls the picture.
 
   Raises:
     InputError: neither OpenCV nor Pillow can read the picture to its end, it
-      has more than 179 million pixels (Pillow's limit), or its numbers have 32
-      bits, of which nothing says how many are white.
+      has more than 179 million pixels (Pillow's limit), or it has 32-bit
+      numbers, for which no white level is defined.
   """
-  image = _decode_fast(data) if _opaque(data) else None
-  return _decode_patiently(data, name) if image is None else image
+  image = _decode_with_opencv(data) if _is_opaque(data) else None
+  return _decode_with_pillow(data, name) if image is None else image
 
 
-def shorter_side_to(image: np.ndarray, size: int) -> np.ndarray:
-  """Rescales so that the shorter side has `size` pixels, aspect kept."""
+def resize_shorter_side(image: np.ndarray, size: int) -> np.ndarray:
+  """Resizes [H, W, 3] so that the shorter side has `size` pixels."""
   height, width = image.shape[:2]
   shorter = min(height, width)
   if shorter == size:
@@ -65,47 +98,42 @@ def shorter_side_to(image: np.ndarray, size: int) -> np.ndarray:
   return cv2.resize(image, (new_width, new_height), interpolation=method)
 
 
-def central_square(image: np.ndarray, size: int) -> np.ndarray:
-  """Cuts out the middle: `[H, W, 3] -> [size, size, 3]`, H and W >= size."""
+def square(image: np.ndarray, size: int) -> np.ndarray:
+  """Resizes and crops the center: uint8 [H, W, 3] -> [size, size, 3]."""
+  image = resize_shorter_side(_shorten_strip(image), size)
   top = (image.shape[0] - size) // 2
   left = (image.shape[1] - size) // 2
-  return image[top:top + size, left:left + size]
+  return np.ascontiguousarray(image[top:top + size, left:left + size])
 
 
-def square(image: np.ndarray, size: int) -> np.ndarray:
-  """Shorter side to `size`, then the middle: -> `[size, size, 3]`."""
-  image = _without_far_ends(image)
-  return np.ascontiguousarray(central_square(shorter_side_to(image, size),
-                                             size))
-
-
-def _without_far_ends(image: np.ndarray) -> np.ndarray:
-  """A strip of 1 x 5000 would grow to 256 x 1,280,000 pixels otherwise."""
+def _shorten_strip(image: np.ndarray) -> np.ndarray:
+  """Cuts off far ends: 1 x 5000 would be resized to 256 x 1,280,000."""
   height, width = image.shape[:2]
-  most = LONGEST * min(height, width)
-  top, left = max(height - most, 0) // 2, max(width - most, 0) // 2
+  longest = MAX_ASPECT_RATIO * min(height, width)
+  top, left = max(height - longest, 0) // 2, max(width - longest, 0) // 2
   return image[top:height - top, left:width - left]
 
 
-def encode(image: np.ndarray, quality: int = 95) -> bytes:
-  """Compresses uint8 RGB `[H, W, 3]` to a JPEG file's contents."""
+def encode_jpeg(image: np.ndarray, quality: int = 95) -> bytes:
+  """Compresses uint8 RGB [H, W, 3] to the contents of a JPEG file."""
   return _encode(image, '.jpg', (cv2.IMWRITE_JPEG_QUALITY, quality))
 
 
-def encode_exactly(image: np.ndarray) -> bytes:
-  """Compresses uint8 RGB `[H, W, 3]` without loss, to a PNG's contents."""
+def encode_png(image: np.ndarray) -> bytes:
+  """Compresses uint8 RGB [H, W, 3] without loss to the contents of a PNG."""
   return _encode(image, '.png', ())
 
 
-def _encode(image: np.ndarray, extension: str, options: tuple) -> bytes:
+def _encode(image: np.ndarray, extension: str,
+            options: Sequence[int]) -> bytes:
   bgr = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
   return cv2.imencode(extension, bgr, options)[1].tobytes()
 
 
-def _opaque(data: bytes) -> bool:
-  """Whether OpenCV may decode it: it would drop or blacken transparency."""
-  if data.startswith(b'\xff\xd8') and len(data) < SURELY_READ:
-    return True  # a JPEG: asking Pillow would only cost time
+def _is_opaque(data: bytes) -> bool:
+  """Whether OpenCV may decode it: OpenCV drops or blackens transparency."""
+  if data.startswith(b'\xff\xd8') and len(data) < SMALL_JPEG:
+    return True  # a JPEG; asking Pillow would only cost time
   try:
     with Image.open(io.BytesIO(data)) as picture:
       return not picture.has_transparency_data
@@ -115,8 +143,8 @@ def _opaque(data: bytes) -> bool:
     return True
 
 
-def _decode_fast(data: bytes) -> np.ndarray | None:
-  """OpenCV is 2.5 times as fast as Pillow, but reads less."""
+def _decode_with_opencv(data: bytes) -> np.ndarray | None:
+  """Decodes 2.5 times as fast as Pillow; None if OpenCV cannot read it."""
   if not data:
     return None
   try:
@@ -126,25 +154,34 @@ def _decode_fast(data: bytes) -> np.ndarray | None:
     return None
 
 
-def _decode_patiently(data: bytes, name: str) -> np.ndarray:
+def _decode_with_pillow(data: bytes, name: str) -> np.ndarray:
   try:
     with Image.open(io.BytesIO(data)) as picture:
-      return _rgb(ImageOps.exif_transpose(picture))
-  # Pillow's readers let almost any exception escape from damaged files.
+      return _to_rgb(ImageOps.exif_transpose(picture))
+  # Pillow's readers raise almost any exception on damaged files.
   except Exception as error:
     reason = str(error)
     if isinstance(error, UnidentifiedImageError):
-      reason = 'it is of no known format' if data else 'it is empty'
+      if _is_heif(data) and '.heic' not in EXTENSIONS:
+        raise InputError(
+            f'{name} is a HEIC picture, which Pillow cannot read by itself; run'
+            ' `pip install pillow-heif` (the extra `heif`) or convert the'
+            ' picture to JPEG.') from error
+      reason = 'its format is unknown' if data else 'it is empty'
     if isinstance(error, Image.DecompressionBombError):
-      reason = f'it has more than {2 * Image.MAX_IMAGE_PIXELS:,} pixels'
+      reason = f'it has more than {2 * (Image.MAX_IMAGE_PIXELS or 0):,} pixels'
     raise InputError(
-        f'{name} cannot be read as a picture ({reason}); replace it with a '
-        'sound JPEG or PNG, or remove it.') from error
+        f'{name} cannot be read as a picture ({reason}); replace it with an'
+        ' intact JPEG or PNG, or remove it.') from error
 
 
-def _rgb(picture: Image.Image) -> np.ndarray:
+def _is_heif(data: bytes) -> bool:
+  return data[4:8] == b'ftyp' and data[8:12] in _HEIF_BRANDS
+
+
+def _to_rgb(picture: Image.Image) -> np.ndarray:
   if picture.mode in ('I', 'F'):
-    raise ValueError('nothing says which of its 32-bit numbers is white')
+    raise ValueError('no white level is defined for its 32-bit numbers')
   if picture.mode.startswith('I;16'):  # Pillow would clip at 255
     high = np.asarray(picture) >> 8  # as OpenCV does
     picture = Image.fromarray(high.astype(np.uint8))

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from tqdm import tqdm
 
-from alexnet_jax import files as whole
+from alexnet_jax import files
 from alexnet_jax.data import records
 from alexnet_jax.data import statistics as stats
 from alexnet_jax.data.shards import Shard, divide, read_beside, write
@@ -149,5 +149,5 @@ def _remove_leftovers(folder: str) -> None:
 
 def _write_json(path: str, content: dict) -> None:
   """All of the file or none of it."""
-  with whole.write(path) as file:
+  with files.atomic_write(path) as file:
     file.write(json.dumps(content, indent=1).encode())

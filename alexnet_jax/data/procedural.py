@@ -1,9 +1,9 @@
 """An embedded data set: textured shapes, endless, nothing to download.
 
 A picture is a pure function of (split, index, size). Its class is what is true
-of the one large object in it: a shape, a texture and a colour family. All else
+of the one large object in it: a shape, a texture and a color family. All else
 varies at random: place, scale, rotation, pitch and phase of the texture, exact
-colours, light, a textured background in any colours, clutter and noise.
+colors, light, a textured background in any colors, clutter and noise.
 """
 
 import functools
@@ -13,9 +13,9 @@ import numpy as np
 
 SHAPES = ('disc', 'square', 'triangle')
 TEXTURES = ('striped', 'checked')
-COLOURS = ('red', 'blue')
+COLORS = ('red', 'blue')
 CLASS_NAMES = tuple(
-    ' '.join(words) for words in itertools.product(COLOURS, TEXTURES, SHAPES))
+    ' '.join(words) for words in itertools.product(COLORS, TEXTURES, SHAPES))
 
 _SPLITS = ('train', 'validation')
 _LENGTHS = {'train': 8192, 'validation': 1024}
@@ -48,10 +48,10 @@ class Procedural:
 def picture(split: str, index: int, size: int) -> np.ndarray:
   """Draws uint8 `[size, size, 3]`; index modulo 12 is the class."""
   rng = np.random.default_rng((_SPLITS.index(split), index))
-  colour, texture, shape = CLASS_NAMES[index % len(CLASS_NAMES)].split()
+  color, texture, shape = CLASS_NAMES[index % len(CLASS_NAMES)].split()
   canvas = _background(rng, size)
   _clutter(rng, canvas, count=5, largest=0.25)
-  _object(rng, canvas, colour, texture, shape)
+  _object(rng, canvas, color, texture, shape)
   _clutter(rng, canvas, count=2, largest=0.1)
   canvas *= _light(rng, size)
   return _add_noise(rng, canvas)
@@ -73,43 +73,43 @@ def _plane(rng, size, scale) -> np.ndarray:
 
 
 def _background(rng, size) -> np.ndarray:
-  """Two waves, one bending the other, between two random colours."""
+  """Two waves, one bending the other, between two random colors."""
   bend = np.sin(_plane(rng, size, rng.uniform(2, 9)))
   wave = _plane(rng, size, rng.uniform(2, 16))
   wave += np.float32(rng.uniform(0, 2)) * bend
   wave += np.float32(rng.uniform(0, 2 * np.pi))
   wave = np.sin(wave)[..., None]
-  middle, half = _any_colour(rng), rng.uniform(-40, 40, 3)
+  middle, half = _any_color(rng), rng.uniform(-40, 40, 3)
   return middle + wave * half.astype(np.float32)
 
 
-def _any_colour(rng) -> np.ndarray:
-  """Half of the time one of an object's colours, so they give nothing away."""
+def _any_color(rng) -> np.ndarray:
+  """Half of the time one of an object's colors, so they give nothing away."""
   if rng.random() < 0.5:
-    return _family_colour(rng, COLOURS[rng.integers(2)])
+    return _family_color(rng, COLORS[rng.integers(2)])
   return rng.uniform(30, 225, 3).astype(np.float32)
 
 
-def _family_colour(rng, colour) -> np.ndarray:
+def _family_color(rng, color) -> np.ndarray:
   """A red (pink to orange) or a blue (azure to violet), float32 `[3]`."""
   strong = rng.uniform(150, 250)
   weak = strong * rng.uniform(0.0, 0.35)
   between = weak + (strong - weak) * rng.uniform(0.0, 0.4)
   rgb = ((strong, between, weak) if rng.random() < 0.5
          else (strong, weak, between))
-  return np.array(rgb if colour == 'red' else rgb[::-1], np.float32)
+  return np.array(rgb if color == 'red' else rgb[::-1], np.float32)
 
 
 def _clutter(rng, canvas, count, largest) -> None:
-  """Plain boxes of any colour, none nearly as large as the object."""
+  """Plain boxes of any color, none nearly as large as the object."""
   size = canvas.shape[0]
   for _ in range(count):
     top, left = rng.integers(0, size, 2)
     height, width = (rng.uniform(0.04, largest, 2) * size).astype(int) + 1
-    canvas[top:top + height, left:left + width] = _any_colour(rng)
+    canvas[top:top + height, left:left + width] = _any_color(rng)
 
 
-def _object(rng, canvas, colour, texture, shape) -> None:
+def _object(rng, canvas, color, texture, shape) -> None:
   size = canvas.shape[0]
   x, y = _grid(size)
   radius = rng.uniform(0.5, 0.75)
@@ -123,7 +123,7 @@ def _object(rng, canvas, colour, texture, shape) -> None:
   inside *= np.float32(0.5 * radius * size)  # a pixel of soft edge
   inside = np.clip(inside, 0, 1)[..., None]
 
-  light = _family_colour(rng, colour)
+  light = _family_color(rng, color)
   dark = light * np.float32(rng.uniform(0.1, 0.4))
   pattern = _pattern(rng, texture, u, v)[..., None]
   canvas += inside * (dark + pattern * (light - dark) - canvas)
@@ -159,7 +159,7 @@ def _light(rng, size) -> np.ndarray:
 
 
 def _add_noise(rng, canvas) -> np.ndarray:
-  """Even noise of random strength, then whole grey levels 0..255."""
+  """Even noise of random strength, then whole gray levels 0..255."""
   strength = rng.uniform(0.05, 0.2)
   noise = rng.integers(0, 256, canvas.shape, np.uint8)
   canvas += np.float32(strength) * noise

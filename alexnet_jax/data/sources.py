@@ -6,13 +6,22 @@ Sources are picklable, so loader workers can hold a copy.
 
 import difflib
 import os
-from typing import Protocol
+from typing import Protocol, TypedDict
+
+import numpy as np
 
 from alexnet_jax.data import builders, cifar, folders, procedural, records
 from alexnet_jax.errors import InputError
 
 NAMES = ('procedural', 'folder', 'records', 'imagenet2012', 'cifar10')
 SPLITS = ('train', 'validation')
+
+
+class Example(TypedDict):
+  """One labeled image."""
+
+  image: np.ndarray  # uint8 [S, S, 3]
+  label: np.int32
 
 
 class Source(Protocol):
@@ -35,27 +44,34 @@ class Source(Protocol):
     ...
 
 
+def evenly_spread(count: int, most: int) -> np.ndarray:
+  """Indices of at most `most` of `count` examples, spread evenly over them."""
+  chosen = min(count, most)
+  return np.arange(chosen) * count // chosen
+
+
 class Subset:
-  """`count` examples of a source, spread evenly over it."""
+  """At most `count` examples of a source, spread evenly over it."""
 
   def __init__(self, source: Source, count: int):
     self.class_names = source.class_names
     self._source = source
-    self._count = min(count, len(source))
+    self._indices = evenly_spread(len(source), count)
 
   def __len__(self) -> int:
-    return self._count
+    return len(self._indices)
 
-  def __getitem__(self, i: int) -> dict:
+  def __getitem__(self, i: int) -> Example:
     return self._source[self._original(i)]
 
   def where(self, i: int) -> str:
+    """The name of example `i` in the source."""
     return self._source.where(self._original(i))
 
   def _original(self, i: int) -> int:
-    if not 0 <= i < self._count:
+    if not 0 <= i < len(self):
       raise IndexError(i)
-    return int(i) * len(self._source) // self._count
+    return int(self._indices[i])
 
 
 def open_source(name: str, split: str, *, path: str = '',

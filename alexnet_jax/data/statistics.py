@@ -15,9 +15,9 @@ from alexnet_jax.data.sources import Source, Subset
 
 
 class Statistics(NamedTuple):
-  """What is subtracted from images and what drives the colour jitter."""
+  """What is subtracted from images and what drives the color jitter."""
 
-  mean: np.ndarray  # float32 [S, S, 3], grey levels 0..255
+  mean: np.ndarray  # float32 [S, S, 3], gray levels 0..255
   covariance: np.ndarray  # float32 [3, 3], of RGB pixels around their mean
 
 

@@ -7,7 +7,7 @@ from matplotlib.ticker import MaxNLocator, NullLocator, PercentFormatter
 
 from alexnet_jax.figures import style
 
-# What a method is called, its colour, its line and its mark.
+# What a method is called, its color, its line and its mark.
 LINES = {
     'auto-encoder': ('auto-encoder', style.BLUE, 'solid', 'o'),
     'hyperplanes': ('random hyperplanes', style.VERMILION, (0, (4, 1.5)), 's'),
@@ -31,10 +31,10 @@ def draw(numbers: Mapping[str, Any], out: str) -> None:
              ylabel=f"Share of the query's class (precision@{rank})",
              xscale='log',
              xlim=(bits[0] / 1.25, bits[-1] * 1.25))
-    for method, (name, colour, dashes, marker) in LINES.items():
+    for method, (name, color, dashes, marker) in LINES.items():
       found = sorted((row['bits'], row['precision'][rank])
                      for row in rows if row['method'] == method)
-      axes.plot(*zip(*found, strict=True), color=colour, ls=dashes,
+      axes.plot(*zip(*found, strict=True), color=color, ls=dashes,
                 marker=marker, ms=5.5, mec='white', mew=0.8, lw=1.6,
                 label=name)
     _level(axes, exact['precision'][rank],
@@ -50,7 +50,7 @@ def draw(numbers: Mapping[str, Any], out: str) -> None:
 
 
 def _level(axes, height, text):
-  axes.axhline(height, color=style.GREY, lw=0.8, ls=':', zorder=1)
-  axes.annotate(text, (0, height), (3, 3), fontsize=8, color=style.GREY,
+  axes.axhline(height, color=style.GRAY, lw=0.8, ls=':', zorder=1)
+  axes.annotate(text, (0, height), (3, 3), fontsize=8, color=style.GRAY,
                 xycoords=axes.get_yaxis_transform(),
                 textcoords='offset points', zorder=1)

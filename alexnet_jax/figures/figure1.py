@@ -7,9 +7,13 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from alexnet_jax.figures import style
-from alexnet_jax.results import learning_rate_search as halving
-from alexnet_jax.results.figure1_results import NAMES, percent, ratio_text
-from alexnet_jax.results.learning_rate_search import Curve
+from alexnet_jax.results import learning_rate_search
+from alexnet_jax.results.learning_rate_search import (
+    NAMES,
+    Curve,
+    percent,
+    ratio_text,
+)
 
 # Of the first and the second nonlinearity; solid and dashed as in the paper.
 LINES = ((style.BLUE, 'solid', 'o'), (style.VERMILION, (0, (4, 1.5)), 's'))
@@ -20,7 +24,7 @@ def draw(numbers: Mapping[str, Any],
   """Draws training error over epochs.
 
   Args:
-    numbers: of `figure1_results.results`.
+    numbers: of `learning_rate_search.results`.
     curves: of the first and of the second nonlinearity, by learning rate.
     out: the file.
   """
@@ -31,24 +35,24 @@ def draw(numbers: Mapping[str, Any],
              title=f'{ratio_text(numbers)}\n{numbers["data"]}')
     for (name, found), tried, line in zip(
         numbers['nonlinearities'].items(), curves, LINES, strict=True):
-      colour, dashes, marker = line
+      color, dashes, marker = line
       rate = found['learning_rate']
       for other in sorted(set(tried) - {rate}):
-        axes.plot(*_points(tried[other], epoch), color=colour, ls=dashes,
+        axes.plot(*_points(tried[other], epoch), color=color, ls=dashes,
                   lw=0.7, alpha=0.45)
-      axes.plot(*_points(tried[rate], epoch), color=colour, ls=dashes, lw=1.6,
+      axes.plot(*_points(tried[rate], epoch), color=color, ls=dashes, lw=1.6,
                 label=f'{NAMES.get(name, name)}, learning rate {rate:g}')
       if found['iterations'] is not None:
         at = found['iterations'] / epoch
-        axes.plot([at, at], [0, goal], color=colour, lw=0.8, ls=':')
-        axes.plot(at, goal, marker, color=colour, ms=5.5, mec='white',
+        axes.plot([at, at], [0, goal], color=color, lw=0.8, ls=':')
+        axes.plot(at, goal, marker, color=color, ms=5.5, mec='white',
                   mew=0.8, zorder=4)
-    axes.axhline(goal, color=style.GREY, lw=0.8, ls=':', zorder=1)
+    axes.axhline(goal, color=style.GRAY, lw=0.8, ls=':', zorder=1)
     axes.annotate(percent(goal), (1, goal), (2, 0), va='center', fontsize=8,
-                  xycoords=axes.get_yaxis_transform(), color=style.GREY,
+                  xycoords=axes.get_yaxis_transform(), color=style.GRAY,
                   textcoords='offset points')
     if any(len(tried) > 1 for tried in curves):
-      axes.plot([], [], color=style.GREY, lw=0.7, alpha=0.6,
+      axes.plot([], [], color=style.GRAY, lw=0.7, alpha=0.6,
                 label='other learning rates')
     axes.legend(loc='upper right')
     axes.set_xlim(left=0)
@@ -57,7 +61,7 @@ def draw(numbers: Mapping[str, Any],
 
 
 def _points(curve, steps_per_epoch):
-  return [at / steps_per_epoch for at in halving.positions(curve)], curve.errors
+  return [at / steps_per_epoch for at in learning_rate_search.positions(curve)], curve.errors
 
 
 def _mark_ratio(axes: Axes, numbers):
@@ -67,7 +71,7 @@ def _mark_ratio(axes: Axes, numbers):
   low, high = sorted(found['iterations'] / numbers['steps_per_epoch']
                      for found in numbers['nonlinearities'].values())
   axes.annotate('', (high, 0.06), (low, 0.06), arrowprops={
-      'arrowstyle': '<->', 'color': style.GREY, 'lw': 0.8, 'shrinkA': 0,
+      'arrowstyle': '<->', 'color': style.GRAY, 'lw': 0.8, 'shrinkA': 0,
       'shrinkB': 0})
   axes.text((low + high) / 2, 0.06, f'× {numbers["ratio"]:.1f}', ha='center',
             va='center', bbox={'color': 'white', 'pad': 2, 'lw': 0})

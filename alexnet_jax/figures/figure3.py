@@ -1,4 +1,4 @@
-"""Figure 3 as a picture: the kernels, and below them how colourful they are."""
+"""Figure 3 as a picture: the kernels, and below them how colorful they are."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -40,7 +40,7 @@ def mosaic(shown: np.ndarray) -> np.ndarray:
 
 
 def stretched(kernels: np.ndarray, per_kernel: bool) -> np.ndarray:
-  """Weights as colours 0 to 1: [K, C, h, w, 3] -> the same shape.
+  """Weights as colors 0 to 1: [K, C, h, w, 3] -> the same shape.
 
   The smallest weight of the whole layer is 0 and its largest 1, as in the
   program's shownet.py; `per_kernel` does so for each kernel alone, which shows
@@ -54,7 +54,7 @@ def stretched(kernels: np.ndarray, per_kernel: bool) -> np.ndarray:
 
 def draw(kernels: np.ndarray, numbers: Mapping[str, Any], per_kernel: bool,
          out: str) -> None:
-  """Draws column 1 above column 2, and the colourfulness of each kernel.
+  """Draws column 1 above column 2, and the colorfulness of each kernel.
 
   Args:
     kernels: [K, C, h, w, 3].
@@ -94,22 +94,22 @@ def _place(figure: Figure, left, top, width, height) -> Axes:
 
 
 def _about(column):
-  return (f'mean colourfulness {column["mean_colourfulness"]:.2f}, '
+  return (f'mean colorfulness {column["mean_colorfulness"]:.2f}, '
           f'{100 * column["oriented"]:.0f} % oriented')
 
 
 def _dots(axes: Axes, numbers):
-  """A dot for each kernel above its colourfulness, a row for each column."""
+  """A dot for each kernel above its colorfulness, a row for each column."""
   noise, columns = numbers['random_kernels'], numbers['columns']
-  axes.axvspan(noise['colourfulness'] - 2 * noise['stddev'],
-               noise['colourfulness'] + 2 * noise['stddev'],
+  axes.axvspan(noise['colorfulness'] - 2 * noise['stddev'],
+               noise['colorfulness'] + 2 * noise['stddev'],
                color='#DDDDDD', lw=0, zorder=0)
-  axes.annotate('random kernels', (noise['colourfulness'], 1), (0, 2),
+  axes.annotate('random kernels', (noise['colorfulness'], 1), (0, 2),
                 xycoords=axes.get_xaxis_transform(), va='bottom', ha='center',
-                textcoords='offset points', color=style.GREY, fontsize=8)
+                textcoords='offset points', color=style.GRAY, fontsize=8)
   many = (len(columns), -1)
   across, up = _stacked(np.array(
-      [held['colourfulness'] for held in numbers['kernels']]).reshape(many))
+      [held['colorfulness'] for held in numbers['kernels']]).reshape(many))
   learned = np.array(
       [held['learned'] for held in numbers['kernels']]).reshape(many)
   for k, column in enumerate(columns):
@@ -117,17 +117,17 @@ def _dots(axes: Axes, numbers):
       axes.scatter(across[k, chosen], up[k, chosen] - k,
                    (DOT * 72 / DPI) ** 2, face, edgecolors=style.BLUE,
                    linewidths=0.7, zorder=3)
-    mean = column['mean_colourfulness']
+    mean = column['mean_colorfulness']
     axes.plot([mean, mean], [-k, 0.9 - k], color=style.VERMILION, lw=1.6,
               zorder=4)
-    axes.axhline(-k, color=style.GREY, lw=0.6, zorder=1)
+    axes.axhline(-k, color=style.GRAY, lw=0.6, zorder=1)
   axes.set_yticks([0.4 - k for k in range(len(columns))],
                   [f'column {k + 1}' for k in range(len(columns))])
   axes.tick_params(axis='y', length=0)
   axes.spines[['left', 'bottom']].set_visible(False)
   axes.set(xlim=(-0.015, 1.015), ylim=(1 - len(columns), 1),
-           xlabel='Colourfulness of each kernel: the share of its energy off'
-           ' the grey axis')
+           xlabel='Colorfulness of each kernel: the share of its energy off'
+           ' the gray axis')
   axes.set_title(_title(numbers, learned.all()), pad=15)
 
 

@@ -61,7 +61,7 @@ def _draw_bars(axes: Axes, panel: Panel) -> None:
   for place, (label, probability) in enumerate(
       zip(panel.labels, panel.probabilities, strict=True)):
     right = place == panel.right
-    colour = style.VERMILION if right else style.BLUE
+    color = style.VERMILION if right else style.BLUE
     text = {'fontsize': 8, 'weight': 'bold' if right else 'normal',
             'parse_math': False}
     # A label of wide letters ends where its number begins.
@@ -69,4 +69,4 @@ def _draw_bars(axes: Axes, panel: Panel) -> None:
     axes.text(1, place + 0.6, f'{probability:.0%}', ha='right', **text,
               bbox={'color': 'white', 'pad': 0.5, 'lw': 0})
     axes.barh(place + 0.8, 1, 0.14, color=REST)
-    axes.barh(place + 0.8, probability, 0.14, color=colour)
+    axes.barh(place + 0.8, probability, 0.14, color=color)

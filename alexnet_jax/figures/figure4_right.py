@@ -15,7 +15,7 @@ from matplotlib.patches import Patch
 from alexnet_jax.analysis.class_words import shortened
 from alexnet_jax.figures import style
 
-QUERIES, NEIGHBOURS = 8, 10  # of which no more are drawn
+QUERIES, NEIGHBORS = 8, 10  # of which no more are drawn
 # Inches: a picture, the smaller ones below, the query beside both, and text.
 SIDE, SMALL, QUERY, LINE = 0.95, 0.68, 1.5, 0.17
 LEGEND, BETWEEN = 0.35, 0.1
@@ -32,7 +32,7 @@ class Picture(NamedTuple):
   same: bool = False  # of the query's class
 
 
-class Row(NamedTuple):
+class QueryRow(NamedTuple):
   """A query and what was found for it, nearest first."""
 
   query: Picture
@@ -40,18 +40,18 @@ class Row(NamedTuple):
   by_pixels: Sequence[Picture]
 
 
-def draw(rows: Sequence[Row], out: str) -> None:
-  """Draws up to eight queries with up to ten neighbours each.
+def draw(rows: Sequence[QueryRow], out: str) -> None:
+  """Draws up to eight queries with up to ten neighbors each.
 
-  A picture of its query's class has a thick blue frame, another a thin grey
+  A picture of its query's class has a thick blue frame, another a thin gray
   one.
 
   Args:
-    rows: one query or more, all with equally many neighbours.
+    rows: one query or more, all with equally many neighbors.
     out: the file.
   """
   rows = rows[:QUERIES]
-  columns = min(NEIGHBOURS, len(rows[0].by_features))
+  columns = min(NEIGHBORS, len(rows[0].by_features))
   width = QUERY + LINE + columns * (SIDE + 0.08)
   height = len(rows) * (SIDE + SMALL + 2 * LINE + BETWEEN) + LEGEND
   with style.figure(out, width, height) as figure:
@@ -68,10 +68,10 @@ def draw(rows: Sequence[Row], out: str) -> None:
         beside = figure.add_subplot(grid[2 * i + line, 1])
         beside.set_axis_off()
         beside.text(0.5, 0.5, name, rotation=90, ha='center', va='center',
-                    fontsize=8, color=style.GREY)
+                    fontsize=8, color=style.GRAY)
         for place, picture in enumerate(found[:columns]):
           _draw_picture(figure.add_subplot(grid[2 * i + line, 2 + place]),
-                        picture, UNDER, style.GREY)
+                        picture, UNDER, style.GRAY)
     figure.legend(
         handles=[
             Patch(fill=False, ec=style.BLUE, lw=2, label="query's class"),
@@ -82,11 +82,11 @@ def draw(rows: Sequence[Row], out: str) -> None:
 
 
 def _draw_picture(axes: Axes, picture: Picture, characters: int,
-                  colour: str) -> None:
+                  color: str) -> None:
   axes.imshow(picture.image)
   axes.set(xticks=[], yticks=[])
   axes.set_xlabel(shortened(picture.label, characters), fontsize=7,
-                  color=style.BLUE if picture.same else colour, labelpad=2)
+                  color=style.BLUE if picture.same else color, labelpad=2)
   axes.spines[:].set(
       visible=True, color=style.BLUE if picture.same else LIGHT,
       linewidth=2.2 if picture.same else 0.6)

@@ -17,7 +17,7 @@ TILE = 160  # dots of one projection or patch; 300 make an inch
 RULE = 6  # between two tiles
 GUTTER = 14  # between the projections and the patches
 NINE = 3 * TILE + 2 * RULE
-FRAME = 190  # grey, so that a white patch can be told from the paper
+FRAME = 190  # gray, so that a white patch can be told from the paper
 WIDTH = 7.0  # inches
 FEW = 16  # so many maps stand two in a row, more stand four
 BELOW_LARGEST = 0.997  # of a projection; few large numbers would hide the rest
@@ -64,7 +64,7 @@ def pair(block: Block) -> np.ndarray:
 
 
 def around_grey(projection: np.ndarray) -> np.ndarray:
-  """Zero is mid grey, the largest values of this projection black or white."""
+  """Zero is mid gray, the largest values of this projection black or white."""
   sizes = np.abs(projection)
   largest = np.quantile(sizes, BELOW_LARGEST) or sizes.max() or 1.0
   scaled = np.clip(projection / largest, -1, 1)

@@ -21,12 +21,12 @@ def draw(numbers: Mapping[str, Any], out: str) -> None:
   """
   with style.figure(out, 5.0, 3.0) as figure:
     axes = figure.add_subplot()
-    for name, (colour, dashes) in LINES.items():
+    for name, (color, dashes) in LINES.items():
       precision = numbers[name]['precision']
-      axes.plot(range(1, len(precision) + 1), precision, color=colour,
+      axes.plot(range(1, len(precision) + 1), precision, color=color,
                 ls=dashes, lw=1.6,
                 label=f'{name} ({numbers[name]["queries"]:,} queries)')
-    axes.axhline(numbers['chance'], color=style.GREY, lw=0.8, ls=':',
+    axes.axhline(numbers['chance'], color=style.GRAY, lw=0.8, ls=':',
                  label='chance')
     axes.set(xlabel=f'k nearest of {numbers["images"]:,} training images',
              ylabel="share of the query's class (precision@k)",

@@ -1,9 +1,8 @@
-"""How the figures look: one font size, colours that everybody can tell apart.
+"""How the figures look: one font size, colors that everybody can tell apart.
 
-The colours are those of Okabe and Ito's "Color Universal Design" (2008).
+The colors are those of Okabe and Ito's "Color Universal Design" (2008).
 """
 
-import json
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -12,9 +11,10 @@ from typing import Any
 import matplotlib
 from matplotlib.figure import Figure
 
+from alexnet_jax import files
 from alexnet_jax.errors import InputError
 
-BLUE, VERMILION, GREY = '#0072B2', '#D55E00', '#555555'
+BLUE, VERMILION, GRAY = '#0072B2', '#D55E00', '#555555'
 FORMATS = ('.png', '.pdf', '.svg')
 
 _SETTINGS = {
@@ -34,7 +34,7 @@ _SETTINGS = {
 }
 
 
-def check(flag: str, path: str) -> None:
+def check_picture_path(flag: str, path: str) -> None:
   """Raises InputError if no picture can have the name that a flag gives."""
   if os.path.splitext(path)[1] not in FORMATS or os.path.isdir(path):
     raise InputError(f'--{flag}={path} is no picture: give a name that ends in'
@@ -44,9 +44,7 @@ def check(flag: str, path: str) -> None:
 def write_numbers(picture: str, numbers: Mapping[str, Any]) -> str:
   """Writes what a picture shows into the .json of the same name: its path."""
   path = os.path.splitext(picture)[0] + '.json'
-  with open(path, 'w', encoding='utf-8') as file:
-    json.dump(numbers, file, indent=2)
-    file.write('\n')
+  files.write_json(path, numbers)
   return path
 
 

@@ -10,17 +10,18 @@ Sums = dict[str, tuple[jax.Array, jax.Array]]  # name -> (sum, count)
 def classification_sums(
     log_probabilities: jax.Array, labels: jax.Array, valid: jax.Array
 ) -> Sums:
-  """What every table of the paper reports: [B, classes], [B], [B] -> sums.
+  """Loss, top-1 and top-5 error, which every table of the paper reports.
 
   Args:
-    log_probabilities: natural logarithms.
-    labels: class numbers.
-    valid: False for the padding of a last batch, which counts nothing.
+    log_probabilities: [B, classes] natural logarithms.
+    labels: [B] class numbers.
+    valid: [B] False for the padding of a last batch, which counts nothing.
   """
-  own = jnp.take_along_axis(log_probabilities, labels[:, None], axis=-1)
+  label_scores = jnp.take_along_axis(
+      log_probabilities, labels[:, None], axis=-1)
   counts = valid.astype(jnp.float32)
   values = {
-      'loss': -own[:, 0],
+      'loss': -label_scores[:, 0],
       'top1_error': 1 - top_credit(log_probabilities, labels, 1),
       'top5_error': 1 - top_credit(log_probabilities, labels, 5),
   }
@@ -31,7 +32,13 @@ def classification_sums(
 def averaged_sums(
     probabilities: jax.Array, labels: jax.Array, valid: jax.Array
 ) -> Sums:
-  """The same of averaged softmax outputs, which may be nought."""
+  """`classification_sums` of averaged softmax outputs, which may be zero.
+
+  Args:
+    probabilities: [B, classes].
+    labels: [B] class numbers.
+    valid: [B] False for padding.
+  """
   smallest = jnp.finfo(probabilities.dtype).tiny
   return classification_sums(
       jnp.log(jnp.maximum(probabilities, smallest)), labels, valid)
@@ -41,12 +48,20 @@ def top_credit(scores: jax.Array, labels: jax.Array, k: int) -> jax.Array:
   """1 if the label is among the k best, a fair share of it where classes tie.
 
   The 2012 program's rule: with m classes above the label and q level with it
-  (itself included), k - m places are shared by q. [B, classes], [B] -> [B].
+  (itself included), k - m places are shared by q.
+
+  Args:
+    scores: [B, classes].
+    labels: [B] class numbers.
+    k: 1 or 5.
+
+  Returns:
+    [B], 0..1.
   """
-  own = jnp.take_along_axis(scores, labels[:, None], axis=-1)
-  # Written so that every class stands above a label whose score is no number.
-  above = (~(scores <= own)).sum(-1).astype(jnp.float32)
-  level = (scores == own).sum(-1).astype(jnp.float32)
+  label_scores = jnp.take_along_axis(scores, labels[:, None], axis=-1)
+  # Written so that every class ranks above a label whose score is NaN.
+  above = (~(scores <= label_scores)).sum(-1).astype(jnp.float32)
+  level = (scores == label_scores).sum(-1).astype(jnp.float32)
   return jnp.where(level > 0, jnp.clip((k - above) / level, 0, 1), 0)
 
 
@@ -62,12 +77,12 @@ def means(sums: Sums) -> dict[str, float]:
 
 
 def precision_at(query_labels: np.ndarray,
-                 neighbour_labels: np.ndarray) -> np.ndarray:
-  """How much of what is found is of the query's class: [Q], [Q, k] -> [k].
+                 neighbor_labels: np.ndarray) -> np.ndarray:
+  """Precision@1 to precision@k of a retrieval: [Q], [Q, k] -> [k].
 
-  The first number is the share among the nearest neighbours, the last among all
-  k of each query, averaged over the queries (precision@1 to precision@k).
+  Number i is the share of the i nearest neighbors that have the query's class,
+  averaged over the queries.
   """
-  same = neighbour_labels == query_labels[:, None]
-  found = np.arange(1, same.shape[1] + 1)
-  return (same.cumsum(1) / found).mean(0)
+  same = neighbor_labels == query_labels[:, None]
+  ranks = np.arange(1, same.shape[1] + 1)
+  return (same.cumsum(1) / ranks).mean(0)

@@ -1,10 +1,10 @@
-"""How the 2012 program let the rate fall by itself, from December 2012 on.
+"""The learning rate schedules of the 2012 program, from December 2012 on.
 
-Not in the paper, whose rate was lowered by hand (`optimizer.py`). Each schedule
-is a pure function of progress, the share of all steps done, 0..1, and returns
-what to multiply the first rate with. The last rate is the first divided by
-`target_factor`. The program held progress constant within one file of 1024
-images; here it moves with every step.
+They are not in the paper, where the rate is lowered by hand (`optimizer.py`).
+Each schedule is a pure function of progress, the share of all steps done, 0..1,
+and returns a factor of the initial rate that ends at 1 / `target_factor`. The
+program kept progress constant within a file of 1024 images; here it changes
+with every step.
 """
 
 import jax
@@ -15,7 +15,14 @@ NAMES = ('constant', 'linear', 'exp', 'dexp', 'jdexp')
 
 def factor_of(name: str, progress: jax.Array, *, target_factor: float,
               levels: int) -> jax.Array | float:
-  """The factor of the schedule `name` at `progress`."""
+  """The factor of a schedule at one moment of training.
+
+  Args:
+    name: one of NAMES.
+    progress: [] share of all steps done, 0..1.
+    target_factor: the initial rate over the final one.
+    levels: number of levels of 'dexp' and 'jdexp'.
+  """
   match name:
     case 'linear':
       return linear(progress, target_factor)
@@ -34,23 +41,31 @@ def linear(progress: jax.Array, target_factor: float) -> jax.Array:
 
 
 def exp(progress: jax.Array, target_factor: float) -> jax.Array:
-  """Falls by the same share in every step."""
+  """Exponential decay: falls by the same ratio in every step."""
   return jnp.power(target_factor, -progress)
 
 
 def dexp(progress: jax.Array, target_factor: float, levels: int) -> jax.Array:
-  """`levels` equal stretches, each lower than the last by the same share.
+  """Discrete exponential decay: levels of equal length and equal ratio.
 
-  A stretch includes its right end.
+  Args:
+    progress: [] 0..1; a level includes its right end.
+    target_factor: the first level over the last.
+    levels: how many.
   """
   level = _level(progress, levels)
   return jnp.power(target_factor, -level / (levels - 1))
 
 
 def jdexp(progress: jax.Array, target_factor: float, levels: int) -> jax.Array:
-  """`dexp` that jumps up again by half a level in the second half of a stretch.
+  """`dexp` that jumps up by half a level in the second half of each level.
 
-  Not in the first stretch, and only while 0.2 < progress < 0.9.
+  Not in the first level, and only while 0.2 < progress < 0.9.
+
+  Args:
+    progress: [] 0..1.
+    target_factor: the first level over the last.
+    levels: how many.
   """
   level = _level(progress, levels)
   second_half = progress * levels - level > 0.5

@@ -1,7 +1,7 @@
 """The state of a run, and the two pure functions that a run is made of."""
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -9,13 +9,19 @@ import numpy as np
 import optax
 from jax.sharding import Mesh
 
-from alexnet_jax.learning import augment, metrics
-from alexnet_jax.learning.optimizer import Plateau, factor_at, no_plateau
+from alexnet_jax.learning import augment, metrics, optimizer
+from alexnet_jax.learning.augment import Augmentation, PixelStats
+from alexnet_jax.learning.optimizer import Plateau, Rates
 from alexnet_jax.network import columns, rng
-from alexnet_jax.network.models import Model
+from alexnet_jax.network.classifier import Model
+
+# PixelStats of a network; an auto-encoder, which reads features, has
+# `autoencoder.FeatureStats`.
+Stats = TypeVar('Stats')
+Measured = dict[str, jax.Array]  # 'loss', 'top1_error', ... of one batch
 
 
-class State(NamedTuple):
+class State(NamedTuple, Generic[Stats]):
   """All that changes, or is learned from the data: what a checkpoint holds."""
 
   step: jax.Array  # [] updates done
@@ -23,65 +29,68 @@ class State(NamedTuple):
   opt_state: Any  # velocities
   learning_rate: jax.Array  # [] of the kernels, before scheduled drops
   plateau: Plateau  # what the plateau rule remembers
-  # Mean image and colours of the training set. An auto-encoder, whose examples
-  # are features, keeps here what those are like: `autoencoder.Standard`.
-  pixels: Any
+  input_stats: Stats  # of the training set, to normalize inputs with
 
 
-class Augmentation(NamedTuple):
-  """Section 4.1 as `config.augment` gives it."""
+class Length(NamedTuple):
+  """How long a run is."""
 
-  crop: int  # side of a patch in pixels
-  random_crops: bool
-  flips: bool
-  share_crops: int  # that many neighbours share crop and flip
-  jitter: float  # strength of the colour jitter; 0 is none
-  jitter_scale: str  # 'stddev' or 'eigenvalue'
-  jitter_rescale: bool  # divide by 1 + jitter
-  jitter_until: int  # first epoch without jitter; 0 is never
+  steps_per_epoch: int
+  total_steps: int
 
 
-def new_state(model: Model, optimizer: optax.GradientTransformation, seed: int,
-              learning_rate: float, pixels: augment.Pixels) -> State:
-  """The state before the first step."""
-  params = model.init(rng.stream(seed, 'init'))
+def new_state(
+    init: Callable[[jax.Array], Any],
+    rule: optax.GradientTransformationExtraArgs,
+    seed: int,
+    learning_rate: float,
+    input_stats: Stats,
+) -> State[Stats]:
+  """The state before the first step.
+
+  Args:
+    init: a key -> the parameters.
+    rule: the update rule.
+    seed: of the initial weights.
+    learning_rate: of the kernels at the start.
+    input_stats: of the training set.
+  """
+  params = init(rng.stream(seed, 'init'))
   return State(
-      jnp.int32(0), params, optimizer.init(params),
-      jnp.float32(learning_rate), no_plateau(),
-      jax.tree.map(jnp.asarray, pixels))
+      jnp.int32(0), params, rule.init(params), jnp.float32(learning_rate),
+      optimizer.initial_plateau(), jax.tree.map(jnp.asarray, input_stats))
+
+
+# --- Training -----------------------------------------------------------------
 
 
 def make_train_step(
     model: Model,
-    optimizer: optax.GradientTransformationExtraArgs,
+    rule: optax.GradientTransformationExtraArgs,
     augmentation: Augmentation,
-    rates: Callable[..., Any],
+    rates: Rates,
     mesh: Mesh,
-    *,
     seed: int,
-    steps_per_epoch: int,
-    total_steps: int,
-) -> Callable[[State, dict], tuple[State, dict]]:
-  """Returns step(state, batch) -> (state, metrics); the state is given up.
+    length: Length,
+) -> Callable[[State, dict], tuple[State, Measured]]:
+  """Returns step(state, batch) -> (state, measured); donates the state.
 
   Args:
     model: the network.
-    optimizer: the update rule.
+    rule: the update rule.
     augmentation: section 4.1.
-    rates: (params, learning_rate, epoch, progress) -> a learning rate for
-      every leaf.
-    mesh: where the batch lies.
+    rates: how the learning rates fall.
+    mesh: of the devices that hold the batch.
     seed: of crops, jitter and dropout.
-    steps_per_epoch: steps in one cycle through the training set.
-    total_steps: steps in the whole run, of which `progress` is the share done.
+    length: of the run.
   """
 
   def train_step(state, batch):
     size = len(batch['label'])
-    epoch = 1 + state.step // steps_per_epoch
     key = lambda name: rng.stream(seed, name, state.step)
     patches = augment_batch(
-        batch['image'], state.pixels, augmentation, epoch, mesh,
+        batch['image'], state.input_stats, augmentation,
+        _epoch(state, length), mesh,
         rng.per_example(key('crop'), size, augmentation.share_crops),
         rng.per_example(key('jitter'), size))
     dropout_keys = rng.per_example(key('dropout'), size)
@@ -94,82 +103,117 @@ def make_train_step(
       return losses['loss'], losses
 
     grads, measured = jax.grad(loss_fn, has_aux=True)(state.params)
-    state = update(state, grads, optimizer, rates, epoch, total_steps)
-    return state, measured
+    return update(state, grads, rule, rates, length), measured
 
   return jax.jit(train_step, donate_argnums=0)
 
 
 def update(state: State, grads: Any,
-           optimizer: optax.GradientTransformationExtraArgs,
-           rates: Callable[..., Any], epoch: jax.Array,
-           total_steps: int) -> State:
-  """The half of a step that does not care what the loss was (section 5).
+           rule: optax.GradientTransformationExtraArgs, rates: Rates,
+           length: Length) -> State:
+  """Section 5: one update, whatever the loss was.
 
   Args:
     state: before the step.
     grads: of the loss with respect to `state.params`.
-    optimizer: the update rule.
-    rates: as in `make_train_step`.
-    epoch: of this step, counted from 1.
-    total_steps: steps in the whole run.
+    rule: the update rule.
+    rates: how the learning rates fall.
+    length: of the run.
   """
-  updates, opt_state = optimizer.update(
+  updates, opt_state = rule.update(
       grads, state.opt_state, state.params,
-      rates=rates(state.params, state.learning_rate, epoch,
-                  state.step.astype(jnp.float32) / total_steps))
+      rates=optimizer.learning_rates(
+          rates, state.params, state.learning_rate, _epoch(state, length),
+          state.step.astype(jnp.float32) / length.total_steps))
   params = optax.apply_updates(state.params, updates)
   return state._replace(
       step=state.step + 1, params=params, opt_state=opt_state)
 
 
-def augment_batch(images, pixels, augmentation, epoch, mesh, crop_keys,
-                  jitter_keys):
-  """uint8 images -> float32 patches, each data shard by itself."""
+def _epoch(state, length):
+  """Counted from 1."""
+  return 1 + state.step // length.steps_per_epoch
+
+
+def augment_batch(
+    images: jax.Array,
+    stats: PixelStats,
+    augmentation: Augmentation,
+    epoch: jax.Array,
+    mesh: Mesh,
+    crop_keys: jax.Array,
+    jitter_keys: jax.Array,
+) -> jax.Array:
+  """uint8 images -> float32 patches, each data shard by itself.
+
+  Args:
+    images: uint8 [B, S, S, 3].
+    stats: mean image and colors.
+    augmentation: section 4.1.
+    epoch: [] counted from 1, for jitter that ends.
+    mesh: of the devices.
+    crop_keys: [B] of crops and reflections.
+    jitter_keys: [B] of colors.
+
+  Returns:
+    float32 [B, crop, crop, 3] around zero.
+  """
   a = augmentation
   strength = jnp.float32(a.jitter)
   if a.jitter_until:
-    strength *= factor_at([(a.jitter_until, 0.0)], epoch)
+    strength *= optimizer.factor_at([(a.jitter_until, 0.0)], epoch)
 
-  def own_examples(images, crop_keys, jitter_keys):
+  def augment_shard(images, crop_keys, jitter_keys):
     patches = augment.crop_and_flip(
         images, crop_keys, a.crop, random_crops=a.random_crops, flips=a.flips)
-    patches = augment.subtract_mean(patches, pixels)
+    patches = augment.subtract_mean(patches, stats)
     if not a.jitter:
       return patches
     draws = jax.vmap(lambda key: jax.random.normal(key, (3,)))(jitter_keys)
     return augment.pca_jitter(
-        patches, draws, pixels, strength, scale=a.jitter_scale,
+        patches, draws, stats, strength, scale=a.jitter_scale,
         rescale=a.jitter_rescale)
 
   with jax.named_scope('augment'):
-    return columns.on_each_shard(own_examples, mesh)(
+    return columns.on_each_data_shard(augment_shard, mesh)(
         images, crop_keys, jitter_keys)
 
 
-def mean_over_views(model: Model, views: np.ndarray, params: Any,
-                    pixels: augment.Pixels, images: jax.Array) -> jax.Array:
-  """The softmax outputs averaged over patches (4.1): [B, S, S, 3] -> [B, N]."""
-
-  def one_view(view):
-    patches = augment.cut_view(images, view, model.patch)
-    logits, _ = model.apply(params, augment.subtract_mean(patches, pixels))
-    return jax.nn.softmax(logits)
-
-  return jax.lax.map(one_view, jnp.asarray(views)).mean(0)
+# --- Testing ------------------------------------------------------------------
 
 
-def make_evaluation_step(
-    model: Model, views: np.ndarray) -> Callable[..., metrics.Sums]:
-  """Returns f(params, pixels, batch) -> sums over the batch's valid images.
+def mean_over_crops(model: Model, crops: np.ndarray, params: Any,
+                    stats: PixelStats, images: jax.Array) -> jax.Array:
+  """Softmax outputs averaged over crops (4.1): [B, S, S, 3] -> [B, classes].
 
   Args:
     model: the network; dropout halves (4.2).
-    views: of `augment.views`.
+    crops: of `augment.test_crops`.
+    params: the parameters.
+    stats: mean image.
+    images: uint8.
   """
 
-  def evaluation_step(params, pixels, batch):
-    mean = mean_over_views(model, views, params, pixels, batch['image'])
+  def one_crop(crop):
+    patches = augment.cut_crop(images, crop, model.patch)
+    logits, _ = model.apply(params, augment.subtract_mean(patches, stats))
+    return jax.nn.softmax(logits)
+
+  return jax.lax.map(one_crop, jnp.asarray(crops)).mean(0)
+
+
+def make_evaluation_step(
+    model: Model, crops: np.ndarray
+) -> Callable[[Any, PixelStats, dict], metrics.Sums]:
+  """Returns f(params, stats, batch) -> sums over the batch's valid images.
+
+  Args:
+    model: the network; dropout halves (4.2).
+    crops: of `augment.test_crops`.
+  """
+
+  def evaluation_step(params, stats, batch):
+    mean = mean_over_crops(model, crops, params, stats, batch['image'])
     return metrics.averaged_sums(mean, batch['label'], batch['valid'])
 
   return jax.jit(evaluation_step)

@@ -1,7 +1,7 @@
 """Columns below, a softmax layer above: what every network here is."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
@@ -10,7 +10,26 @@ from jax.sharding import Mesh
 
 from alexnet_jax.errors import InputError
 from alexnet_jax.network import columns
+from alexnet_jax.network import layers as L
 from alexnet_jax.network.columns import Layer
+
+
+class ColumnSpec(Protocol):
+  """What the specification of every network says."""
+
+  num_columns: int
+  crossings: Sequence[str]
+
+
+class AlexNetSpec(ColumnSpec, Protocol):
+  """What `makers` reads of a specification."""
+
+  kernels: Sequence[int]
+  neurons: Sequence[int]
+  stddevs: Sequence[float]
+  biases: Sequence[float]
+  dropout: bool
+  bottleneck: int
 
 
 class Model(NamedTuple):
@@ -27,11 +46,9 @@ class Model(NamedTuple):
 def build(
     layers: Sequence[Layer],
     softmax: nn.Module,
+    spec: ColumnSpec,
     mesh: Mesh,
-    *,
-    num_columns: int,
     patch: int,
-    crossings: Sequence[str],
 ) -> Model:
   """Puts the softmax layer on top of the columns.
 
@@ -39,16 +56,16 @@ def build(
   classes works and fine-tuning replaces one leaf. It always reads all columns.
 
   Args:
-    layers: one column, as `models/alexnet.py` writes it.
-    softmax: the last full layer.
-    mesh: where it all runs.
-    num_columns: K.
+    layers: one column, as `alexnet.py` writes it.
+    softmax: the last fully-connected layer.
+    spec: the number of columns and the layers that read all of them.
+    mesh: of the devices.
     patch: side of the square input in pixels.
-    crossings: names of the layers that read every column.
 
   Raises:
-    InputError: a crossing that is no layer, or no crossing at fc8.
+    InputError: a crossing that is not a layer, or no crossing at fc8.
   """
+  num_columns, crossings = spec.num_columns, spec.crossings
   names = [layer.name for layer in layers[1:]] + ['fc8']
   unknown = [name for name in crossings if name not in names]
   if unknown or 'fc8' not in crossings:
@@ -59,11 +76,11 @@ def build(
   run = columns.run(layers, mesh)
 
   def init(key):
-    held = columns.init(layers, key, num_columns, patch)
-    *_, last = columns.shapes(layers, num_columns, patch)
-    features = jnp.zeros((1, num_columns * last.puts_out[-1]))
-    above = softmax.init(jax.random.fold_in(key, num_columns), features)
-    return {'columns': held, 'fc8': above['params']}
+    params = columns.init(layers, key, num_columns, patch)
+    *_, last = columns.layer_shapes(layers, num_columns, patch)
+    features = jnp.zeros((1, num_columns * last.outputs[-1]))
+    fc8 = softmax.init(jax.random.fold_in(key, num_columns), features)
+    return {'columns': params, 'fc8': fc8['params']}
 
   def apply(params, patches, keys=None):
     features = run(params['columns'], patches, keys)  # B 4096
@@ -72,3 +89,113 @@ def build(
     return logits, features
 
   return Model(init, apply, tuple(layers), softmax, num_columns, patch)
+
+
+# --- Layers of the two AlexNets -----------------------------------------------
+
+
+def makers(
+    spec: AlexNetSpec, num_classes: int
+) -> tuple[Callable[..., Layer], Callable[..., Layer], nn.Module]:
+  """Returns conv(number, size, post_ops), full(number, post_ops) and fc8.
+
+  Layers are numbered as in the paper, 1 to 8; a sixth convolution (section 6)
+  stands in `stddevs` and `biases` between conv5 and fc6.
+
+  Raises:
+    InputError: a field of the wrong length.
+  """
+  convs = len(spec.kernels)
+  if convs not in (5, 6):
+    raise InputError(f'config.model.kernels has {convs} numbers: give 5, or 6'
+                     ' for a net with a sixth convolution.')
+  for field, value, length in (
+      ('neurons', spec.neurons, 2), ('stddevs', spec.stddevs, convs + 3),
+      ('biases', spec.biases, convs + 3)):
+    check_length(field, value, length)
+
+  def conv(number, size, post_ops, stride=1, padding=1) -> Layer:
+    name = f'conv{number}'
+    module = L.conv(spec.kernels[number - 1], size,
+                    stddev=spec.stddevs[number - 1],
+                    bias=spec.biases[number - 1], stride=stride, padding=padding)
+    return Layer(name, module, name in spec.crossings, post_ops)
+
+  def full(number, post_ops) -> Layer:
+    name, place = f'fc{number}', number - 6 + convs
+    module = L.fully_connected(
+        spec.neurons[number - 6], stddev=spec.stddevs[place],
+        bias=spec.biases[place])
+    return Layer(name, module, name in spec.crossings, post_ops, spec.dropout)
+
+  softmax = L.fully_connected(
+      num_classes, stddev=spec.stddevs[-1], bias=spec.biases[-1])
+  return conv, full, softmax
+
+
+def bottleneck(spec: AlexNetSpec) -> tuple[Layer, ...]:
+  """A linear layer that reads all columns, for very many classes; or nothing.
+
+  Between fc7 and 21,843 outputs the program put 1024 units a column without
+  nonlinearity or dropout, biases 0 (net #146-2011; the paper is silent).
+  """
+  if not spec.bottleneck:
+    return ()
+  module = L.fully_connected(
+      spec.bottleneck, stddev=spec.stddevs[-1], bias=0.0)
+  return (Layer('bottleneck', module, True, ()),)
+
+
+def leave_out(layers: Sequence[Layer], without: Sequence[str],
+              pool: Callable) -> tuple[Layer, ...]:
+  """The column without some layers (section 7): the layers above move down.
+
+  A layer takes its nonlinearity and norm along, but its pooling is left to the
+  layer below it, so that everything above keeps its size.
+
+  Args:
+    layers: one column.
+    without: names of the layers to remove.
+    pool: the pooling that stays.
+
+  Raises:
+    InputError: no such layer, or conv1, which reads the pixels.
+  """
+  names = [layer.name for layer in layers[1:]]
+  remaining = list(layers[:1])
+  for name in without:
+    if name not in names:
+      raise InputError(f'config.model.without names {name!r}: choose from'
+                       f' {", ".join(names)}.')
+  for layer in layers[1:]:
+    if layer.name not in without:
+      remaining.append(layer)
+    elif pool in layer.post_ops:
+      below = remaining[-1]
+      remaining[-1] = below._replace(post_ops=(*below.post_ops, pool))
+  return tuple(remaining)
+
+
+def nonlinearity(name: str) -> Callable[[jax.Array], jax.Array]:
+  """Section 3.1: 'relu', or the 'tanh' that it replaced."""
+  known = {'relu': jax.nn.relu, 'tanh': jnp.tanh}
+  if name not in known:
+    raise InputError(f'config.model.nonlinearity={name!r} is not known: give'
+                     f' one of {", ".join(known)}.')
+  return known[name]
+
+
+def check_length(field: str, numbers: Sequence, length: int) -> None:
+  """Checks that a field has a number for each layer.
+
+  Args:
+    field: of config.model.
+    numbers: its value.
+    length: how many there must be.
+
+  Raises:
+    InputError: there are more or fewer.
+  """
+  if len(numbers) != length:
+    raise InputError(f'config.model.{field} has {len(numbers)} numbers: give'
+                     f' {length}, one for each layer in the paper\'s order.')

@@ -27,7 +27,7 @@ class Collective(NamedTuple):
   received_bytes: int  # by all devices together, each the least it must
 
 
-def collectives(text: str, mesh: tuple[int, int],
+def find_collectives(text: str, mesh: tuple[int, int],
                 layers: Sequence[str]) -> list[Collective]:
   """Every collective that joins more than one device.
 
@@ -42,7 +42,7 @@ def collectives(text: str, mesh: tuple[int, int],
     match = re.search(rf'= (.*?) ({KINDS})(-start)?\(', line)
     if not match:
       continue
-    joined = groups(line, mesh[0] * mesh[1])
+    joined = device_groups(line, mesh[0] * mesh[1])
     places = [{divmod(i, mesh[1]) for i in group} for group in joined]
     axes = tuple(
         name for axis, name in enumerate((DATA, COLUMN))
@@ -98,7 +98,7 @@ def exchanged_bytes(found: Sequence[Collective],
   return sums
 
 
-def groups(line: str, devices: int) -> list[list[int]]:
+def device_groups(line: str, devices: int) -> list[list[int]]:
   """The groups of devices that one collective joins, in any of XLA's forms.
 
   Args:

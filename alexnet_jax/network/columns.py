@@ -29,7 +29,7 @@ class Layer(NamedTuple):
   name: str  # 'conv1' ... 'fc7', as numbered in the paper
   module: nn.Module  # the weights: a convolution or a full layer
   crosses: bool  # reads every column's maps, not only its own
-  then: Sequence[Callable[[jax.Array], jax.Array]]  # what follows the weights
+  post_ops: Sequence[Callable[[jax.Array], jax.Array]]  # what follows the weights
   dropout: bool = False  # and, last of all, section 4.2
 
 
@@ -61,12 +61,12 @@ def make_mesh(data: int, column: int, num_columns: int) -> Mesh:
       devices=devices[: data * column])
 
 
-def batch_home(mesh: Mesh) -> NamedSharding:
+def batch_sharding(mesh: Mesh) -> NamedSharding:
   """Where a batch lives: split over 'data', the same for every column."""
   return NamedSharding(mesh, P(DATA))
 
 
-def homes(mesh: Mesh, tree: Any) -> Any:
+def param_shardings(mesh: Mesh, tree: Any) -> Any:
   """Where each leaf of parameters or optimizer state lives, by its path.
 
   What belongs to a column has a leading axis K and lies with its column. The
@@ -82,12 +82,12 @@ def homes(mesh: Mesh, tree: Any) -> Any:
   return jax.tree_util.tree_map_with_path(home, tree)
 
 
-def on_each_shard(f: Callable, mesh: Mesh) -> Callable:
+def on_each_data_shard(f: Callable, mesh: Mesh) -> Callable:
   """f(batch arrays) run by each data shard on its own examples."""
   return jax.shard_map(f, mesh=mesh, in_specs=P(DATA), out_specs=P(DATA))
 
 
-def own_shard(mesh: Mesh) -> tuple[int, int]:
+def process_shard(mesh: Mesh) -> tuple[int, int]:
   """(index, count): which part of each batch this process has to load."""
   me = jax.process_index()
   rows = [
@@ -127,8 +127,8 @@ def run(layers: Sequence[Layer], mesh: Mesh) -> Callable:
         if layer.crosses:
           xs = [every_column(xs)] * local
         xs = [
-            follow(layer, x, rng.own_keys(keys, layer.name, first + k))
-            for k, x in enumerate(weights(layer, params[layer.name], xs))
+            apply_post_ops(layer, x, rng.column_keys(keys, layer.name, first + k))
+            for k, x in enumerate(apply_weights(layer, params[layer.name], xs))
         ]
     return jnp.concatenate(xs, axis=-1)
 
@@ -141,7 +141,7 @@ def run(layers: Sequence[Layer], mesh: Mesh) -> Callable:
       out_specs=P(DATA, COLUMN))
 
 
-def weights(layer: Layer, params: Any,
+def apply_weights(layer: Layer, params: Any,
             xs: Sequence[jax.Array]) -> Sequence[jax.Array]:
   """One layer's convolution or product for the columns of one device.
 
@@ -173,9 +173,9 @@ def weights(layer: Layer, params: Any,
           for own, x in zip(each, xs, strict=True)]
 
 
-def follow(layer: Layer, x: jax.Array, keys: jax.Array | None) -> jax.Array:
+def apply_post_ops(layer: Layer, x: jax.Array, keys: jax.Array | None) -> jax.Array:
   """What follows the weights of one column's layer, dropout last."""
-  for f in layer.then:
+  for f in layer.post_ops:
     x = f(x)
   return L.dropout(x, keys) if layer.dropout else x
 
@@ -183,17 +183,17 @@ def follow(layer: Layer, x: jax.Array, keys: jax.Array | None) -> jax.Array:
 # --- Shapes and first values --------------------------------------------------
 
 
-class Shapes(NamedTuple):
+class LayerShapes(NamedTuple):
   """What one column's layer reads and puts out, for one image."""
 
   layer: Layer
   reads: tuple[int, ...]  # all columns' maps where the layer crosses
   neurons: tuple[int, ...]  # right after the weights: the paper's sizes
-  puts_out: tuple[int, ...]  # after norm, pooling and the rest
+  outputs: tuple[int, ...]  # after norm, pooling and the rest
 
 
-def shapes(layers: Sequence[Layer], num_columns: int,
-           patch: int) -> Iterator[Shapes]:
+def layer_shapes(layers: Sequence[Layer], num_columns: int,
+           patch: int) -> Iterator[LayerShapes]:
   """Walks the column without computing anything."""
   x = jax.ShapeDtypeStruct((1, patch, patch, 3), jnp.float32)
   for layer in layers:
@@ -202,12 +202,12 @@ def shapes(layers: Sequence[Layer], num_columns: int,
           (*x.shape[:-1], num_columns * x.shape[-1]), x.dtype)
     params = jax.eval_shape(layer.module.init, jax.random.key(0), x)['params']
     neurons = jax.eval_shape(layer.module.apply, {'params': params}, x)
-    out = jax.eval_shape(lambda x, layer=layer: follow(layer, x, None), neurons)
+    out = jax.eval_shape(lambda x, layer=layer: apply_post_ops(layer, x, None), neurons)
     if 0 in neurons.shape:  # pooling would hang -inf over nothing
       raise InputError(
           f'{patch}-pixel patches leave {layer.name} no units: give a larger'
           ' config.augment.crop (64 is enough for three poolings).')
-    yield Shapes(layer, x.shape[1:], neurons.shape[1:], out.shape[1:])
+    yield LayerShapes(layer, x.shape[1:], neurons.shape[1:], out.shape[1:])
     x = out
 
 
@@ -222,5 +222,5 @@ def init(layers: Sequence[Layer], key: jax.Array, num_columns: int,
   return {
       layer.name: jax.vmap(lambda column, layer=layer, reads=reads: draw(
           layer, reads, column))(jnp.arange(num_columns))
-      for layer, reads, _, _ in shapes(layers, num_columns, patch)
+      for layer, reads, _, _ in layer_shapes(layers, num_columns, patch)
   }

@@ -26,7 +26,7 @@ SLIP = ('The caption of Figure 2 prints 253,440 neurons for conv1, which is'
         ' layers add up to the 650,000 of the abstract.')
 
 
-class Row(NamedTuple):
+class LayerRow(NamedTuple):
   """One layer. Shapes are one column's; numbers are for all columns."""
 
   layer: str  # 'conv1' ... 'fc8'
@@ -41,7 +41,7 @@ class Row(NamedTuple):
   ratio: float  # exchanged bytes per FLOP of the training step
 
 
-def rows(model: Model, num_classes: int, devices: int = 0) -> list[Row]:
+def layer_rows(model: Model, num_classes: int, devices: int = 0) -> list[LayerRow]:
   """One row a layer, from the pixels up.
 
   A device that reads every column's maps receives the (D-1)/D that it does not
@@ -58,7 +58,7 @@ def rows(model: Model, num_classes: int, devices: int = 0) -> list[Row]:
   """
   devices = devices or model.num_columns
   params = jax.eval_shape(model.init, jax.random.key(0))
-  walk = list(columns.shapes(model.layers, model.num_columns, model.patch))
+  walk = list(columns.layer_shapes(model.layers, model.num_columns, model.patch))
   table = []
   for at in walk:
     held = params['columns'][at.layer.name]
@@ -66,7 +66,7 @@ def rows(model: Model, num_classes: int, devices: int = 0) -> list[Row]:
         at.layer.name, at.reads, held['kernel'].shape[1:], at.neurons, held,
         model.num_columns, _received(at.reads, devices) * at.layer.crosses,
         gradients=2 if table else 1))
-  features = (model.num_columns * walk[-1].puts_out[-1],)
+  features = (model.num_columns * walk[-1].outputs[-1],)
   table.append(_row(
       'fc8', features, params['fc8']['kernel'].shape, (num_classes,),
       params['fc8'], 1, _received((num_classes,), devices), gradients=2))
@@ -79,7 +79,7 @@ def _received(shape, devices) -> int:
 
 
 def _row(name, reads, kernel, shape, held, copies, exchanged,
-         gradients) -> Row:
+         gradients) -> LayerRow:
   """`gradients` is 1 for conv1: nobody wants the gradient of the pixels."""
   neurons = copies * math.prod(shape)
   # A convolution's kernels work at every position, and their bias with them;
@@ -87,18 +87,18 @@ def _row(name, reads, kernel, shape, held, copies, exchanged,
   flops = 2 * math.prod(kernel) * neurons * copies // held['bias'].size
   step_flops = (1 + gradients) * flops
   parameters = sum(leaf.size for leaf in jax.tree.leaves(held))
-  return Row(name, reads, kernel, shape, neurons, parameters, flops,
+  return LayerRow(name, reads, kernel, shape, neurons, parameters, flops,
              step_flops, exchanged, exchanged / step_flops)
 
 
-def totals(table: Sequence[Row]) -> dict[str, float]:
+def totals(table: Sequence[LayerRow]) -> dict[str, float]:
   """Sums over the layers, and the ratio of the sums."""
   names = ('neurons', 'parameters', 'flops', 'step_flops', 'exchanged_bytes')
   sums = {name: sum(getattr(row, name) for row in table) for name in names}
   return sums | {'ratio': sums['exchanged_bytes'] / sums['step_flops']}
 
 
-def as_text(table: Sequence[Row]) -> str:
+def as_text(table: Sequence[LayerRow]) -> str:
   """The table for people: one line a layer, totals last."""
   whole = totals(table)
   lines = [('layer', 'reads', 'kernel', 'shape', 'neurons', 'parameters',
@@ -113,7 +113,7 @@ def as_text(table: Sequence[Row]) -> str:
   return '\n'.join(text)
 
 
-def as_json(table: Sequence[Row]) -> str:
+def as_json(table: Sequence[LayerRow]) -> str:
   """The table for programs: {'layers': [...], 'totals': {...}}."""
   return json.dumps({'layers': [row._asdict() for row in table],
                      'totals': totals(table)}, indent=2)

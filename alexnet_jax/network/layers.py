@@ -17,14 +17,14 @@ from flax import linen as nn
 from jax import lax
 
 
-class Full(nn.Dense):
+class FullyConnected(nn.Dense):
   """Fully connected: [B, ...] -> [B, neurons], its rows in (H, W, C) order."""
 
   def __call__(self, x: jax.Array) -> jax.Array:
     return super().__call__(x.reshape(len(x), -1))
 
 
-class Local(nn.Module):
+class LocallyConnected(nn.Module):
   """A convolution that shares no weights: each position has kernels of its own.
 
   [B, H, W, C] -> [B, H, W, maps], stride 1, zeros around the edge. The kernel
@@ -73,21 +73,21 @@ def conv(
   )
 
 
-def full(neurons: int, *, stddev: float, bias: float) -> Full:
-  """A fully-connected layer with the same initialisation (5)."""
-  return Full(
+def fully_connected(neurons: int, *, stddev: float, bias: float) -> FullyConnected:
+  """A fully-connected layer with the same initialization (5)."""
+  return FullyConnected(
       neurons,
       kernel_init=gaussian(stddev),
       bias_init=nn.initializers.constant(bias),
   )
 
 
-def local(maps: int, size: int, *, stddev: float, bias: float) -> Local:
-  """`maps` kernels of size x size at every position; the same initialisation.
+def locally_connected(maps: int, size: int, *, stddev: float, bias: float) -> LocallyConnected:
+  """`maps` kernels of size x size at every position; the same initialization.
 
   The four-layer CIFAR-10 net of section 3.3 ends with two such layers.
   """
-  return Local(
+  return LocallyConnected(
       maps,
       size,
       kernel_init=gaussian(stddev),
@@ -95,7 +95,7 @@ def local(maps: int, size: int, *, stddev: float, bias: float) -> Local:
   )
 
 
-def flat(x: jax.Array) -> jax.Array:
+def flatten(x: jax.Array) -> jax.Array:
   """Maps as features: [B, H, W, C] -> [B, H*W*C]."""
   return x.reshape(len(x), -1)
 

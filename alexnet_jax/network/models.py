@@ -1,5 +1,18 @@
-"""Networks by the name that `config.model.name` gives."""
+"""Networks by the name in `config.model.name`, and their arithmetic.
 
+Parameters are float32 in all precisions. The paper's GPUs had float32 only. Of
+what came after, 'tf32' rounds the inputs of matrix products and convolutions to
+ten bits of mantissa, on devices that can; 'bfloat16' computes and stores all
+maps in sixteen bits, with seven bits of mantissa. The norms (3.3) and the
+softmax stay in float32: the sums in them differ by less than bfloat16 resolves.
+"""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
 from jax.sharding import Mesh
 
 from alexnet_jax.errors import InputError
@@ -8,16 +21,79 @@ from alexnet_jax.network.classifier import Model
 
 NETWORKS = {'alexnet': alexnet, 'alexnet_2012': alexnet_2012,
             'cifar': cifar, 'cifar_local': cifar_local}
+Spec = alexnet.Spec | alexnet_2012.Spec | cifar.Spec | cifar_local.Spec
+
+# As `jax.default_matmul_precision` calls them; without it JAX would round
+# float32 on a GPU.
+PRECISIONS = {'float32': 'float32', 'tf32': 'tensorfloat32', 'bfloat16': None}
 
 
-def build(name: str, mesh: Mesh, num_classes: int, patch: int,
-          **fields) -> Model:
-  """The network `name`; `fields` are that module's `build` arguments.
+def read_spec(fields: Mapping[str, Any]) -> Spec:
+  """The specification that `config.model` gives, 'name' among its fields.
 
   Raises:
-    InputError: no such network.
+    InputError: no such network, or fields that are not its own.
   """
+  name = fields['name']
   if name not in NETWORKS:
     raise InputError(f'config.model.name={name!r} is not known: give one of'
                      f' {", ".join(NETWORKS)}.')
-  return NETWORKS[name].build(mesh, num_classes, patch, **fields)
+  spec = NETWORKS[name].Spec
+  known = {field.name for field in dataclasses.fields(spec)}
+  values = {field: tuple(value) if isinstance(value, list) else value
+            for field, value in fields.items() if field != 'name'}
+  if values.keys() != known:
+    wrong = sorted(values.keys() ^ known)
+    raise InputError(
+        f'config.model of {name!r} and that network differ in'
+        f' {", ".join(wrong)}: give exactly the fields {", ".join(known)}.')
+  return spec(**values)
+
+
+def build(spec: Spec, mesh: Mesh, num_classes: int, patch: int,
+          precision: str = 'float32') -> Model:
+  """The network of a specification.
+
+  Args:
+    spec: of one of NETWORKS.
+    mesh: of the devices that run it.
+    num_classes: outputs of the softmax layer.
+    patch: side of the square input in pixels.
+    precision: one of PRECISIONS.
+
+  Raises:
+    InputError: a field or a precision that cannot work.
+  """
+  module = next(module for module in NETWORKS.values()
+                if type(spec) is module.Spec)
+  return compute_in(precision, module.build(spec, mesh, num_classes, patch))
+
+
+def compute_in(precision: str, model: Model) -> Model:
+  """The same network, computing in 'float32', 'tf32' or 'bfloat16'.
+
+  Gradients reach the parameters in float32, which are the master weights.
+
+  Raises:
+    InputError: another precision.
+  """
+  if precision not in PRECISIONS:
+    raise InputError(f'config.precision={precision!r} is not known: give one of'
+                     f' {", ".join(PRECISIONS)}.')
+  if precision != 'bfloat16':
+
+    def apply(params, patches, keys=None):
+      with jax.default_matmul_precision(PRECISIONS[precision]):
+        return model.apply(params, patches, keys)
+
+    return model._replace(apply=apply)
+
+  def apply_rounded(params, patches, keys=None):
+    outputs = model.apply(*_cast((params, patches), jnp.bfloat16), keys)
+    return _cast(outputs, jnp.float32)
+
+  return model._replace(apply=apply_rounded)
+
+
+def _cast(tree: Any, dtype) -> Any:
+  return jax.tree.map(lambda leaf: leaf.astype(dtype), tree)

@@ -6,43 +6,37 @@ the same dropout masks: a reference for the tests, and the opponent in
 `--task=bench`.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
 from jax import lax
 
+from alexnet_jax.network import alexnet, rng
 from alexnet_jax.network import layers as L
-from alexnet_jax.network import rng
-from alexnet_jax.network.alexnet import HANGS_OVER
+from alexnet_jax.network.alexnet import CONV1_PADDING
 
 
-def build(
-    num_columns: int = 2,
-    crossings: Sequence[str] = ('conv3', 'fc6', 'fc7', 'fc8'),
-    norm_k: float = 2.0,
-    norm_n: int = 5,
-    norm_alpha: float = 1e-4,
-    norm_beta: float = 0.75,
-) -> Callable:
-  """f(params, patches, keys=None) -> (logits [B, classes], features [B, K*N]).
+def build(spec: alexnet.Spec) -> Callable:
+  """The network without columns, mesh or custom gradients.
 
   Args:
-    num_columns: K.
-    crossings: the layers that read every column's maps.
-    norm_k: the constants of section 3.3.
-    norm_n: likewise.
-    norm_alpha: likewise, per squared term.
-    norm_beta: likewise.
+    spec: columns, crossings and the constants of the norm; all else is as in
+      the paper.
+
+  Returns:
+    f(params, patches, keys=None) -> (logits [B, classes], features [B, K*N]).
   """
+  num_columns, crossings, norm_n = (
+      spec.num_columns, spec.crossings, spec.norm_n)
 
   def conv(name, params, x, stride=1, padding='SAME'):
-    own = name != 'conv1' and name not in crossings
+    grouped = name != 'conv1' and name not in crossings
     kernel = _side_by_side(params[name]['kernel'])
     x = lax.conv_general_dilated(
         x, kernel, (stride, stride), padding,
         dimension_numbers=('NHWC', 'HWIO', 'NHWC'),
-        feature_group_count=num_columns if own else 1)
+        feature_group_count=num_columns if grouped else 1)
     return jax.nn.relu(x + params[name]['bias'].reshape(1, 1, 1, -1))
 
   def norm(x):
@@ -51,7 +45,8 @@ def build(
     sums = lax.reduce_window(
         squares, 0.0, lax.add, (1, 1, 1, 1, norm_n), (1,) * 5,
         ((0, 0),) * 4 + ((below, norm_n - 1 - below),))
-    return x / (norm_k + norm_alpha * sums.reshape(x.shape)) ** norm_beta
+    return x / (spec.norm_k + spec.norm_alpha * sums.reshape(
+        x.shape)) ** spec.norm_beta
 
   def full(name, params, x, keys):
     columns = jnp.split(x, num_columns, axis=-1)
@@ -64,13 +59,13 @@ def build(
       ], axis=-1)
     y = jax.nn.relu(y + bias.reshape(1, -1))
     return jnp.concatenate([
-        L.dropout(own, rng.own_keys(keys, name, k))
+        L.dropout(own, rng.column_keys(keys, name, k))
         for k, own in enumerate(jnp.split(y, num_columns, axis=-1))
     ], axis=-1)
 
   def apply(params, patches, keys=None):
     p = params['columns']
-    x = _pool(norm(conv('conv1', p, patches, 4, HANGS_OVER)))
+    x = _pool(norm(conv('conv1', p, patches, 4, CONV1_PADDING)))
     x = _pool(norm(conv('conv2', p, x)))
     x = conv('conv3', p, x)
     x = conv('conv4', p, x)

@@ -27,14 +27,14 @@ def per_example(key: jax.Array, batch_size: int, shared_by: int = 1):
   Args:
     key: the stream's key at this step.
     batch_size: B.
-    shared_by: that many neighbours get the same key. The 2012 program drew one
+    shared_by: that many neighbors get the same key. The 2012 program drew one
       crop and one flip for 32 images.
   """
   numbers = jnp.arange(batch_size) // shared_by
   return jax.vmap(jax.random.fold_in, (None, 0))(key, numbers)
 
 
-def own_keys(keys: jax.Array | None, layer: str, column: jax.Array | int):
+def column_keys(keys: jax.Array | None, layer: str, column: jax.Array | int):
   """The keys [B] of one column's layer; None stays None (test time)."""
   if keys is None:
     return None

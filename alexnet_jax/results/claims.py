@@ -1,8 +1,9 @@
-"""What the paper and its program claim: the constant CLAIM of config files.
+"""What the paper and its program claim about each config.
 
-A config is called by its path without 'configs/' and '.py'; what stands behind
-a colon is its form: configs/ablations/no_norm.py:small is form 'small' of
-'ablations/no_norm'.
+A config file has its claim in the constant CLAIM; configs/ablations.py has the
+table ABLATIONS, with one claim a row. A config is named by its path without
+'configs/' and '.py', a row of the table 'ablations/NAME'. The rest of the
+argument behind the colon is its form.
 """
 
 import glob
@@ -14,31 +15,53 @@ from typing import NamedTuple
 from alexnet_jax.errors import InputError
 
 FOLDER = 'configs'
-ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+TABLE, BASELINE = 'ablations', 'baseline'  # the file, and its default row
+ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), '..', '..'))
 
 
 class Claim(NamedTuple):
   """One number to measure. Errors are in percent; None: given nowhere."""
 
-  config: str  # 'ablations/no_norm'
+  config: str  # its name, 'ablations/no_norm'
   what: str
   section: str  # of the paper
-  against: str  # config that the errors are differences to; '': to nothing
+  against: str  # config that the errors are differences to; '': none
   top1_error: float | None
   top5_error: float | None
   source: str
   ratio: float | None = None  # Figure 1's; then there are no errors
 
+  @property
+  def path(self) -> str:
+    """The argument of --config: 'configs/ablations.py:no_norm'."""
+    return current_path(f'{FOLDER}/{self.config}.py')
+
 
 def name_and_form(path: str) -> tuple[str, str]:
-  """'configs/ablations/no_norm.py:small' -> ('ablations/no_norm', 'small').
+  """The name and the form of a config.
 
-  Of a file that is in no folder called configs its own name is left.
+  'configs/ablations.py:no_norm,small' -> ('ablations/no_norm', 'small');
+  '../mine.py:2' -> ('mine', '2'), since its folder is not called configs.
   """
   file, _, form = path.partition(':')
   file = os.path.normpath(file).removesuffix('.py')
-  _, inside, name = f'/{file}'.rpartition(f'/{FOLDER}/')
-  return (name if inside else os.path.basename(file)), form
+  if os.path.basename(file) == TABLE:
+    row, _, form = form.partition(',')
+    file = os.path.join(file, row or BASELINE)
+  _, folder, name = f'/{file}'.rpartition(f'/{FOLDER}/')
+  return (name if folder else os.path.basename(file)), form
+
+
+def current_path(path: str) -> str:
+  """The path of a config as --config takes it.
+
+  In old workdirs each ablation is a file: 'configs/ablations/no_norm.py:small'
+  -> 'configs/ablations.py:no_norm,small'. Other paths stay as they are.
+  """
+  return re.sub(
+      rf'(^|/){FOLDER}/{TABLE}/(\w+)\.py(?::(.*))?$',
+      lambda match: f'{match[1]}{FOLDER}/{TABLE}.py:{match[2]}'
+      + (f',{match[3]}' if match[3] else ''), path)
 
 
 def read(folder: str = os.path.join(ROOT, FOLDER)) -> list[Claim]:
@@ -47,20 +70,28 @@ def read(folder: str = os.path.join(ROOT, FOLDER)) -> list[Claim]:
   Raises:
     InputError: a CLAIM with other fields than those above.
   """
-  found = []
+  claims = []
   for path in glob.glob(os.path.join(folder, '**', '*.py'), recursive=True):
-    fields = runpy.run_path(path).get('CLAIM')
-    if fields is None:
-      continue
-    wanted = Claim._fields[1:-1]
-    if {*fields, 'ratio'} != {*wanted, 'ratio'}:
-      raise InputError(
-          f'CLAIM in {path} has the fields {", ".join(fields)}: give it'
-          f' {", ".join(wanted)}.')
-    name = os.path.relpath(path, folder).removesuffix('.py')
-    found.append(Claim(name.replace(os.sep, '/'), **fields))
-  return sorted(found, key=lambda claim: (_numbers(claim.section),
-                                          claim.config))
+    module = runpy.run_path(path)
+    claims += [
+        Claim(f'{TABLE}/{name}', row.what, row.section,
+              '' if name == BASELINE else f'{TABLE}/{BASELINE}',
+              row.top1_error, row.top5_error, row.source)
+        for name, row in module.get('ABLATIONS', {}).items()]
+    if 'CLAIM' in module:
+      name = os.path.relpath(path, folder).removesuffix('.py')
+      claims.append(_claim_of(name.replace(os.sep, '/'), module['CLAIM'], path))
+  return sorted(
+      claims, key=lambda claim: (_numbers(claim.section), claim.config))
+
+
+def _claim_of(name, fields, path):
+  required = Claim._fields[1:-1]
+  if {*fields, 'ratio'} != {*required, 'ratio'}:
+    raise InputError(
+        f'CLAIM in {path} has the fields {", ".join(fields)}: give it'
+        f' {", ".join(required)}.')
+  return Claim(name, **fields)
 
 
 def _numbers(section: str) -> list[int]:

@@ -1,4 +1,4 @@
-"""--task=evaluate of several networks: the errors of their average (section 6).
+"""The errors of several networks and of their average (section 6).
 
 "Averaging the predictions of five similar CNNs gives an error rate of 16.4%",
 where one gives 18.2 %, and seven of which two were pre-trained give 15.4 %.
@@ -17,13 +17,13 @@ from typing import NamedTuple
 
 import jax
 import numpy as np
-from ml_collections import ConfigDict
 
 from alexnet_jax.data.sources import Source
 from alexnet_jax.errors import InputError
 from alexnet_jax.results import averages, predictions
 from alexnet_jax.results.predictions import Predictions
-from alexnet_jax.run import checkpoint, experiment
+from alexnet_jax.run import checkpoint
+from alexnet_jax.run.experiment import Settings
 from alexnet_jax.run.trained import open_trained
 
 SEARCH = 'search'
@@ -38,7 +38,7 @@ class Checkpoint(NamedTuple):
   class_names: tuple[str, ...]
 
 
-def evaluate(config: ConfigDict, workdir: str, checkpoints: Sequence[str],
+def evaluate(settings: Settings, workdir: str, checkpoints: Sequence[str],
              weights: str, folder: str) -> dict:
   """The errors of each network and of their average, as a table and as JSON.
 
@@ -47,7 +47,7 @@ def evaluate(config: ConfigDict, workdir: str, checkpoints: Sequence[str],
   config names the validation images, the mesh, the batch size and the views.
 
   Args:
-    config: the experiment; its model is not used.
+    settings: the experiment; its model is not used.
     workdir: of a checkpoint that names none itself.
     checkpoints: each latest, best, a step, WORKDIR, WORKDIR@best, WORKDIR@STEP,
       a file of predictions or a folder of such files.
@@ -58,29 +58,28 @@ def evaluate(config: ConfigDict, workdir: str, checkpoints: Sequence[str],
 
   Returns:
     What the JSON line says; after a search the errors are those of the images
-    that it has not seen.
+    that it has not glance.
 
   Raises:
     InputError: anything given that cannot work, before a network is asked.
   """
-  experiment.check_counts(config)
   if os.path.exists(folder) and not os.path.isdir(folder):
     raise InputError(f'--predictions={folder} is a file: give a folder, or a'
                      ' name that is still free.')
-  views = config.run.views
-  # At one size, so that networks of different sizes can be seen to agree.
-  source = open_images(config, predictions.GLANCE_SIZE)
-  seen = predictions.glance(source)
+  views = settings.run.views
+  # At one size, so that networks of different sizes can be glance to agree.
+  source = open_images(settings, predictions.GLANCE_SIZE)
+  glance = predictions.glance(source)
   found = []
   for name in checkpoints:
     for one in look_up(name, workdir, folder, views):
-      must_suit(one, name, source, seen)
+      check_compatible(one, name, source, glance)
       found.append(one)
   given = parse_weights(weights, len(found), len(source.class_names))
   asked = []
   for one in found:
     if isinstance(one, Checkpoint):
-      one = ask(one, config, seen[1])
+      one = predict(one, settings, glance[1])
       if folder and jax.process_index() == 0:
         predictions.save(predictions.path_of(
             folder, one.workdir, one.step, views), one)
@@ -91,7 +90,7 @@ def evaluate(config: ConfigDict, workdir: str, checkpoints: Sequence[str],
           ' other labels: give another --predictions folder to have them made'
           ' again.')
     asked.append(one)
-  return tell(asked, given)
+  return report(asked, given)
 
 
 def look_up(name: str, workdir: str, folder: str,
@@ -116,16 +115,16 @@ def look_up(name: str, workdir: str, folder: str,
   try:
     there = find_checkpoint(home, which)
   except InputError:
-    held = kept_of(int(which)) if which.isdigit() else None
-    if held:
-      return [held]
+    kept = kept_of(int(which)) if which.isdigit() else None
+    if kept:
+      return [kept]
     raise
-  held = kept_of(there.step)
-  if held and held.saved != there.saved:
+  kept = kept_of(there.step)
+  if kept and kept.saved != there.saved:
     print(f'{home} was trained anew since its step {there.step} was asked:'
           ' asking again.', file=sys.stderr)
-    held = None
-  return [held or there]
+    kept = None
+  return [kept or there]
 
 
 def _parse(name, workdir):
@@ -146,17 +145,17 @@ def find_checkpoint(workdir: str, which: str) -> Checkpoint:
   Raises:
     InputError: there is none.
   """
-  checkpoint.must_exist(workdir)
+  checkpoint.check_exists(workdir)
   with checkpoint.open_to_read(workdir) as manager:
     step = checkpoint.find_step(manager, which, workdir)
     return Checkpoint(
         os.path.normpath(workdir), step,
         checkpoint.saved_at(manager, step),
-        checkpoint.about(manager, step).class_names)
+        checkpoint.read_metadata(manager, step).class_names)
 
 
-def must_suit(one: Predictions | Checkpoint, name: str, source: Source,
-              seen: tuple[np.ndarray, np.ndarray]) -> None:
+def check_compatible(one: Predictions | Checkpoint, name: str, source: Source,
+              glance: tuple[np.ndarray, np.ndarray]) -> None:
   """Raises InputError for a network of other classes or of other images."""
   if one.class_names != tuple(source.class_names):
     theirs, ours = (f'{len(names)} ({", ".join(names[:3])}, ...)'
@@ -166,7 +165,7 @@ def must_suit(one: Predictions | Checkpoint, name: str, source: Source,
         f' {ours}: give networks of one data set, and that data set as'
         ' --config.data.')
   if isinstance(one, Predictions) and not predictions.same_images(
-      one, len(source), *seen):
+      one, len(source), *glance):
     raise InputError(
         f'the predictions kept of --checkpoint={name} are of'
         f' {len(one.labels)} other images than the {len(source)} of'
@@ -202,26 +201,25 @@ def parse_weights(given: str, count: int,
   return weights
 
 
-def open_images(config: ConfigDict, image_size: int) -> Source:
+def open_images(settings: Settings, image_size: int) -> Source:
   """The validation images of the config at some network's size."""
-  config = config.copy_and_resolve_references()
-  config.data.image_size = image_size
-  return experiment.open_split(config, 'validation')
+  data = settings.data._replace(image_size=image_size)
+  return settings._replace(data=data).open_split('validation')
 
 
-def ask(one: Checkpoint, config: ConfigDict,
-        colours: np.ndarray) -> Predictions:
+def predict(one: Checkpoint, settings: Settings,
+            colors: np.ndarray) -> Predictions:
   """The predictions of one network, which is in memory only meanwhile."""
-  trained = open_trained(one.workdir, str(one.step), config.mesh.data,
-                         config.mesh.column)
+  trained = open_trained(one.workdir, str(one.step), *settings.mesh)
   probabilities, labels = predictions.predict(
-      trained, open_images(config, trained.config.data.image_size),
-      config.run.views, config.optimizer.batch_size, config.run.threads)
-  return Predictions(one.workdir, one.step, one.saved, config.run.views,
-                     one.class_names, labels, colours, probabilities)
+      trained, open_images(settings, trained.settings.data.image_size),
+      settings.run.views, settings.optimizer.batch_size,
+      settings.run.threads)
+  return Predictions(one.workdir, one.step, one.saved, settings.run.views,
+                     one.class_names, labels, colors, probabilities)
 
 
-def tell(asked: Sequence[Predictions], weights: Sequence[float] | None) -> dict:
+def report(asked: Sequence[Predictions], weights: Sequence[float] | None) -> dict:
   """Prints the table and the JSON line, and returns what that says.
 
   Args:

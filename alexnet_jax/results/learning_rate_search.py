@@ -1,52 +1,56 @@
-"""Successive halving: which learning rate gets to an error soonest.
+"""The learning rate that reaches a training error first, for Figure 1 (3.1).
 
-Pure functions of training curves. Every decision follows from what the runs
-have logged, so a search that was interrupted goes on as if it had not been.
+Successive halving, as pure functions of training curves. Every decision follows
+from what the runs have logged, so an interrupted search continues unchanged.
 """
 
 import math
-from collections.abc import Mapping
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+PAPER_RATIO = 6.0  # in the caption of Figure 1
+NAMES = {'relu': 'ReLU'}  # as the paper writes them
+BOUNDS = {'=': '', '>': 'more than ', '<': 'less than '}
 
 
 class Curve(NamedTuple):
-  """The log of one run: means over the steps since the line before."""
+  """The training errors of one run, a mean for each line of its log."""
 
   steps: tuple[int, ...] = ()  # the last step of each mean
-  errors: tuple[float, ...] = ()  # top-1, of the training images, 0..1
-  diverged: bool = False  # it ended in numbers that are not finite
+  errors: tuple[float, ...] = ()  # top-1, 0..1
+  diverged: bool = False  # it ended in a loss that is not finite
 
 
 class Ratio(NamedTuple):
-  """How many times as many iterations the second needs as the first."""
+  """The iterations of the second curve over those of the first."""
 
-  value: float | None  # None: neither reached the goal
-  sign: str  # '='; '>' or '<' if only the first or the second reached it
+  value: float | None  # None: cannot be measured
+  sign: str  # '='; '>' or '<' if only the first or the second reached the goal
 
 
 def up_to(curve: Curve, step: int) -> Curve:
   """The curve as it was known at `step`.
 
-  A run that broke later had not diverged then.
+  A run that diverged later had not diverged then.
   """
   count = sum(logged <= step for logged in curve.steps)
-  there = count > 0 and curve.steps[count - 1] == step
+  is_logged = count > 0 and curve.steps[count - 1] == step
   return Curve(curve.steps[:count], curve.errors[:count],
-               curve.diverged and not there)
+               curve.diverged and not is_logged)
 
 
 def positions(curve: Curve) -> tuple[float, ...]:
-  """The iterations where the means stand: in the middle of their steps."""
+  """The iteration at the middle of the steps of each mean."""
   starts = (0, *curve.steps[:-1])
   return tuple((start + end) / 2 for start, end in
                zip(starts, curve.steps, strict=False))
 
 
 def iterations_to(curve: Curve, goal: float) -> float | None:
-  """Where the curve first comes down to `goal`; None if it never does.
+  """The iteration at which the curve first falls to `goal`; None if never.
 
-  From a mean above the goal to the next one the curve is a straight line. If
-  the very first mean is not above it, that is where the curve begins.
+  Between two means the curve is a straight line. Where the first mean already
+  is at or below the goal, the result is its position.
   """
   at = positions(curve)
   for i, error in enumerate(curve.errors):
@@ -59,28 +63,38 @@ def iterations_to(curve: Curve, goal: float) -> float | None:
   return None
 
 
-def best(curves: Mapping[float, Curve], kept: int,
+def best(curves: Mapping[float, Curve], count: int,
          goal: float) -> tuple[float, ...]:
-  """The `kept` best learning rates, the best one first.
+  """The best learning rates, the best one first.
 
-  Best is who reached the goal after the fewest iterations, then who has the
-  lowest last error. Who diverged comes last.
+  First come those that reached the goal, after the fewest iterations; then
+  those with the lowest last error; those that diverged come last.
+
+  Args:
+    curves: by learning rate.
+    count: how many rates to return.
+    goal: the training error to reach, 0..1.
   """
 
   def rank(rate):
     curve = curves[rate]
-    there = iterations_to(curve, goal)
-    if there is not None:
-      return 0, there
+    iterations = iterations_to(curve, goal)
+    if iterations is not None:
+      return 0, iterations
     return (2, 0.0) if curve.diverged else (1, curve.errors[-1])
 
-  return tuple(sorted(curves, key=rank)[:kept])
+  return tuple(sorted(curves, key=rank)[:count])
 
 
 def ratio(first: Curve, second: Curve, goal: float) -> Ratio:
-  """Compares two curves; one that never reached the goal gives a bound.
+  """Compares two curves; one that did not reach the goal gives a bound.
 
-  A curve that diverged gives none: it does not tell how long it would take.
+  A curve that diverged gives no bound, since its end has another cause.
+
+  Args:
+    first: the curve whose iterations are the unit.
+    second: the other one.
+    goal: the training error to reach, 0..1.
   """
   a, b = iterations_to(first, goal), iterations_to(second, goal)
   if a is not None and b is not None:
@@ -95,3 +109,85 @@ def ratio(first: Curve, second: Curve, goal: float) -> Ratio:
 def logged_step(step: float, log_every: int) -> int:
   """The step nearest to `step` at which a line is logged."""
   return max(math.floor(step / log_every + 0.5), 1) * log_every
+
+
+# --- The outcome --------------------------------------------------------------
+
+
+class RateSearch(NamedTuple):
+  """The search over the learning rates of one nonlinearity."""
+
+  nonlinearity: str
+  learning_rate: float  # the best
+  curves: Mapping[float, Curve]  # by learning rate
+  rounds: Sequence[Mapping[str, Any]]  # steps, errors, rates kept
+
+
+def results(searches: Sequence[RateSearch], goal: float,
+            **conditions: Any) -> dict[str, Any]:
+  """The outcome, ready for JSON.
+
+  Args:
+    searches: of the two nonlinearities.
+    goal: the training error to reach, 0..1.
+    **conditions: further entries: data, steps_per_epoch and others.
+  """
+  curves = [search.curves[search.learning_rate] for search in searches]
+  measured = ratio(*curves, goal)
+  return {
+      **conditions,
+      'goal': goal,
+      'nonlinearities': {search.nonlinearity: {
+          'learning_rate': search.learning_rate,
+          'iterations': iterations_to(curve, goal),
+          'steps': curve.steps[-1] if curve.steps else 0,
+          'diverged': curve.diverged,
+          'rounds': search.rounds,
+      } for search, curve in zip(searches, curves, strict=True)},
+      'ratio': measured.value,
+      'ratio_sign': measured.sign,
+      'ratio_in_the_paper': PAPER_RATIO,
+  }
+
+
+def as_text(numbers: Mapping[str, Any]) -> str:
+  """The outcome for people, with what makes it doubtful.
+
+  Args:
+    numbers: of `results`.
+  """
+  goal = percent(numbers['goal'])
+  lines = [numbers['data']]
+  for name, outcome in numbers['nonlinearities'].items():
+    rate, steps = outcome['learning_rate'], outcome['iterations']
+    if steps is not None:
+      end = f'reached {goal} training error after'
+    else:
+      steps = outcome['steps']
+      end = ('diverged after' if outcome['diverged']
+             else f'did not reach {goal} training error in')
+    lines.append(
+        f'{NAMES.get(name, name)}, learning rate {rate:g}: {end} {steps:,.0f}'
+        f' iterations ({steps / numbers["steps_per_epoch"]:.1f} epochs).')
+    tried = sorted(map(float, outcome['rounds'][0]['errors']))
+    if len(tried) > 1 and rate in (tried[0], tried[-1]):
+      end = 'lowest' if rate == tried[0] else 'highest'
+      lines.append(f'  That is the {end} rate tried: a better one may lie'
+                   ' beyond it.')
+  lines.append(f'{ratio_text(numbers)}.')
+  return '\n'.join(lines)
+
+
+def ratio_text(numbers: Mapping[str, Any]) -> str:
+  """'tanh takes 4.1 times as many iterations as ReLU (paper: 6)'."""
+  first, second = (NAMES.get(name, name) for name in numbers['nonlinearities'])
+  if numbers['ratio'] is None:
+    return f'{second} against {first}: no ratio could be measured'
+  bound = BOUNDS[numbers['ratio_sign']]
+  return (f'{second} takes {bound}{numbers["ratio"]:.1f} times as many'
+          f' iterations as {first} (paper: {numbers["ratio_in_the_paper"]:g})')
+
+
+def percent(share: float) -> str:
+  """0.25 -> '25 %'."""
+  return f'{100 * share:g} %'

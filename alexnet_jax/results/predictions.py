@@ -15,24 +15,21 @@ import jax
 import numpy as np
 from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
-from tqdm import tqdm
 
-from alexnet_jax import files as whole
-from alexnet_jax.data import loader
-from alexnet_jax.data.sources import Source
+from alexnet_jax import files
+from alexnet_jax.data.sources import Source, evenly_spread
 from alexnet_jax.errors import InputError
 from alexnet_jax.learning import augment, step
-from alexnet_jax.network import columns
-from alexnet_jax.network.models import Model
-from alexnet_jax.run import experiment
+from alexnet_jax.network.classifier import Model
 from alexnet_jax.run.trained import Trained
+from alexnet_jax.run.walk import walk
 
-# Other images are told apart by the labels and the mean colours of so many of
+# Other images are told apart by the labels and the mean colors of so many of
 # them, seen at one size whatever the network's own is.
 GLANCES = 16
 GLANCE_SIZE = 32  # pixels
 # Another machine may decode or draw a picture a little differently.
-GREY_LEVELS = 1.0
+GRAY_LEVELS = 1.0
 
 
 class Predictions(NamedTuple):
@@ -44,7 +41,7 @@ class Predictions(NamedTuple):
   views: int  # patches averaged: 10, 9 or 1
   class_names: tuple[str, ...]
   labels: np.ndarray  # [N]
-  colours: np.ndarray  # [16, 3] of some of the images: `glance`
+  colors: np.ndarray  # [16, 3] of some of the images: `glance`
   probabilities: np.ndarray  # [N, classes] float32
 
 
@@ -57,12 +54,12 @@ def make_prediction_step(
 
   Args:
     model: the network; dropout halves (4.2).
-    views: of `augment.views`.
+    views: of `augment.test_crops`.
     mesh: where the batch lies.
   """
 
   def prediction_step(params, pixels, batch):
-    means = step.mean_over_views(model, views, params, pixels, batch['image'])
+    means = step.mean_over_crops(model, views, params, pixels, batch['image'])
     return means, batch['label']
 
   return jax.jit(prediction_step, out_shardings=NamedSharding(mesh, P()))
@@ -79,45 +76,34 @@ def predict(trained: Trained, source: Source, views: int, batch_size: int,
     batch_size: images at a time, rounded up to a multiple of the shards.
     threads: that decode images.
   """
-  config, mesh = trained.config, trained.mesh
-  shards = mesh.shape[columns.DATA]
-  batch_size = -(-batch_size // shards) * shards
+  settings, mesh = trained.settings, trained.mesh
   prediction_step = make_prediction_step(
       trained.model,
-      augment.views(config.data.image_size, config.augment.crop, views), mesh)
-  shard, num_shards = columns.own_shard(mesh)
-  parts = []
-  with tqdm(total=len(source), desc=f'{trained.workdir}, {trained.step}',
-            unit=' images', leave=False, dynamic_ncols=True,
-            disable=None) as bar:
-    for batch in loader.evaluation_batches(
-        source, batch_size=batch_size, shard=shard, num_shards=num_shards,
-        threads=threads):
-      parts.append(jax.device_get(prediction_step(
-          trained.params, trained.pixels, experiment.to_device(batch, mesh))))
-      bar.update(min(batch_size, len(source) - bar.n))
-  probabilities, labels = map(np.concatenate, zip(*parts, strict=True))
-  # What fills up the last batch comes after all the images.
-  return probabilities[:len(source)], labels[:len(source)]
+      augment.test_crops(settings.data.image_size, settings.augmentation.crop,
+                         views), mesh)
+  probabilities, labels = map(np.concatenate, zip(*walk(
+      lambda batch: prediction_step(
+          trained.params, trained.input_stats, batch),
+      source, mesh, batch_size=batch_size, threads=threads,
+      title=f'{trained.workdir}, {trained.step}'), strict=True))
+  return probabilities, labels
 
 
 def glance(source: Source) -> tuple[np.ndarray, np.ndarray]:
-  """Labels [16] and mean colours [16, 3] of images spread over the source."""
-  chosen = [source[int(i)] for i in _spread(len(source))]
+  """Labels [16] and mean colors [16, 3] of images spread over the source."""
+  chosen = [source[int(i)] for i in evenly_spread(len(source), GLANCES)]
   return (np.array([example['label'] for example in chosen]),
           np.array([example['image'].mean((0, 1)) for example in chosen]))
 
 
 def same_images(held: Predictions, count: int, labels: np.ndarray,
-                colours: np.ndarray) -> bool:
+                colors: np.ndarray) -> bool:
   """Whether predictions are of `count` images with such a `glance`."""
   return (len(held.labels) == count
-          and np.array_equal(held.labels[_spread(count)], labels)
-          and np.allclose(held.colours, colours, rtol=0, atol=GREY_LEVELS))
-
-
-def _spread(count):
-  return np.arange(GLANCES) * count // GLANCES if count else np.arange(0)
+          and np.array_equal(
+              held.labels[evenly_spread(count, GLANCES)], labels)
+          and held.colors.shape == colors.shape
+          and np.allclose(held.colors, colors, rtol=0, atol=GRAY_LEVELS))
 
 
 # --- Keeping them -------------------------------------------------------------
@@ -129,15 +115,15 @@ def path_of(folder: str, workdir: str, step: int, views: int) -> str:
   A number made of the whole path stands for it, since two runs often share
   the last part of theirs.
   """
-  whole = os.path.abspath(workdir)
-  name = (f'{os.path.basename(whole)}-{zlib.crc32(whole.encode()):08x}'
-          f'-step{step}-{augment.VIEWS[views]}.npz')
+  path = os.path.abspath(workdir)
+  name = (f'{os.path.basename(path)}-{zlib.crc32(path.encode()):08x}'
+          f'-step{step}-{augment.CROPS[views]}.npz')
   return os.path.join(folder, name)
 
 
 def save(path: str, predictions: Predictions) -> None:
   """All of the file or none of it."""
-  with whole.write(path) as file:
+  with files.atomic_write(path) as file:
     np.savez(file, **predictions._asdict())
 
 
@@ -153,7 +139,7 @@ def load(path: str) -> Predictions:
         ' --predictions=FOLDER has written, or a workdir.')
   try:
     if not zipfile.is_zipfile(path):
-      raise ValueError('no .npz file')
+      raise ValueError('not an .npz file')
     with np.load(path) as stored:
       held = Predictions(*(stored[name] for name in Predictions._fields))
   except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:

@@ -1,7 +1,7 @@
 """Checkpoints with Orbax: saved while training goes on, latest and best kept.
 
-A checkpoint holds the State and, beside it, what a person needs to use it
-without the data set: the resolved config and the class names.
+A checkpoint holds the State and, beside it, what is needed to use it without
+the data set: the resolved config and the class names.
 """
 
 import json
@@ -16,21 +16,27 @@ from alexnet_jax.errors import InputError
 from alexnet_jax.learning.step import State
 
 FOLDER = 'checkpoints'
-# Two runs are one experiment if they agree in these; how long a run goes on,
-# where it runs and where the same data lie may differ.
+STATE, METADATA = 'state', 'about'  # the two items of a checkpoint on disk
+# Two runs are the same experiment if they agree in these; how long a run goes
+# on, where it runs and where the same data lie may differ.
 IDENTITY = ('model', 'data', 'augment', 'optimizer', 'seed', 'precision')
 MAY_DIFFER = ('data.path',)
-# Fields that came later, and what a run without them did.
-LATER = {'precision': 'float32', 'run.hold_data': False}
+# Fields that older configs lack, and what runs did without them.
+ADDED_FIELDS = {'precision': 'float32', 'run.hold_data': False}
+# Parts of the State by their names in checkpoints from before version 1.0.
+OLD_NAMES = {'input_stats': 'pixels'}
 
 
-class About(NamedTuple):
+class Metadata(NamedTuple):
   """What lies beside the State."""
 
   config: dict[str, Any]
   class_names: tuple[str, ...]
   train_examples: int
   unlogged: Sequence[dict[str, float]] = ()  # measured since the last log line
+
+
+# --- Saving and restoring -----------------------------------------------------
 
 
 def open_manager(workdir: str, keep: int) -> ocp.CheckpointManager:
@@ -49,7 +55,7 @@ def open_manager(workdir: str, keep: int) -> ocp.CheckpointManager:
 
 
 def open_to_read(workdir: str) -> ocp.CheckpointManager:
-  """The checkpoints of a workdir, of which a run may still be saving some."""
+  """The checkpoints of a workdir, where a run may still be saving more."""
   return ocp.CheckpointManager(
       os.path.abspath(os.path.join(workdir, FOLDER)),
       options=ocp.CheckpointManagerOptions(
@@ -62,50 +68,71 @@ def _top1_error(errors):
 
 
 def save(manager: ocp.CheckpointManager, step: int, state: State,
-         about: About, errors: dict[str, float] | None) -> None:
-  """Starts a save and returns at once; a step that is there stays as it is."""
+         metadata: Metadata, errors: dict[str, float] | None) -> None:
+  """Starts a save and returns at once; an existing step stays as it is.
+
+  Args:
+    manager: of the workdir.
+    step: of the state.
+    state: the arrays.
+    metadata: what lies beside them.
+    errors: of a validation, with 'top1_error', to know the best step.
+  """
   if step in manager.all_steps():
     return
   manager.save(
       step,
-      args=ocp.args.Composite(
-          state=ocp.args.StandardSave(state),
-          about=ocp.args.JsonSave(about._asdict())),
+      args=ocp.args.Composite(**{
+          STATE: ocp.args.StandardSave(state),
+          METADATA: ocp.args.JsonSave(metadata._asdict())}),
       metrics=errors, force=True)
 
 
 def restore(manager: ocp.CheckpointManager, step: int,
             shapes: State) -> State:
-  """The State of a step, laid out on whatever mesh `shapes` names."""
-  return manager.restore(
-      step, args=ocp.args.Composite(
-          state=ocp.args.StandardRestore(shapes)))['state']
+  """The State of a step, laid out as the shardings of `shapes` say.
+
+  Args:
+    manager: of the workdir.
+    step: one that is there.
+    shapes: ShapeDtypeStructs with shardings.
+  """
+  saved = manager.item_metadata(step)[STATE].tree
+  names = {name: name if name in saved else OLD_NAMES[name]
+           for name in State._fields}
+  target = {names[name]: part for name, part in shapes._asdict().items()}
+  parts = manager.restore(step, args=ocp.args.Composite(**{
+      STATE: ocp.args.StandardRestore(target)}))[STATE]
+  return State(**{name: parts[names[name]] for name in State._fields})
 
 
-def about(manager: ocp.CheckpointManager, step: int) -> About:
+def read_metadata(manager: ocp.CheckpointManager, step: int) -> Metadata:
   """What lies beside the State of a step."""
-  kept = manager.restore(
-      step, args=ocp.args.Composite(about=ocp.args.JsonRestore()))['about']
-  kept = About(**kept)
-  return kept._replace(class_names=tuple(kept.class_names),
-                       config=_with_later_fields(kept.config))
+  fields = manager.restore(step, args=ocp.args.Composite(**{
+      METADATA: ocp.args.JsonRestore()}))[METADATA]
+  metadata = Metadata(**fields)
+  return metadata._replace(class_names=tuple(metadata.class_names),
+                           config=_with_added_fields(metadata.config))
 
 
-def saved_at(manager: ocp.CheckpointManager, step: int) -> int:
-  """When the checkpoint of a step was saved, in ns: a run made anew differs."""
-  return manager.metadata(step).commit_timestamp_nsecs or 0
-
-
-def _with_later_fields(config):
-  filled = {name: dict(held) if isinstance(held, dict) else held
-            for name, held in config.items()}
-  for field, value in LATER.items():
+def _with_added_fields(config):
+  filled = {name: dict(value) if isinstance(value, dict) else value
+            for name, value in config.items()}
+  for field, value in ADDED_FIELDS.items():
     *section, name = field.split('.')
     if not section:
       filled.setdefault(name, value)
     elif section[0] in filled:
       filled[section[0]].setdefault(name, value)
   return filled
+
+
+# --- Finding a step -----------------------------------------------------------
+
+
+def saved_at(manager: ocp.CheckpointManager, step: int) -> int:
+  """When the checkpoint of a step was saved, in ns: it tells runs apart."""
+  return manager.metadata(step).commit_timestamp_nsecs or 0
 
 
 def exists(workdir: str) -> bool:
@@ -115,7 +142,7 @@ def exists(workdir: str) -> bool:
       name.isdigit() for name in os.listdir(folder))
 
 
-def must_exist(workdir: str) -> None:
+def check_exists(workdir: str) -> None:
   """Raises InputError if nothing was ever saved in the workdir."""
   if not exists(workdir):
     raise InputError(
@@ -123,32 +150,49 @@ def must_exist(workdir: str) -> None:
         ' that has saved one, or train with --task=train.')
 
 
-def find_step(manager: ocp.CheckpointManager, which: str,
+def find_step(manager: ocp.CheckpointManager, checkpoint: str,
               workdir: str) -> int:
   """'latest', 'best' or a number -> a step that is there.
 
+  Args:
+    manager: of the workdir.
+    checkpoint: as given on the command line.
+    workdir: for the message.
+
   Raises:
-    InputError: not this one.
+    InputError: there is no such checkpoint.
   """
   steps = sorted(manager.all_steps())
-  if which == 'latest':
+  if checkpoint == 'latest':
     return steps[-1]
-  if which == 'best':
+  if checkpoint == 'best':
     best = manager.best_step()
     return steps[-1] if best is None else best
-  if which.isdigit() and int(which) in steps:
-    return int(which)
+  if checkpoint.isdigit() and int(checkpoint) in steps:
+    return int(checkpoint)
   raise InputError(
-      f'--checkpoint={which} is not in {workdir}: give latest, best or one of'
-      f' {", ".join(map(str, steps))}.')
+      f'--checkpoint={checkpoint} is not in {workdir}: give latest, best or one'
+      f' of {", ".join(map(str, steps))}.')
 
 
-def refuse_another(workdir: str, there: About, config: dict[str, Any],
-                   sections: Sequence[str] = IDENTITY) -> None:
-  """Raises InputError if a checkpoint belongs to another experiment."""
-  # Through JSON and back, so that tuples and lists compare as equal.
-  here = json.loads(json.dumps(config))
-  difference = first_difference(there.config, here, sections)
+# --- Comparing runs -----------------------------------------------------------
+
+
+def check_same_experiment(
+    workdir: str, saved: dict[str, Any], config: dict[str, Any],
+    sections: Sequence[str] = IDENTITY) -> None:
+  """Checks that a workdir belongs to this experiment.
+
+  Args:
+    workdir: for the message.
+    saved: the config of the run in it.
+    config: of this run.
+    sections: that must agree.
+
+  Raises:
+    InputError: it belongs to another.
+  """
+  difference = first_difference(saved, config, sections)
   if difference:
     field, theirs, ours = difference
     raise InputError(
@@ -158,11 +202,21 @@ def refuse_another(workdir: str, there: About, config: dict[str, Any],
 
 
 def first_difference(
-    there: dict[str, Any], here: dict[str, Any], sections: Sequence[str]
+    saved: dict[str, Any], config: dict[str, Any], sections: Sequence[str]
 ) -> tuple[str, Any, Any] | None:
-  """(field, there, here) of the first difference that matters, or None."""
+  """The first difference that matters between two configs.
+
+  Args:
+    saved: as read from JSON.
+    config: with tuples or lists.
+    sections: to compare.
+
+  Returns:
+    (field, saved value, value of `config`), or None.
+  """
+  config = json.loads(json.dumps(config))  # tuples become lists
   for section in sections:
-    a, b = there.get(section), here.get(section)
+    a, b = saved.get(section), config.get(section)
     if not isinstance(b, dict):
       if a != b:
         return section, a, b

@@ -1,8 +1,8 @@
-"""A data set that lives on the device: nothing is decoded or moved in a run.
+"""Batches on the devices: moved there, or picked from a data set held there.
 
-Every device holds all images as uint8, decoded once: `config.run.hold_data`.
-Tiny ImageNet at 72 pixels takes 1.6 GB, ILSVRC-2012 at 256 pixels 250 GB. The
-batches are those that the loader would make, of the same images in the same
+With `config.run.hold_data` every device holds all images as uint8, decoded
+once: Tiny ImageNet at 72 pixels takes 1.6 GB, ILSVRC-2012 at 256 pixels 250 GB.
+The batches are those that the loader would make: the same images in the same
 order.
 """
 
@@ -21,8 +21,8 @@ from alexnet_jax.network import columns
 BATCH = 256  # images decoded at a time
 
 
-class Places:
-  """A source whose examples are their own numbers."""
+class Indices:
+  """A source whose examples are their own indices."""
 
   def __init__(self, source: Source):
     self.class_names = source.class_names
@@ -32,14 +32,22 @@ class Places:
     return self._count
 
   def __getitem__(self, i: int) -> dict:
-    return {'place': np.int32(i)}
+    return {'index': np.int32(i)}
 
   def where(self, i: int) -> str:
+    """A name by which a person finds the example."""
     return f'example {i}'
 
 
-def hold(source: Source, mesh: Mesh, threads: int) -> dict[str, jax.Array]:
-  """All examples on every device: uint8 [N, S, S, 3] and int32 [N].
+def to_device(batch: dict, mesh: Mesh) -> dict[str, jax.Array]:
+  """This process's part of a batch -> the global batch on the mesh."""
+  sharding = columns.batch_sharding(mesh)
+  return {name: jax.make_array_from_process_local_data(sharding, value)
+          for name, value in batch.items()}
+
+
+def load(source: Source, mesh: Mesh, threads: int) -> dict[str, jax.Array]:
+  """Puts all examples on every device: uint8 [N, S, S, 3] and int32 [N].
 
   Args:
     source: the examples.
@@ -47,7 +55,7 @@ def hold(source: Source, mesh: Mesh, threads: int) -> dict[str, jax.Array]:
     threads: that decode.
   """
   parts = []
-  with tqdm(total=len(source), desc='hold', unit=' images', leave=False,
+  with tqdm(total=len(source), desc='decode', unit=' images', leave=False,
             dynamic_ncols=True, disable=None) as bar:
     for batch in loader.evaluation_batches(
         source, batch_size=BATCH, threads=threads):
@@ -60,24 +68,25 @@ def hold(source: Source, mesh: Mesh, threads: int) -> dict[str, jax.Array]:
       for name in ('image', 'label')}
 
 
-def batches(held: dict[str, jax.Array], places: Iterator[dict],
+def batches(data: dict[str, jax.Array], indices: Iterator[dict],
             mesh: Mesh) -> Iterator[dict[str, jax.Array]]:
-  """Batches on the mesh, picked out of what is held.
+  """Batches on the mesh, picked from what `load` put there.
 
   Args:
-    held: of `hold`.
-    places: this process's part of the numbers of each batch.
-    mesh: where the batches lie.
+    data: all examples.
+    indices: this process's part of the indices of each batch; closed at the
+      end.
+    mesh: of the devices.
   """
-  home = columns.batch_home(mesh)
+  sharding = columns.batch_sharding(mesh)
 
-  @jax.jit(out_shardings=home)
-  def pick(held, places):
-    return jax.tree.map(lambda examples: examples[places], held)
+  @jax.jit(out_shardings=sharding)
+  def pick(data, indices):
+    return jax.tree.map(lambda examples: examples[indices], data)
 
   try:
-    for batch in places:
-      yield pick(held, jax.make_array_from_process_local_data(
-          home, batch['place']))
+    for batch in indices:
+      yield pick(data, jax.make_array_from_process_local_data(
+          sharding, batch['index']))
   finally:
-    places.close()
+    indices.close()

@@ -1,54 +1,71 @@
-"""The errors of a network over a split, each example counted once."""
+"""The errors of a network over a split, every example counted once."""
 
-from ml_collections import ConfigDict
-from tqdm import tqdm
+from collections.abc import Callable
 
-from alexnet_jax.data import loader
 from alexnet_jax.data.sources import Source
 from alexnet_jax.errors import InputError
 from alexnet_jax.learning import augment, metrics
 from alexnet_jax.learning.step import State
-from alexnet_jax.network import columns
-from alexnet_jax.run import experiment
 from alexnet_jax.run.experiment import Experiment
+from alexnet_jax.run.walk import walk
 
 
-def test(config: ConfigDict, built: Experiment, state: State,
-         source: Source) -> dict[str, float]:
-  """The errors with one patch and with config.run.views, as of section 4.1."""
+def final_errors(experiment: Experiment, state: State,
+                 source: Source) -> dict[str, float]:
+  """The errors with one crop and with config.run.views crops (4.1).
+
+  Args:
+    experiment: the network and its config.
+    state: its parameters.
+    source: the images.
+
+  Returns:
+    {'one_crop_loss': ..., 'one_crop_top1_error': ..., 'ten_crop_loss': ...}.
+  """
   errors = {}
-  for count in sorted({1, config.run.views}):
-    views = augment.VIEWS[count]
-    step = experiment.evaluation_step(config, built, count)
-    means = errors_of(step, config, built, state, source,
-                      f'{views}-crop test')
-    errors |= {f'{views}_crop_{name}': mean for name, mean in means.items()}
+  for count in sorted({1, experiment.settings.run.views}):
+    name = augment.CROPS[count]
+    means = errors_of(experiment.evaluation_step(count), experiment, state,
+                      source, f'{name} crops' if count > 1 else 'one crop')
+    errors |= {f'{name}_crop_{key}': mean for key, mean in means.items()}
   return errors
 
 
-def errors_of(evaluation_step, config: ConfigDict, built: Experiment,
-              state: State, source: Source, title: str) -> dict[str, float]:
-  """Runs every example once: mean loss, top-1 and top-5 error."""
-  shard, num_shards = columns.own_shard(built.mesh)
-  batch_size = config.optimizer.batch_size
-  sums = None
-  with tqdm(total=len(source), desc=title, unit=' images', leave=False,
-            dynamic_ncols=True, disable=None) as bar:
-    for batch in loader.evaluation_batches(
-        source, batch_size=batch_size, shard=shard, num_shards=num_shards,
-        threads=config.run.threads):
-      sums = metrics.add(sums, evaluation_step(
-          state.params, state.pixels, experiment.to_device(batch, built.mesh)))
-      bar.update(min(batch_size, len(source) - bar.n))
+def errors_of(evaluation_step: Callable, experiment: Experiment, state: State,
+              source: Source, title: str) -> dict[str, float]:
+  """Mean loss, top-1 and top-5 error.
+
+  Args:
+    evaluation_step: of `Experiment.evaluation_step`.
+    experiment: where and how to run it.
+    state: parameters and mean image.
+    source: the images.
+    title: of the progress bar.
+  """
+  settings, sums = experiment.settings, None
+  for batch_sums in walk(
+      lambda batch: evaluation_step(state.params, state.input_stats, batch),
+      source, experiment.mesh, batch_size=settings.optimizer.batch_size,
+      threads=settings.run.threads, title=title):
+    sums = metrics.add(sums, batch_sums)
   return metrics.means(sums)
 
 
 def check_classes(source: Source, class_names: tuple[str, ...],
                   workdir: str) -> None:
-  """Raises InputError if the data have other classes than the checkpoint."""
+  """Checks that the data have the classes of a checkpoint.
+
+  Args:
+    source: the data.
+    class_names: of the checkpoint.
+    workdir: where it lies, for the message.
+
+  Raises:
+    InputError: they have others.
+  """
   if tuple(source.class_names) != tuple(class_names):
     raise InputError(
-        f'--workdir={workdir} knows {len(class_names)} classes'
+        f'--workdir={workdir} has {len(class_names)} classes'
         f' ({", ".join(class_names[:3])}, ...) and the data have'
         f' {len(source.class_names)} ({", ".join(source.class_names[:3])},'
         ' ...): give the data it was trained on, or another --workdir.')

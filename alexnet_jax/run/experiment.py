@@ -1,12 +1,12 @@
-"""What a config says, built: sources, mesh, network, optimizer, steps.
+"""A config read once into typed tuples, and what is built from it.
 
-The tasks read a ConfigDict; this is the one place that turns its facts into
-what follows from them (steps in an epoch, number of classes, batch per device).
+`read` turns a ConfigDict into `Settings`: facts only, each checked. `build`
+adds what follows from them (number of classes, steps in an epoch, the mesh).
 """
 
 import functools
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -17,13 +17,16 @@ from ml_collections import ConfigDict
 from alexnet_jax.data import loader, sources
 from alexnet_jax.data.sources import Source
 from alexnet_jax.errors import InputError
-from alexnet_jax.learning import augment, optimizer, schedules, step
-from alexnet_jax.network import columns, models, precision
-from alexnet_jax.network.models import Model
-from alexnet_jax.run import device_data as held
+from alexnet_jax.learning import augment, metrics, optimizer, schedules, step
+from alexnet_jax.learning.augment import Augmentation, PixelStats
+from alexnet_jax.learning.optimizer import PlateauRule, Rates
+from alexnet_jax.learning.step import Length, State
+from alexnet_jax.network import columns, models
+from alexnet_jax.network.classifier import Model
+from alexnet_jax.run import device_data
 
-# What counts something cannot be less.
-AT_LEAST = {
+# The smallest value that has a meaning.
+MINIMA = {
     'model.num_columns': 1, 'data.image_size': 1, 'data.train_examples': 0,
     'data.validation_examples': 0, 'augment.crop': 1, 'augment.share_crops': 1,
     'augment.jitter': 0, 'augment.jitter_until': 0, 'optimizer.batch_size': 1,
@@ -36,201 +39,300 @@ AT_LEAST = {
     'run.log_every': 1, 'run.keep': 1, 'run.stall_steps': 0, 'run.threads': 0,
     'run.workers': 0, 'mesh.data': 1, 'mesh.column': 1,
 }
-# One element of each tuple in config.optimizer.
-EXAMPLES = {'drops': (25, 0.1), 'bias_drops': (25, 0.1),
+# An example element of each tuple in config.optimizer.
+ELEMENTS = {'drops': (25, 0.1), 'bias_drops': (25, 0.1),
             'layer_drops': ('conv1', 67, 0.001), 'layer_rates': ('fc8', 10.0),
             'layer_decays': ('fc8', 0.01), 'frozen': 'conv1'}
 
 
-class Experiment(NamedTuple):
-  """One config, ready to run."""
-
-  mesh: Mesh
-  model: Model
-  optimizer: optax.GradientTransformationExtraArgs
-  num_classes: int
-  steps_per_epoch: int
-  total_steps: int
+# --- What a config says -------------------------------------------------------
 
 
-def open_split(config: ConfigDict, split: str) -> Source:
-  """The 'train' or 'validation' examples that the config names."""
-  data = config.data
-  return sources.open_source(
-      data.name, split, path=data.path, image_size=data.image_size,
-      validation_fraction=data.validation_fraction,
-      limit=(data.train_examples if split == 'train'
-             else data.validation_examples))
+class Data(NamedTuple):
+  """`config.data`."""
+
+  name: str  # of sources.NAMES
+  path: str
+  image_size: int  # side of the stored squares in pixels
+  validation_fraction: float  # of a folder without val/
+  train_examples: int  # 0: all
+  validation_examples: int
+  reshuffle: bool  # a new order in each epoch
 
 
-def build(config: ConfigDict, num_classes: int,
-          num_examples: int) -> Experiment:
-  """Builds all that does not depend on pixels, and checks that it fits.
+class Optimization(NamedTuple):
+  """`config.optimizer`."""
+
+  batch_size: int
+  momentum: float
+  weight_decay: float
+  learning_rate: float
+  layer_decays: tuple[tuple[str, float], ...]
+  rates: Rates
+  plateau: PlateauRule | None
+
+
+class RunSettings(NamedTuple):
+  """`config.run`."""
+
+  epochs: float
+  steps: int  # 0: as many as the epochs need
+  evaluate_every: int  # steps; 0: once an epoch
+  save_every: int  # steps; 0: once an epoch
+  until_error: float  # a training error at which to stop early
+  log_every: int  # steps
+  views: int  # crops averaged in the final test
+  keep: int  # latest checkpoints
+  stall_steps: int  # a loss stuck this long at ln(classes) is reported
+  threads: int  # decoding images; 0: one for each core
+  workers: int  # decoding processes
+  hold_data: bool  # all images on every device
+
+
+class MeshShape(NamedTuple):
+  """`config.mesh`, in devices."""
+
+  data: int
+  column: int
+
+
+class Settings(NamedTuple):
+  """All facts of a config."""
+
+  config: dict[str, Any]  # as it is written down beside a run
+  seed: int
+  precision: str
+  model: models.Spec
+  data: Data
+  augmentation: Augmentation
+  optimizer: Optimization
+  run: RunSettings
+  mesh: MeshShape
+
+  def open_split(self, split: str) -> Source:
+    """Opens the 'train' or 'validation' examples."""
+    return sources.open_source(
+        self.data.name, split, path=self.data.path,
+        image_size=self.data.image_size,
+        validation_fraction=self.data.validation_fraction,
+        limit=(self.data.train_examples if split == 'train'
+               else self.data.validation_examples))
+
+  def build_model(self, mesh: Mesh, num_classes: int) -> Model:
+    """Builds the network that config.model describes."""
+    return models.build(self.model, mesh, num_classes, self.augmentation.crop,
+                        self.precision)
+
+
+def read(config: ConfigDict) -> Settings:
+  """Reads a config once.
 
   Raises:
-    InputError: a field that cannot work on this machine or with this data.
+    InputError: a value that has no meaning.
   """
-  check_counts(config)
-  _check_data(config, num_examples)
-  mesh = columns.make_mesh(config.mesh.data, config.mesh.column,
-                           config.model.num_columns)
-  model = build_model(config, mesh, num_classes)
-  _check_layers(config, model)
-  steps_per_epoch = num_examples // config.optimizer.batch_size
-  total_steps = config.run.steps or int(config.run.epochs * steps_per_epoch)
-  if not total_steps:
-    raise InputError(
-        f'config.run.epochs={config.run.epochs} of {steps_per_epoch} steps each'
-        ' make no step: give more epochs, or config.run.steps.')
-  return Experiment(
-      mesh, model,
-      optimizer.momentum_sgd(config.optimizer.momentum,
-                             config.optimizer.weight_decay,
-                             config.optimizer.layer_decays),
-      num_classes, steps_per_epoch, total_steps)
+  _check_minima(config)
+  fields = config.optimizer.to_dict()
+  _check_elements(fields)
+  plateau = PlateauRule(
+      fields['plateau_patience'], fields['plateau_factor'],
+      fields['plateau_drops']) if fields['plateau'] else None
+  optimization = Optimization(
+      rates=Rates(**{name: fields[name] for name in Rates._fields}),
+      plateau=plateau,
+      **{name: fields[name] for name in Optimization._fields
+         if name not in ('rates', 'plateau')})
+  settings = Settings(
+      config.to_dict(), config.seed, config.precision,
+      models.read_spec(config.model.to_dict()), Data(**config.data.to_dict()),
+      Augmentation(**config.augment.to_dict()), optimization,
+      RunSettings(**config.run.to_dict()), MeshShape(**config.mesh.to_dict()))
+  _check_names(settings)
+  return settings
 
 
-def build_model(config: ConfigDict, mesh: Mesh, num_classes: int) -> Model:
-  """The network that config.model describes."""
-  fields = config.model.to_dict()
-  return precision.compute_in(config.precision, models.build(
-      fields.pop('name'), mesh, num_classes, config.augment.crop, **fields))
-
-
-def check_counts(config: ConfigDict) -> None:
-  """Raises InputError for a number that cannot mean anything."""
-  for field, least in AT_LEAST.items():
+def _check_minima(config):
+  for field, least in MINIMA.items():
     section, name = field.split('.')
     if config[section][name] < least:
       raise InputError(f'config.{field}={config[section][name]} is too small:'
                        f' give {least} or more.')
-  if config.run.views not in augment.VIEWS:
-    raise InputError(
-        f'config.run.views={config.run.views} is no test of 2012: give one of'
-        f' {", ".join(map(str, augment.VIEWS))}.')
 
 
-def _check_data(config, num_examples):
-  batch, shards = config.optimizer.batch_size, config.mesh.data
-  if batch % shards:
-    raise InputError(
-        f'config.optimizer.batch_size={batch} does not split over'
-        f' config.mesh.data={shards} devices: give a multiple of {shards}.')
-  if num_examples < batch:
-    raise InputError(
-        f'config.optimizer.batch_size={batch} is more than the {num_examples}'
-        ' training examples: give a smaller batch or more data.')
-  if config.augment.crop > config.data.image_size:
-    raise InputError(
-        f'config.augment.crop={config.augment.crop} is larger than the'
-        f' {config.data.image_size}-pixel images: give a smaller crop or a'
-        ' larger config.data.image_size.')
-  if config.augment.jitter_scale not in ('stddev', 'eigenvalue'):
-    raise InputError(
-        f'config.augment.jitter_scale={config.augment.jitter_scale!r} is not'
-        ' known: give stddev or eigenvalue.')
-  if config.optimizer.schedule not in schedules.NAMES:
-    raise InputError(
-        f'config.optimizer.schedule={config.optimizer.schedule!r} is not'
-        f' known: give one of {", ".join(schedules.NAMES)}.')
-
-
-def _check_layers(config, model):
-  shapes = columns.shapes(model.layers, model.num_columns, model.patch)
-  names = [shape.layer.name for shape in shapes] + ['fc8']
-  for field, example in EXAMPLES.items():
-    given = config.optimizer[field]
-    if not isinstance(given, tuple) or any(
-        type(one) is not type(example)
-        or isinstance(one, tuple) and len(one) != len(example)
-        for one in given):
+def _check_elements(fields):
+  for field, example in ELEMENTS.items():
+    value = fields[field]
+    if not isinstance(value, tuple) or any(
+        type(element) is not type(example)
+        or isinstance(element, tuple) and len(element) != len(example)
+        for element in value):
       raise InputError(
-          f'config.optimizer.{field}={given!r} has the wrong form: give a'
+          f'config.optimizer.{field}={value!r} has the wrong form: give a'
           f' tuple such as {(example,)!r}.')
-    for one in given:
-      name = one[0] if isinstance(one, tuple) else one
-      if isinstance(name, str) and name not in names:
+
+
+def _check_names(settings):
+  for field, value, known in (
+      ('run.views', settings.run.views, tuple(augment.CROPS)),
+      ('augment.jitter_scale', settings.augmentation.jitter_scale,
+       ('stddev', 'eigenvalue')),
+      ('optimizer.schedule', settings.optimizer.rates.schedule,
+       schedules.NAMES)):
+    if value not in known:
+      raise InputError(f'config.{field}={value!r} is not known: give one of'
+                       f' {", ".join(map(str, known))}.')
+  if settings.augmentation.crop > settings.data.image_size:
+    raise InputError(
+        f'config.augment.crop={settings.augmentation.crop} is larger than the'
+        f' {settings.data.image_size}-pixel images: give a smaller crop or a'
+        ' larger config.data.image_size.')
+
+
+# --- What is built from it ----------------------------------------------------
+
+
+class Experiment(NamedTuple):
+  """One config, ready to run on its data."""
+
+  settings: Settings
+  mesh: Mesh
+  model: Model
+  optimizer: optax.GradientTransformationExtraArgs
+  num_classes: int
+  length: Length
+
+  def train_step(self) -> Callable[[State, dict], tuple[State, dict]]:
+    """The update of section 5 as this config wants it: a jitted function."""
+    settings = self.settings
+    return step.make_train_step(
+        self.model, self.optimizer, settings.augmentation,
+        settings.optimizer.rates, self.mesh, settings.seed, self.length)
+
+  def evaluation_step(
+      self, count: int
+  ) -> Callable[[Any, PixelStats, dict], metrics.Sums]:
+    """The test of section 4.1 with `count` crops: a jitted function."""
+    return step.make_evaluation_step(self.model, augment.test_crops(
+        self.settings.data.image_size, self.settings.augmentation.crop, count))
+
+  def new_state(self, stats: PixelStats) -> State[PixelStats]:
+    """The state before the first step, on the mesh."""
+    make = functools.partial(
+        step.new_state, self.model.init, self.optimizer, self.settings.seed,
+        self.settings.optimizer.learning_rate)
+    shapes = jax.eval_shape(make, stats)
+    return jax.jit(make, out_shardings=columns.param_shardings(
+        self.mesh, shapes))(stats)
+
+  def state_shapes(self) -> State[PixelStats]:
+    """The state as shapes with shardings, which a restore needs."""
+    size = self.settings.data.image_size
+    stats = PixelStats(*(
+        jax.ShapeDtypeStruct(shape, jnp.float32)
+        for shape in ((size, size, 3), (3, 3), (3,))))
+    shapes = jax.eval_shape(self.new_state, stats)
+    return jax.tree.map(
+        lambda x, sharding: jax.ShapeDtypeStruct(
+            x.shape, x.dtype, sharding=sharding),
+        shapes, columns.param_shardings(self.mesh, shapes))
+
+  def train_batches(self, source: Source, at_step: int = 0) -> Iterator[dict]:
+    """This process's part of the training batches, from a step on."""
+    settings = self.settings
+    shard, num_shards = columns.process_shard(self.mesh)
+    return loader.train_batches(
+        source, batch_size=settings.optimizer.batch_size, seed=settings.seed,
+        step=at_step, shard=shard, num_shards=num_shards,
+        reshuffle=settings.data.reshuffle, threads=settings.run.threads,
+        workers=settings.run.workers)
+
+  def device_batches(self, source: Source,
+                     at_step: int = 0) -> Iterator[dict[str, jax.Array]]:
+    """The training batches on the mesh, from a step on."""
+    if self.settings.run.hold_data:
+      data = device_data.load(source, self.mesh, self.settings.run.threads)
+      yield from device_data.batches(
+          data, self.train_batches(device_data.Indices(source), at_step),
+          self.mesh)
+      return
+    batches = self.train_batches(source, at_step)
+    try:
+      for batch in batches:
+        yield device_data.to_device(batch, self.mesh)
+    finally:
+      batches.close()
+
+
+def build(settings: Settings, num_classes: int,
+          num_examples: int) -> Experiment:
+  """Builds all that does not depend on pixels, and checks that it fits.
+
+  Args:
+    settings: what the config says.
+    num_classes: of the data.
+    num_examples: to train on.
+
+  Raises:
+    InputError: a field that cannot work on this machine or with this data.
+  """
+  length = _length(settings, num_examples)
+  mesh = columns.make_mesh(*settings.mesh, settings.model.num_columns)
+  model = settings.build_model(mesh, num_classes)
+  _check_layers(settings.optimizer, model)
+  rule = optimizer.momentum_sgd(
+      settings.optimizer.momentum, settings.optimizer.weight_decay,
+      settings.optimizer.layer_decays)
+  return Experiment(settings, mesh, model, rule, num_classes, length)
+
+
+def count_steps(batch_size: int, epochs: float, num_examples: int,
+                steps: int = 0) -> Length:
+  """How long a run is.
+
+  Args:
+    batch_size: examples a step.
+    epochs: cycles through the training set.
+    num_examples: in the training set.
+    steps: of the whole run, in place of `epochs`, unless 0.
+
+  Raises:
+    InputError: not a single step.
+  """
+  if num_examples < batch_size:
+    raise InputError(
+        f'config.optimizer.batch_size={batch_size} is more than the'
+        f' {num_examples} training examples: give a smaller batch or more'
+        ' data.')
+  steps_per_epoch = num_examples // batch_size
+  total_steps = steps or int(epochs * steps_per_epoch)
+  if not total_steps:
+    raise InputError(
+        f'config.run.epochs={epochs} of {steps_per_epoch} steps each make no'
+        ' step: give more epochs.')
+  return Length(steps_per_epoch, total_steps)
+
+
+def _length(settings, num_examples):
+  batch_size, shards = settings.optimizer.batch_size, settings.mesh.data
+  if batch_size % shards:
+    raise InputError(
+        f'config.optimizer.batch_size={batch_size} does not split over'
+        f' config.mesh.data={shards} devices: give a multiple of {shards}.')
+  return count_steps(
+      batch_size, settings.run.epochs, num_examples, settings.run.steps)
+
+
+def _check_layers(optimization, model):
+  shapes = columns.layer_shapes(model.layers, model.num_columns, model.patch)
+  names = [shape.layer.name for shape in shapes] + ['fc8']
+  rates = optimization.rates
+  named = {
+      'layer_drops': [name for name, _, _ in rates.layer_drops],
+      'layer_rates': [name for name, _ in rates.layer_rates],
+      'layer_decays': [name for name, _ in optimization.layer_decays],
+      'frozen': rates.frozen}
+  for field, layers in named.items():
+    for name in layers:
+      if name not in names:
         raise InputError(
-            f'config.optimizer.{field} names {name!r}, which is no layer: give'
-            f' some of {", ".join(names)}.')
-
-
-def train_step(config: ConfigDict, experiment: Experiment):
-  """The update of section 5 as this config wants it: a jitted function."""
-  o = config.optimizer
-  rates = functools.partial(
-      optimizer.rates, schedule=o.schedule, target_factor=o.target_factor,
-      schedule_levels=o.schedule_levels, drops=o.drops, bias_rate=o.bias_rate,
-      bias_drops=o.bias_drops, layer_drops=o.layer_drops,
-      layer_rates=o.layer_rates, frozen=o.frozen)
-  return step.make_train_step(
-      experiment.model, experiment.optimizer,
-      step.Augmentation(**config.augment.to_dict()), rates, experiment.mesh,
-      seed=config.seed, steps_per_epoch=experiment.steps_per_epoch,
-      total_steps=experiment.total_steps)
-
-
-def evaluation_step(config: ConfigDict, experiment: Experiment, count: int):
-  """The test of section 4.1 with `count` patches: a jitted function."""
-  return step.make_evaluation_step(
-      experiment.model, augment.views(
-          config.data.image_size, config.augment.crop, count))
-
-
-def new_state(config: ConfigDict, experiment: Experiment,
-              pixels: augment.Pixels) -> step.State:
-  """The state before the first step, every array at its home."""
-  make = functools.partial(
-      step.new_state, experiment.model, experiment.optimizer, config.seed,
-      config.optimizer.learning_rate)
-  shapes = jax.eval_shape(make, pixels)
-  return jax.jit(make, out_shardings=columns.homes(experiment.mesh, shapes))(
-      pixels)
-
-
-def state_shapes(config: ConfigDict, experiment: Experiment) -> step.State:
-  """The state as shapes with homes: what a restore needs to know."""
-  size = config.data.image_size
-  pixels = augment.Pixels(*(
-      jax.ShapeDtypeStruct(shape, jnp.float32)
-      for shape in ((size, size, 3), (3, 3), (3,))))
-  shapes = jax.eval_shape(
-      functools.partial(new_state, config, experiment), pixels)
-  return jax.tree.map(
-      lambda x, home: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=home),
-      shapes, columns.homes(experiment.mesh, shapes))
-
-
-def train_batches(config: ConfigDict, experiment: Experiment, source: Source,
-                  at_step: int = 0) -> Iterator[dict]:
-  """This process's part of the training batches, from a step on."""
-  shard, num_shards = columns.own_shard(experiment.mesh)
-  return loader.train_batches(
-      source, batch_size=config.optimizer.batch_size, seed=config.seed,
-      step=at_step, shard=shard, num_shards=num_shards,
-      reshuffle=config.data.reshuffle, threads=config.run.threads,
-      workers=config.run.workers)
-
-
-def device_batches(config: ConfigDict, experiment: Experiment, source: Source,
-                   at_step: int = 0) -> Iterator[dict]:
-  """The same on the mesh, moved there or, if all is held there, picked out."""
-  if config.run.hold_data:
-    data = held.hold(source, experiment.mesh, config.run.threads)
-    yield from held.batches(
-        data, train_batches(config, experiment, held.Places(source), at_step),
-        experiment.mesh)
-    return
-  batches = train_batches(config, experiment, source, at_step)
-  try:
-    for batch in batches:
-      yield to_device(batch, experiment.mesh)
-  finally:
-    batches.close()
-
-
-def to_device(batch: dict, mesh: Mesh) -> dict:
-  """This process's part of a batch -> the global batch on the mesh."""
-  home = columns.batch_home(mesh)
-  return {name: jax.make_array_from_process_local_data(home, value)
-          for name, value in batch.items()}
+            f'config.optimizer.{field} names {name!r}, which is not a layer:'
+            f' give some of {", ".join(names)}.')

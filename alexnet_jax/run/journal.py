@@ -1,9 +1,9 @@
-"""What a run tells: progress, measurements, TensorBoard events, what it is.
+"""What a run reports: progress, measurements, TensorBoard events, its config.
 
 metrics.jsonl has one object a line: {"step", "kind", ...}; kind is 'train',
-'validation' or 'test'. A resumed run drops what was written after the step that
-it resumes from, so no step stands there twice. config.json has the resolved
-config and command.txt the command line.
+'validation' or, for the last line of a finished run, 'final'. A resumed run
+drops the lines after the step that it resumes from, so no step stands there
+twice. config.json has the resolved config and command.txt the command line.
 """
 
 import json
@@ -15,17 +15,19 @@ from typing import Any
 from tensorboardX import SummaryWriter
 from tqdm import tqdm
 
+from alexnet_jax import files
+
 METRICS, CONFIG = 'metrics.jsonl', 'config.json'
 COMMAND = 'command.txt'
-# What a line of training says of its means; an auto-encoder has only a loss.
-TOLD = {'loss': 'loss', 'top1_error': 'top-1 error'}
+FINAL = ('final', 'test')  # 'test' in runs before version 1.0
 
 
 class Journal:
-  """Writes down one run. Only the first process has one; see `Silent`."""
+  """Writes the records of one run. Only the first process has one."""
 
   def __init__(self, workdir: str, config: dict[str, Any], step: int,
-               total_steps: int, command: str = '', bar: tqdm | None = None):
+               total_steps: int, command: str = '', bar: tqdm | None = None,
+               validations: int = 0):
     """Opens the files of `workdir` and goes on after `step`.
 
     Args:
@@ -35,66 +37,102 @@ class Journal:
       total_steps: where it ends.
       command: the command line that makes this run.
       bar: counts the images of several runs; without it this run has its own.
+      validations: that are still to come, for the time left.
     """
     os.makedirs(workdir, exist_ok=True)
-    with open(os.path.join(workdir, CONFIG), 'w', encoding='utf-8') as file:
-      json.dump(config, file, indent=2)
-      file.write('\n')
+    files.write_json(os.path.join(workdir, CONFIG), config)
     if command:
       with open(os.path.join(workdir, COMMAND), 'w', encoding='utf-8') as file:
         file.write(command + '\n')
     path = os.path.join(workdir, METRICS)
-    _forget_after(path, step)
+    _drop_lines_after(path, step)
     self._lines = open(path, 'a', encoding='utf-8')  # noqa: SIM115
     self._events = SummaryWriter(
         os.path.join(workdir, 'events'), purge_step=step + 1)
     self._batch_size = batch_size = config['optimizer']['batch_size']
     self._total = total_steps
-    self._own_bar = bar is None
+    self._owns_bar = bar is None
     self._bar = bar if bar is not None else tqdm(
         total=total_steps * batch_size, initial=step * batch_size,
         unit=' images', unit_scale=True, dynamic_ncols=True, desc='train',
         disable=None)
-    self._last = (time.perf_counter(), step)
+    self._step = step
+    self._mark = (time.perf_counter(), step)  # since the last measured speed
+    self._started = False
+    self._validations = validations
+    self._validation_seconds = 0.0
 
   def tick(self) -> None:
-    """One step done."""
+    """Counts one step; the first, which compiles, is not in any speed."""
+    self._step += 1
     self._bar.update(self._batch_size)
+    if not self._started:
+      self._started = True
+      self._restart_clock(self._step)
 
   def train(self, step: int, means: dict[str, float]) -> None:
-    """The means of the last steps; adds images per second and time left."""
-    now = time.perf_counter()
-    then, before = self._last
-    speed = (step - before) * self._batch_size / (now - then)
-    self._last = (now, step)
-    self._write('train', step, {**means, 'images_per_second': speed})
-    told = {name: means[key] for key, name in TOLD.items() if key in means}
-    self._bar.set_postfix_str(', '.join(
-        f'{name} {value:.3f}' for name, value in told.items()))
-    if self._bar.disable:  # not a terminal: plain lines
-      left = (self._total - step) * self._batch_size / speed
-      print(f'step {step}/{self._total}  ' + '  '.join(
-          f'{name} {value:.4f}' for name, value in told.items())
-            + f'  {speed:.1f} images/s'
-            f'  left {tqdm.format_interval(left)}', file=sys.stderr)
+    """Writes the means of the last steps, with images per second.
 
-  def errors(self, kind: str, step: int, means: dict[str, float]) -> None:
-    """A validation or a test; the clock of `train` starts anew after it."""
-    self._write(kind, step, means)
-    self.say(f'step {step}  {kind}: ' + '  '.join(
-        f'{name} {value:.4f}' for name, value in means.items()))
-    self._last = (time.perf_counter(), step)
+    Args:
+      step: the last of them.
+      means: 'loss' and errors.
+    """
+    now = time.perf_counter()
+    since, before = self._mark
+    if step > before:
+      speed = (step - before) * self._batch_size / (now - since)
+    else:  # the first step alone: nothing but compilation to measure
+      speed = None
+    self._mark = (now, step)
+    self._write('train', step, means | (
+        {'images_per_second': speed} if speed else {}))
+    text = _in_words(means)
+    self._bar.set_postfix_str(text)
+    if self._bar.disable:  # not a terminal: plain lines
+      pace = (f', {speed:.1f} images/s, {self._left(step, speed)} left'
+              if speed else '')
+      print(f'step {step}/{self._total}: {text}{pace}', file=sys.stderr)
+
+  def _left(self, step, speed):
+    seconds = ((self._total - step) * self._batch_size / speed
+               + self._validations * self._validation_seconds)
+    return tqdm.format_interval(seconds)
+
+  def validation(self, step: int, means: dict[str, float],
+                 seconds: float = 0.0) -> None:
+    """Writes a validation during the run.
+
+    Args:
+      step: the step validated.
+      means: loss and errors.
+      seconds: that it took, to tell how much time is left.
+    """
+    self._validations = max(0, self._validations - 1)
+    self._validation_seconds = seconds
+    self._write('validation', step, means)
+    self.say(f'step {step}: validation {_in_words(means)}')
+    self._restart_clock(step)
+
+  def final(self, step: int, means: dict[str, float]) -> None:
+    """Writes the errors at the end of the run."""
+    self._write(FINAL[0], step, means)
 
   def say(self, sentence: str) -> None:
-    """A sentence to the person, above the progress bar."""
+    """Prints a sentence on standard error, above the progress bar."""
     self._bar.write(sentence, file=sys.stderr)
 
   def close(self) -> None:
-    """Puts everything on disk."""
-    if self._own_bar:
+    """Writes everything to disk."""
+    if self._owns_bar:
       self._bar.close()
     self._events.close()
     self._lines.close()
+
+  def _restart_clock(self, step):
+    """Leaves the time since the last step out of speeds and estimates."""
+    self._mark = (time.perf_counter(), step)
+    if self._owns_bar:
+      self._bar.unpause()
 
   def _write(self, kind, step, values):
     self._lines.write(
@@ -105,23 +143,38 @@ class Journal:
     self._events.flush()
 
 
-class Silent:
-  """The journal of every process but the first."""
+class SilentJournal:
+  """The journal of every process but the first: it writes nothing."""
 
   def tick(self) -> None:
-    """Nothing."""
+    """Ignores a step."""
 
   def train(self, step: int, means: dict[str, float]) -> None:
-    """Nothing."""
+    """Ignores measurements."""
 
-  def errors(self, kind: str, step: int, means: dict[str, float]) -> None:
-    """Nothing."""
+  def validation(self, step: int, means: dict[str, float],
+                 seconds: float = 0.0) -> None:
+    """Ignores a validation."""
+
+  def final(self, step: int, means: dict[str, float]) -> None:
+    """Ignores the errors at the end."""
 
   def say(self, sentence: str) -> None:
-    """Nothing."""
+    """Ignores a sentence."""
 
   def close(self) -> None:
-    """Nothing."""
+    """Has nothing to close."""
+
+
+def _in_words(means: dict[str, float]) -> str:
+  """'loss 2.5000, top-1 error 75.0 %'; an auto-encoder has only a loss."""
+  words = [f'loss {means["loss"]:.4f}']
+  words += [f'{name} error {100 * means[key]:.1f} %' for key, name in (
+      ('top1_error', 'top-1'), ('top5_error', 'top-5')) if key in means]
+  return ', '.join(words)
+
+
+# --- Reading ------------------------------------------------------------------
 
 
 def read(workdir: str) -> list[dict[str, Any]]:
@@ -142,10 +195,10 @@ def read_config(workdir: str) -> dict[str, Any] | None:
     return json.load(file)
 
 
-def finished(workdir: str) -> dict[str, Any] | None:
-  """The line of a run's last test, or None if it has not come to its end."""
-  tests = [line for line in read(workdir) if line['kind'] == 'test']
-  return tests[-1] if tests else None
+def final_line(workdir: str) -> dict[str, Any] | None:
+  """The line of a run's final errors; None if it has not reached its end."""
+  lines = [line for line in read(workdir) if line['kind'] in FINAL]
+  return lines[-1] if lines else None
 
 
 def _parsed(line):
@@ -155,18 +208,17 @@ def _parsed(line):
     return None
 
 
-def _forget_after(path: str, step: int) -> None:
+def _drop_lines_after(path: str, step: int) -> None:
   """Drops lines that will be written again."""
   if not os.path.exists(path):
     return
   with open(path, encoding='utf-8') as file:
     kept = [line for line in file if _stays(line, step)]
-  with open(f'{path}.part', 'w', encoding='utf-8') as file:
-    file.writelines(kept)
-  os.replace(f'{path}.part', path)
+  with files.atomic_write(path) as file:
+    file.write(''.join(kept).encode())
 
 
 def _stays(line, step):
-  # The test comes after the last step and is always run again.
-  written = _parsed(line)
-  return written and written['step'] <= step and written['kind'] != 'test'
+  # The final errors come after the last step and are always measured again.
+  parsed = _parsed(line)
+  return parsed and parsed['step'] <= step and parsed['kind'] not in FINAL

@@ -8,43 +8,45 @@ import jax
 import orbax.checkpoint as ocp
 
 
-class Stop:
-  """True once somebody asked; installs itself as the handler.
+class StopRequest:
+  """True once a signal has arrived; installs itself as the handler.
 
   Several processes must stop at the same step. There JAX's own coordinator
-  listens for SIGTERM and Orbax tells at which step all of them agree.
+  listens for SIGTERM, and Orbax knows the step at which all of them agree.
   """
 
-  def __init__(self, manager: ocp.CheckpointManager):
-    self._asked = threading.Event()
+  def __init__(self, manager: ocp.CheckpointManager | None):
+    """Installs the handlers; `manager` is asked where processes must agree."""
+    self._event = threading.Event()
     self._manager = manager
-    self._together = jax.process_count() > 1
-    self._before = {}
+    self._several_processes = jax.process_count() > 1
+    self._previous = {}
     if threading.current_thread() is threading.main_thread():
-      names = [signal.SIGINT] if self._together else [
+      names = [signal.SIGINT] if self._several_processes else [
           signal.SIGINT, signal.SIGTERM]
-      self._before = {name: signal.signal(name, self._ask) for name in names}
+      self._previous = {
+          name: signal.signal(name, self._handle) for name in names}
 
-  def asked(self, step: int) -> bool:
+  def requested(self, step: int) -> bool:
     """Whether to save at `step` and leave."""
-    if self._together:
+    if self._several_processes and self._manager is not None:
       return self._manager.reached_preemption(step)
-    return self._asked.is_set()
+    return self._event.is_set()
 
-  def exit_when_asked(self) -> None:
-    """From here on all is saved: a signal ends the program, with status 0."""
-    for name in self._before:
+  def exit_on_signal(self) -> None:
+    """Everything is saved: from here a signal ends the program, status 0."""
+    for name in self._previous:
       signal.signal(name, lambda number, frame: sys.exit(0))
-    if self._asked.is_set():
+    if self._event.is_set():
       sys.exit(0)
 
   def uninstall(self) -> None:
-    """Gives the signals back."""
-    for name, handler in self._before.items():
+    """Restores the previous handlers."""
+    for name, handler in self._previous.items():
       signal.signal(name, handler)
 
-  def _ask(self, number, frame):
+  def _handle(self, number, frame):
     del frame
-    self._asked.set()
-    if number == signal.SIGINT:  # a second Ctrl-C must not be swallowed
+    self._event.set()
+    if number == signal.SIGINT:  # a second Ctrl-C must end the program
       signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -9,9 +9,11 @@ from ml_collections import ConfigDict
 from alexnet_jax.data import records
 from alexnet_jax.data.sources import Source
 from alexnet_jax.errors import InputError
-from alexnet_jax.learning.augment import Pixels
-from alexnet_jax.network.models import Model
+from alexnet_jax.learning.augment import PixelStats
+from alexnet_jax.network.classifier import Model
 from alexnet_jax.run import checkpoint, experiment
+from alexnet_jax.run.checkpoint import Metadata
+from alexnet_jax.run.experiment import MeshShape, Settings
 
 
 class Trained(NamedTuple):
@@ -19,12 +21,12 @@ class Trained(NamedTuple):
 
   workdir: str
   step: int
-  config: ConfigDict  # of the run
+  settings: Settings  # of the run
   class_names: tuple[str, ...]
   mesh: Mesh
   model: Model
   params: Any
-  pixels: Pixels  # mean image and colours of its training set
+  input_stats: PixelStats  # mean image and colors of its training set
 
 
 def open_trained(workdir: str, which: str = 'latest', data: int = 1,
@@ -40,23 +42,37 @@ def open_trained(workdir: str, which: str = 'latest', data: int = 1,
   Raises:
     InputError: no such checkpoint, or too few devices.
   """
-  checkpoint.must_exist(workdir)
+  checkpoint.check_exists(workdir)
   with checkpoint.open_to_read(workdir) as manager:
     step = checkpoint.find_step(manager, which, workdir)
-    about = checkpoint.about(manager, step)
-    config = ConfigDict(_tuples(about.config))
-    config.mesh.data, config.mesh.column = data, column
-    try:
-      built = experiment.build(config, len(about.class_names),
-                               about.train_examples)
-    except (AttributeError, KeyError) as error:
-      raise InputError(
-          f'{workdir} was saved with an older set of config fields ({error}):'
-          ' train it again.') from error
-    state = checkpoint.restore(
-        manager, step, experiment.state_shapes(config, built))
-  return Trained(os.path.normpath(workdir), step, config, about.class_names,
-                 built.mesh, built.model, state.params, state.pixels)
+    metadata = checkpoint.read_metadata(manager, step)
+    settings = read_settings(metadata, workdir)._replace(
+        mesh=MeshShape(data, column))
+    built = experiment.build(
+        settings, len(metadata.class_names), metadata.train_examples)
+    state = checkpoint.restore(manager, step, built.state_shapes())
+  return Trained(os.path.normpath(workdir), step, settings,
+                 metadata.class_names, built.mesh, built.model, state.params,
+                 state.input_stats)
+
+
+def read_settings(metadata: Metadata, workdir: str) -> Settings:
+  """The settings of the run that saved a checkpoint.
+
+  Raises:
+    InputError: it was saved with other config fields than there are today.
+  """
+  try:
+    return experiment.read(config_of(metadata.config))
+  except (AttributeError, KeyError, TypeError) as error:
+    raise InputError(
+        f'{workdir} was saved with an older set of config fields ({error}):'
+        ' train it again.') from error
+
+
+def config_of(fields: dict[str, Any]) -> ConfigDict:
+  """A config as JSON has it -> a config: lists become tuples again."""
+  return ConfigDict(_tuples(fields))
 
 
 def open_split(trained: Trained, split: str, path: str = '') -> Source:
@@ -65,27 +81,27 @@ def open_split(trained: Trained, split: str, path: str = '') -> Source:
   Args:
     trained: the network, whose config names its data and their size.
     split: 'train' or 'validation'.
-    path: records, or a folder of pictures, in place of the run's own; a data
-      set that is neither keeps its name and is looked for there.
+    path: records, or a folder of pictures, in place of the run's own data; a
+      data set that is neither keeps its name and is looked for there.
 
   Raises:
     InputError: no such data.
   """
-  config = trained.config.copy_and_resolve_references()
+  data = trained.settings.data
   if path:
-    config.data.path = path
-    if config.data.name not in ('imagenet2012', 'cifar10'):
+    data = data._replace(path=path)
+    if data.name not in ('imagenet2012', 'cifar10'):
       meta = os.path.join(os.path.expanduser(path), records.META)
-      config.data.name = 'records' if os.path.exists(meta) else 'folder'
+      data = data._replace(
+          name='records' if os.path.exists(meta) else 'folder')
   try:
-    return experiment.open_split(config, split)
+    return trained.settings._replace(data=data).open_split(split)
   except InputError as error:
     raise InputError(f'{error} Or give --data=RECORDS, or --data=FOLDER.'
                      ) from error
 
 
 def _tuples(value):
-  """JSON knows lists only; configs have tuples."""
   if isinstance(value, dict):
-    return {name: _tuples(held) for name, held in value.items()}
+    return {name: _tuples(item) for name, item in value.items()}
   return tuple(map(_tuples, value)) if isinstance(value, list) else value

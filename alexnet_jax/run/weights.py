@@ -1,11 +1,14 @@
 """A network's parameters by name: as a file, and as the start of another one.
 
-The file is an .npz: 'conv1/kernel', 'conv1/bias' and so on to 'fc8/bias', each
-but fc8 with the leading axis K of columns; 'class_names'; and of the images it
-was trained on 'pixels/mean' [S, S, 3], 'pixels/directions' [3, 3] and
-'pixels/stddevs' [3], as in `augment.Pixels`. Numpy alone reads it.
+The file is an .npz, or a .safetensors with the extra `export`: 'conv1/kernel',
+'conv1/bias' and so on to 'fc8/bias', each but fc8 with the leading axis K of
+columns; 'class_names'; and, of the images it was trained on, 'pixels/mean'
+[S, S, 3], 'pixels/directions' [3, 3] and 'pixels/stddevs' [3], as in
+`augment.PixelStats`. Numpy alone reads the .npz.
 """
 
+import json
+import os
 import zipfile
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -13,134 +16,182 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from alexnet_jax import files as whole
+from alexnet_jax import files
 from alexnet_jax.errors import InputError
-from alexnet_jax.learning.augment import Pixels
-from alexnet_jax.network.models import Model
+from alexnet_jax.learning.augment import PixelStats
+from alexnet_jax.network.classifier import Model
 
+FORMATS = ('.npz', '.safetensors')
 # {'conv1': {'kernel': ..., 'bias': ...}, ...}, from bottom to top.
-Layers = Mapping[str, Mapping[str, jax.Array | np.ndarray]]
+Layers = Mapping[str, Mapping[str, Any]]
 
 
 class Weights(NamedTuple):
   """A network without the program around it."""
 
   layers: Layers
-  pixels: Pixels
+  input_stats: PixelStats
   class_names: tuple[str, ...]
 
 
-def layers_of(model: Model, params: Any) -> Layers:
-  """Parameters as a model holds them -> layer by layer, from bottom to top."""
-  below = {layer.name: params['columns'][layer.name] for layer in model.layers}
-  return below | {'fc8': params['fc8']}
+def to_layers(model: Model, params: Any) -> Layers:
+  """Parameters as a model has them -> layer by layer, from bottom to top."""
+  columns = {layer.name: params['columns'][layer.name]
+             for layer in model.layers}
+  return columns | {'fc8': params['fc8']}
 
 
-def params_of(layers: Layers) -> Any:
-  """The way back."""
-  below = {name: held for name, held in layers.items() if name != 'fc8'}
-  return {'columns': below, 'fc8': layers['fc8']}
+def from_layers(layers: Layers) -> Any:
+  """Layer by layer -> parameters as a model has them."""
+  columns = {name: leaves for name, leaves in layers.items() if name != 'fc8'}
+  return {'columns': columns, 'fc8': layers['fc8']}
 
 
 # --- As a file ----------------------------------------------------------------
 
 
 def save(path: str, weights: Weights) -> None:
-  """Writes an .npz, of which nobody ever sees a half."""
-  arrays = {f'{layer}/{kind}': leaf for layer, held in weights.layers.items()
-            for kind, leaf in held.items()}
+  """Writes a file of FORMATS; the file is complete or does not exist.
+
+  Raises:
+    InputError: another ending, or the package for it is missing.
+  """
+  arrays = {f'{layer}/{kind}': leaf for layer, leaves in weights.layers.items()
+            for kind, leaf in leaves.items()}
   arrays |= {f'pixels/{name}': leaf
-             for name, leaf in weights.pixels._asdict().items()}
-  arrays['class_names'] = np.array(weights.class_names)
-  with whole.write(path) as file:
-    np.savez(file, **jax.device_get(arrays))
+             for name, leaf in weights.input_stats._asdict().items()}
+  arrays = {name: np.ascontiguousarray(array)
+            for name, array in jax.device_get(arrays).items()}
+  if _is_safetensors(path):
+    data = _safetensors().save(
+        arrays, {'class_names': json.dumps(weights.class_names)})
+    with files.atomic_write(path) as file:
+      file.write(data)
+  else:
+    with files.atomic_write(path) as file:
+      np.savez(file, **arrays, class_names=np.array(weights.class_names))
 
 
 def load(path: str) -> Weights:
   """Reads what `save` wrote.
 
   Raises:
-    InputError: it did not write that.
+    InputError: something else wrote the file.
   """
   try:
-    with np.load(path) as file:
-      arrays = dict(file)
-    class_names = tuple(map(str, arrays.pop('class_names')))
-    pixels = Pixels(*(arrays.pop(f'pixels/{name}') for name in Pixels._fields))
+    read = _load_safetensors if _is_safetensors(path) else _load_npz
+    arrays, class_names = read(path)
+    stats = PixelStats(*(
+        arrays.pop(f'pixels/{name}') for name in PixelStats._fields))
     layers = {}
     for name, leaf in arrays.items():
       layer, kind = name.split('/')
       layers.setdefault(layer, {})[kind] = leaf
+  except InputError:
+    raise
+  # A damaged file can make its reader raise almost anything.
   except (EOFError, KeyError, OSError, TypeError, ValueError,
           zipfile.BadZipFile) as error:
     raise InputError(
         f'{path} cannot be read as weights: give a file that --task=export'
         ' wrote, or the workdir of a run.') from error
-  return Weights(layers, pixels, class_names)
+  return Weights(layers, stats, tuple(map(str, class_names)))
+
+
+def _load_npz(path):
+  with np.load(path) as file:
+    arrays = dict(file)
+  return arrays, arrays.pop('class_names')
+
+
+def _load_safetensors(path):
+  module = _safetensors()
+  from safetensors import SafetensorError, safe_open
+  try:
+    with safe_open(path, 'np') as file:
+      class_names = json.loads(file.metadata()['class_names'])
+    return module.load_file(path), class_names
+  except SafetensorError as error:
+    raise ValueError(str(error)) from error
+
+
+def _is_safetensors(path):
+  return os.path.splitext(path)[1] == '.safetensors'
+
+
+def _safetensors():
+  try:
+    import safetensors.numpy
+  except ImportError as error:
+    raise InputError(
+        'a .safetensors file needs a package that is not installed: run'
+        ' pip install safetensors (the extra `export`), or use an .npz.'
+    ) from error
+  return safetensors.numpy
 
 
 # --- As a start ---------------------------------------------------------------
 
 
-class Fit(NamedTuple):
+class Match(NamedTuple):
   """What one network can take from another."""
 
-  layers: Layers  # of the new network, taken or fresh
-  kept: Sequence[str]  # names of those that were taken
-  new: Sequence[str]  # and of those above
+  layers: Layers  # of the new network, pre-trained or fresh
+  taken: Sequence[str]  # names of the pre-trained ones
+  new: Sequence[str]  # names of those above
   reason: str  # why the lowest of these is new
 
 
-def fit(fresh: Layers, given: Layers, same_classes: bool) -> Fit:
-  """Takes the layers of `given` from the bottom up, as far as both agree.
+def match(fresh: Layers, pretrained: Layers, same_classes: bool) -> Match:
+  """Takes pre-trained layers from the bottom up, as far as both agree.
 
-  Weights mean something only on the maps that they were trained on. So the
-  first layer that is not there, or has other shapes, is new, and so is all that
-  stands above it: as the 2012 program kept conv1 to conv5 when it put conv6
-  over them (net #146-2009).
+  Weights are only useful on the maps that they were trained on. So the first
+  layer that is missing or has other shapes is new, and so is everything above
+  it: as the 2012 program kept conv1 to conv5 when it put conv6 over them (net
+  #146-2009).
 
   Args:
     fresh: of the new network.
-    given: of the pre-trained one.
-    same_classes: keep fc8 too.
+    pretrained: of the other one.
+    same_classes: take fc8 too.
   """
   names, reason = list(fresh), ''
   for height, name in enumerate(names):
-    reason = _misfit(name, fresh, given, height, same_classes)
+    reason = _mismatch(name, fresh, pretrained, height, same_classes)
     if reason:
       break
-  kept = names[:height] if reason else names
-  taken = {name: given[name] for name in kept}
-  return Fit({**fresh, **taken}, kept, names[len(kept):], reason)
+  taken = names[:height] if reason else names
+  layers = {**fresh, **{name: pretrained[name] for name in taken}}
+  return Match(layers, taken, names[len(taken):], reason)
 
 
-def _misfit(name, fresh, given, height, same_classes) -> str:
-  there = list(given)
+def _mismatch(name, fresh, pretrained, height, same_classes) -> str:
+  there = list(pretrained)
   if name not in there:
-    return f'there is no {name} there'
+    return f'it has no {name}'
   if there[height] != name:
-    return f'{there[height]} stands below it there'
-  ours, theirs = fresh[name], given[name]
+    return f'it has {there[height]} below it'
+  ours, theirs = fresh[name], pretrained[name]
   if name == 'fc8' and not same_classes:
-    counts = [held['bias'].shape[-1] for held in (theirs, ours)]
+    counts = [leaves['bias'].shape[-1] for leaves in (theirs, ours)]
     return (f'{counts[0]} classes there, {counts[1]} here'
-            if counts[0] != counts[1] else 'other classes there')
+            if counts[0] != counts[1] else 'its classes are different')
   for kind in sorted(ours, reverse=True):  # the kernel says more than the bias
     if kind not in theirs:
-      return f'there is no {name}/{kind} there'
+      return f'it has no {name}/{kind}'
     if theirs[kind].shape != ours[kind].shape:
       return (f'{name}/{kind} is {theirs[kind].shape} there,'
               f' {ours[kind].shape} here')
   return ''
 
 
-def summary(fitted: Fit, where: str) -> str:
+def summary(matched: Match, origin: str) -> str:
   """'Took conv1 to fc7 from X; fc8 is new (12 classes there, 2 here).'"""
-  taken = f'Took {_range(fitted.kept)} from {where}'
-  if not fitted.new:
+  taken = f'Took {_range(matched.taken)} from {origin}'
+  if not matched.new:
     return f'{taken}.'
-  verb = 'is' if len(fitted.new) == 1 else 'are'
-  return f'{taken}; {_range(fitted.new)} {verb} new ({fitted.reason}).'
+  verb = 'is' if len(matched.new) == 1 else 'are'
+  return f'{taken}; {_range(matched.new)} {verb} new ({matched.reason}).'
 
 
 def _range(names):

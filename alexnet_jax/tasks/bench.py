@@ -9,22 +9,26 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from absl import flags
 from jax.experimental.compilation_cache import compilation_cache
-from ml_collections import ConfigDict
 
 from alexnet_jax.bench import input as bench_input
 from alexnet_jax.bench import measurements as bench_result
 from alexnet_jax.bench import text as bench_text
 from alexnet_jax.bench import turns
-from alexnet_jax.bench.measurements import FORWARD, INPUT, PATCHES, STEP, TEST
+from alexnet_jax.bench.measurements import CROPS, FORWARD, INPUT, STEP, TEST
 from alexnet_jax.bench.plain_process import Plain, in_plain_form
 from alexnet_jax.bench.turns import Row
+from alexnet_jax.command_line import Invocation
 from alexnet_jax.data import statistics as data_statistics
 from alexnet_jax.errors import InputError
 from alexnet_jax.learning import augment, step
+from alexnet_jax.learning.optimizer import Rates
 from alexnet_jax.network import describe, rng
-from alexnet_jax.run import experiment
+from alexnet_jax.run import device_data, experiment
+from alexnet_jax.run.experiment import Settings
 
+CONFIG = 'required'
 ROUNDS = 4
 PLAIN_ROUNDS = 2  # the plain form is several times slower
 TURN_SECONDS = 0.2  # what is quicker repeats until a turn lasts so long
@@ -32,7 +36,23 @@ LAYER_ROUNDS, LAYER_TURN_SECONDS = 3, 0.02
 PLAIN_FORM, AS_IT_COMES = 'plain form', 'plain, as it comes'
 
 
-def bench(config: ConfigDict, plain: bool, out: str = '',
+def define_flags(values: flags.FlagValues) -> None:
+  """Defines the flags of this task."""
+  flags.DEFINE_bool(
+      'plain', False, 'Against the network in its plain form as well.',
+      flag_values=values)
+  flags.DEFINE_string('out', '', 'A file for the JSON.', flag_values=values)
+  flags.DEFINE_string(
+      'trace', '', 'A folder for a profile of two steps.', flag_values=values)
+
+
+def run(given: Invocation) -> None:
+  """Times everything and prints tables and JSON."""
+  bench(experiment.read(given.config), given.flags.plain, given.flags.out,
+        given.flags.trace)
+
+
+def bench(settings: Settings, plain: bool, out: str = '',
           trace: str = '') -> dict[str, Any]:
   """Times a step and its parts; prints tables and one line of JSON.
 
@@ -40,7 +60,7 @@ def bench(config: ConfigDict, plain: bool, out: str = '',
   disturbs all alike; read the ratios, which are taken round by round.
 
   Args:
-    config: the experiment, on its own mesh; its data set feeds the row with
+    settings: the experiment, on its own mesh; its data set feeds the row with
       input.
     plain: add the network in its plain form (`models/grouped.py`), with the
       settings of `machine.py` and, in another process, without them.
@@ -52,17 +72,17 @@ def bench(config: ConfigDict, plain: bool, out: str = '',
       `experiment.build` refuses.
   """
   _make_places(out, trace)
-  source = experiment.open_split(config, 'train')
-  built = experiment.build(config, len(source.class_names), len(source))
-  plain_form = in_plain_form(config, built) if plain else None
+  source = settings.open_split('train')
+  built = experiment.build(settings, len(source.class_names), len(source))
+  plain_form = in_plain_form(built) if plain else None
   found = data_statistics.statistics(source, limit=64)
-  pixels = augment.pixels(found.mean, found.covariance)
-  batches = experiment.train_batches(config, built, source)
+  pixels = augment.pixel_stats(found.mean, found.covariance)
+  batches = built.train_batches(source)
   first = next(batches)
-  batch = experiment.to_device(first, built.mesh)
-  training = Training(experiment.new_state(config, built, pixels))
+  batch = device_data.to_device(first, built.mesh)
+  training = Training(built.new_state(pixels))
   compiled, compile_seconds = _compile(
-      experiment.train_step(config, built), training.state, batch)
+      built.train_step(), training.state, batch)
 
   whole_step = _row(lambda: training.take(compiled, batch))
   whole_step.warm_up()
@@ -72,23 +92,23 @@ def bench(config: ConfigDict, plain: bool, out: str = '',
 
   patches = _central_patches(built, batch, pixels)
   logits = jax.jit(lambda params, x: built.model.apply(params, x)[0])
-  test = experiment.evaluation_step(config, built, PATCHES)
-  tested = experiment.to_device(
+  test = built.evaluation_step(CROPS)
+  tested = device_data.to_device(
       first | {'valid': np.ones(len(first['label']), bool)}, built.mesh)
   others = {
       'step with input': _row(lambda: training.take(
-          compiled, experiment.to_device(next(batches), built.mesh))),
+          compiled, device_data.to_device(next(batches), built.mesh))),
       FORWARD: _row(lambda: logits(training.state.params, patches)),
       TEST: _row(lambda: test(
-          training.state.params, training.state.pixels, tested)),
+          training.state.params, training.state.input_stats, tested)),
       INPUT: bench_input.InputAlone(
-          lambda: experiment.train_batches(config, built, source))}
+          lambda: built.train_batches(source))}
   if plain:
-    plain_step = experiment.train_step(config, plain_form)
+    plain_step = plain_form.train_step()
     others[PLAIN_FORM] = _row(lambda: training.take(plain_step, batch))
     others[AS_IT_COMES] = Plain(
-        (config, built.num_classes, len(source), pixels, first))
-  augmented, update = _augmented(config, built), _update(config, built)
+        (settings, built.num_classes, len(source), pixels, first))
+  augmented, update = _augmented(built), _update(built)
   still = jax.tree.map(jnp.zeros_like, training.state.params)
   in_step = {  # and in no layer
       'augment': _row(lambda: augmented(batch['image'], training.state)),
@@ -103,19 +123,19 @@ def bench(config: ConfigDict, plain: bool, out: str = '',
   if plain:
     rows[AS_IT_COMES].close()
 
-  batch_size = config.optimizer.batch_size
+  batch_size = settings.optimizer.batch_size
   result = {
-      'machine': bench_result.machine(), 'network': config.model.name,
+      'machine': bench_result.machine(), 'network': settings.config['model']['name'],
       'batch_size': batch_size, 'mesh': dict(built.mesh.shape),
       'rows': bench_result.speeds(
-          rows, batch_size, describe.rows(built.model, built.num_classes)),
+          rows, batch_size, describe.layer_rows(built.model, built.num_classes)),
       'compile_seconds': compile_seconds, 'memory': memory,
       'layers': bench_result.layers(
           built, training.state.params, patches, in_step, whole_step,
           LAYER_ROUNDS, LAYER_TURN_SECONDS),
       'exchange': bench_result.exchange(compiled, built, batch_size),
       'input': bench_result.input_forms(
-          source, config.data.image_size, LAYER_ROUNDS)}
+          source, settings.data.image_size, LAYER_ROUNDS)}
   _tell(result, out, trace)
   return result
 
@@ -155,45 +175,41 @@ class Training:
 
 def _central_patches(built, batch, pixels):
   side = batch['image'].shape[1]
-  [view] = augment.views(side, built.model.patch, 1)
+  [view] = augment.test_crops(side, built.model.patch, 1)
 
   def cut(images):
     return augment.subtract_mean(
-        augment.cut_view(images, view, built.model.patch), pixels)
+        augment.cut_crop(images, view, built.model.patch), pixels)
 
   return jax.jit(cut)(batch['image'])
 
 
-def _augmented(config, built):
+def _augmented(built):
   """f(images, state) -> patches, as the step makes them."""
-  augmentation = step.Augmentation(**config.augment.to_dict())
+  augmentation, seed = built.settings.augmentation, built.settings.seed
 
   def augmented(images, state):
     crop, jitter = (
-        rng.per_example(rng.stream(config.seed, name, state.step), len(images),
+        rng.per_example(rng.stream(seed, name, state.step), len(images),
                         shared_by)
         for name, shared_by in (('crop', augmentation.share_crops),
                                 ('jitter', 1)))
-    return step.augment_batch(images, state.pixels, augmentation, jnp.int32(1),
+    return step.augment_batch(images, state.input_stats, augmentation, jnp.int32(1),
                               built.mesh, crop, jitter)
 
   return jax.jit(augmented)
 
 
-def _update(config, built):
+def _update(built):
   """f(state, gradients) -> (state, nothing): the update rule alone."""
-  homes = jax.tree.map(lambda leaf: leaf.sharding,
-                       experiment.state_shapes(config, built))
-
-  def rates(params, learning_rate, *_):
-    return jax.tree.map(lambda _: learning_rate, params)
+  shardings = jax.tree.map(lambda leaf: leaf.sharding,
+                       built.state_shapes())
 
   def update(state, grads):
     return step.update(
-        state, grads, built.optimizer, rates, jnp.int32(1),
-        built.total_steps), ()
+        state, grads, built.optimizer, Rates(), built.length), ()
 
-  return jax.jit(update, donate_argnums=0, out_shardings=(homes, ()))
+  return jax.jit(update, donate_argnums=0, out_shardings=(shardings, ()))
 
 
 # --- What it comes to ---------------------------------------------------------

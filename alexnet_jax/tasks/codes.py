@@ -11,15 +11,17 @@ from typing import Any
 
 import jax
 import numpy as np
+from absl import flags
 from ml_collections import ConfigDict
 
-from alexnet_jax import files as whole
+from alexnet_jax import files
 from alexnet_jax.analysis import autoencoder, codes_table, compression, hamming
-from alexnet_jax.analysis import retrieval_precision as precision_at
-from alexnet_jax.analysis.autoencoder import Standard
-from alexnet_jax.analysis.compression import Compressor
+from alexnet_jax.analysis.autoencoder import FeatureStats
+from alexnet_jax.analysis.compression import CodeSettings, Compressor
 from alexnet_jax.analysis.features import FOLDER as FEATURES
-from alexnet_jax.analysis.features import Features, open_features, rows_of
+from alexnet_jax.analysis.features import Features, open_features, rows_at
+from alexnet_jax.command_line import Invocation
+from alexnet_jax.data.sources import evenly_spread
 from alexnet_jax.errors import InputError
 from alexnet_jax.figures import codes as codes_picture
 from alexnet_jax.figures import style
@@ -33,6 +35,25 @@ AT_LEAST = {
     'optimizer.target_factor': 1, 'run.epochs': 0, 'run.evaluate_every': 0,
     'run.save_every': 0, 'run.log_every': 1, 'run.keep': 1,
 }
+
+
+CONFIG = 'required'
+
+
+def define_flags(values: flags.FlagValues) -> None:
+  """Defines the flags of this task."""
+  flags.DEFINE_string(
+      'features', '',
+      'What --task=features wrote; WORKDIR/features unless given.', flag_values=values)
+  flags.DEFINE_string(
+      'out', '',
+      'The picture; WORKDIR/codes/codes.png unless given.', flag_values=values)
+
+
+def run(given: Invocation) -> None:
+  """Trains what is missing, prints the table and draws it."""
+  codes(given.config, given.workdir, given.flags.features, given.flags.out,
+        given.command)
 
 
 def codes(config: ConfigDict, workdir: str, features: str = '', out: str = '',
@@ -58,30 +79,31 @@ def codes(config: ConfigDict, workdir: str, features: str = '', out: str = '',
   check(config, out)
   training, validation = open_both(
       os.path.expanduser(features) or os.path.join(workdir, FEATURES))
-  compression.count_steps(config, training)  # is there a step to take?
+  settings = {bits: read_settings(config, bits) for bits in config.code.bits}
+  compression.count_steps(settings[config.code.bits[0]], training)
   folders = {bits: os.path.join(workdir, FOLDER, f'bits_{bits}')
              for bits in config.code.bits}
   for bits, at in folders.items():
-    compression.must_go_on(config, bits, training, at)
-  standard = compression.standard_of(training.vectors)
+    compression.check_resumable(settings[bits], training, at)
+  stats = compression.feature_stats(training.vectors)
   there = len(validation.labels)
-  chosen = precision_at.spread(there, config.code.queries or there)
+  chosen = evenly_spread(there, config.code.queries or there)
   searches = [codes_table.exact(
-      rows_of(validation, chosen), training.vectors)]
+      rows_at(validation, chosen), training.vectors)]
   for bits, at in folders.items():
     compressor = compression.train(
-        config, bits, training, validation, standard, at)
+        settings[bits], training, validation, stats, at)
     if compressor is None:
       return {}
     database, queries = _learned(compressor, training, validation, config, at)
     searches.append(codes_table.by_codes(
         codes_table.LEARNED, queries[chosen], database, compressor.loss))
-    database, queries = _random(config, bits, standard, training, validation)
+    database, queries = _random(config, bits, stats, training, validation)
     searches.append(codes_table.by_codes(
         codes_table.RANDOM, queries[chosen], database))
   numbers = {
-      'features': training.folder, 'step': training.about['step'],
-      'dimension': training.about['dimension'],
+      'features': training.folder, 'step': training.index['step'],
+      'dimension': training.index['dimension'],
       'sizes': list(config.code.sizes), 'command': command,
       'device': jax.devices()[0].device_kind,
       **codes_table.compare(
@@ -120,7 +142,16 @@ def check(config: ConfigDict, out: str) -> None:
     section, name = field.split('.')
     if config[section][name] < least:
       refuse(field, f'is too small: give {least} or more')
-  style.check('out', out)
+  style.check_picture_path('out', out)
+
+
+def read_settings(config: ConfigDict, bits: int) -> CodeSettings:
+  """What the config says of codes of one length."""
+  o, run = config.optimizer, config.run
+  return CodeSettings(
+      config.to_dict(), config.seed, bits, config.code.sizes, o.batch_size,
+      o.learning_rate, o.momentum, o.weight_decay, o.target_factor, run.epochs,
+      run.evaluate_every, run.save_every, run.log_every, run.keep)
 
 
 def open_both(folder: str) -> tuple[Features, Features]:
@@ -137,7 +168,7 @@ def open_both(folder: str) -> tuple[Features, Features]:
   training, validation = (open_features(os.path.join(folder, split))
                           for split in ('train', 'validation'))
   for name in ('dimension', 'step', 'saved', 'class_names'):
-    if training.about[name] != validation.about[name]:
+    if training.index[name] != validation.index[name]:
       raise InputError(
           f'{training.folder} and {validation.folder} differ in their {name}:'
           ' make both with one --task=features.')
@@ -149,25 +180,25 @@ def open_both(folder: str) -> tuple[Features, Features]:
 
 def _learned(compressor: Compressor, training, validation, config, at):
   """The packed codes of training and validation images, also written down."""
-  step = jax.jit(functools.partial(autoencoder.bits_of, compressor.model))
-  bits_of = functools.partial(step, compressor.params, compressor.standard)
+  step = jax.jit(functools.partial(autoencoder.encode_bits, compressor.model))
+  bits_of = functools.partial(step, compressor.params, compressor.stats)
   both = []
   for name, features in (('train', training), ('validation', validation)):
     both.append(compression.packed_codes(
         bits_of, features.vectors, config.optimizer.batch_size,
         f'{at}, {name}'))
-    with whole.write(os.path.join(at, f'{name}.npy')) as file:
+    with files.atomic_write(os.path.join(at, f'{name}.npy')) as file:
       np.save(file, both[-1])
   return both
 
 
-def _random(config, bits, standard: Standard, training, validation):
+def _random(config, bits, stats: FeatureStats, training, validation):
   """The same of codes that nothing had to learn, seen from the mean."""
   normals = jax.random.normal(
       rng.stream(config.seed, 'hyperplanes', bits),
-      (len(standard.mean), bits))
+      (len(stats.mean), bits))
   bits_of = functools.partial(
-      jax.jit(hamming.sides), centre=standard.mean, normals=normals)
+      jax.jit(hamming.sides), center=stats.mean, normals=normals)
   return [compression.packed_codes(
       bits_of, features.vectors, config.optimizer.batch_size,
       f'{bits} hyperplanes') for features in (training, validation)]

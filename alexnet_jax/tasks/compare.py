@@ -1,25 +1,28 @@
-"""--task=compare: several configs in turn on the same data and seeds.
+"""--task=compare: trains several configs on the same data and seeds.
 
 Every run is an ordinary one, at WORKDIR/NAME_OF_CONFIG/seed_S. The seeds are
 the outer loop, so that a comparison which is stopped half way has whole pairs.
 """
 
-import json
 import os
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
+from absl import flags
 from ml_collections import ConfigDict
 from tqdm import tqdm
 
+from alexnet_jax import command_line, files, tables
+from alexnet_jax.command_line import Invocation
 from alexnet_jax.errors import InputError
 from alexnet_jax.results import claims, runs
 from alexnet_jax.results.runs import Estimate, Run
-from alexnet_jax.run import checkpoint, experiment, journal
-from alexnet_jax.tasks import train
+from alexnet_jax.run import checkpoint, experiment, journal, training
+from alexnet_jax.run.experiment import Settings
 
+CONFIG = 'required'
 TABLE = 'compare.json'
 # What makes the examples of two configs the same.
 EXAMPLES = ('name', 'path', 'image_size', 'validation_fraction',
@@ -30,13 +33,13 @@ class Planned(NamedTuple):
   """One of the runs."""
 
   path: str
-  config: ConfigDict  # with its seed, and with the first config's examples
+  settings: Settings  # with its seed, and with the first config's examples
   workdir: str
   command: str
   images: int  # that it trains on, all epochs together
 
 
-class Row(NamedTuple):
+class ComparisonRow(NamedTuple):
   """One config with one kind of test. Errors in percent."""
 
   config: str
@@ -50,6 +53,25 @@ class Row(NamedTuple):
   # of a test that it does not make.
   top1_difference: Estimate | None
   top5_difference: Estimate | None
+
+
+def define_flags(values: flags.FlagValues) -> None:
+  """Defines the flags of this task."""
+  flags.DEFINE_multi_string(
+      'compare', [], 'A config to set beside --config; repeat it.',
+      flag_values=values)
+  flags.DEFINE_string(
+      'seeds', '0', 'Such as 0,1,2.', flag_values=values)
+
+
+def run(given: Invocation) -> None:
+  """Trains what is missing and prints the table."""
+  overrides = command_line.overrides()
+  configs = [(path, command_line.load_config(path, overrides, 'compare'))
+             for path in given.flags.compare]
+  path = command_line.config_argument(sys.argv)
+  compare(given.config, given.workdir, [(path, given.config), *configs],
+          parse_seeds(given.flags.seeds), overrides)
 
 
 def parse_seeds(text: str) -> tuple[int, ...]:
@@ -69,7 +91,7 @@ def parse_seeds(text: str) -> tuple[int, ...]:
 
 def compare(config: ConfigDict, workdir: str,
             configs: Sequence[tuple[str, ConfigDict]], seeds: Sequence[int],
-            overrides: Mapping[str, Any]) -> list[Row]:
+            overrides: Mapping[str, Any]) -> list[ComparisonRow]:
   """Trains what is not trained yet, prints the table, writes compare.json.
 
   Args:
@@ -94,12 +116,12 @@ def compare(config: ConfigDict, workdir: str,
   with tqdm(total=total, initial=done, unit=' images', unit_scale=True,
             dynamic_ncols=True, disable=None if first else True) as bar:
     for run in left:
-      bar.set_description(f'{run.path}, seed {run.config.seed}')
+      bar.set_description(f'{run.path}, seed {run.settings.seed}')
       if first:
-        bar.write(f'{run.path}, seed {run.config.seed}, in {run.workdir}',
+        bar.write(f'{run.path}, seed {run.settings.seed}, in {run.workdir}',
                   file=sys.stderr)
-      if not train.train(
-          run.config, run.workdir, command=run.command, bar=bar):
+      if not training.train(
+          run.settings, run.workdir, command=run.command, bar=bar):
         return []
       done += run.images  # also where the run began late or ended early
       bar.n = done
@@ -123,8 +145,9 @@ def plan(config: ConfigDict, workdir: str,
     InputError: a config given twice, or one that cannot work; it is named.
   """
   _refuse_twice([path for path, _ in configs])
-  source = experiment.open_split(config, 'train')
-  experiment.open_split(config, 'validation')  # is it there?
+  base = experiment.read(config)
+  source = base.open_split('train')
+  base.open_split('validation')  # is it there?
   planned = []
   for seed in seeds:
     for path, given in configs:
@@ -134,15 +157,17 @@ def plan(config: ConfigDict, workdir: str,
       own.update_from_flattened_dict({'seed': seed, **other})
       at = os.path.join(workdir, folder(path), f'seed_{seed}')
       try:
-        built = experiment.build(own, len(source.class_names), len(source))
-        _refuse_another(at, own)
+        settings = experiment.read(own)
+        built = experiment.build(
+            settings, len(source.class_names), len(source))
+        _check_same_experiment(at, settings)
       except InputError as error:
         raise InputError(f'{path}: {error}') from error
       command = runs.command(
           path, {**overrides, **other, 'seed': seed}, workdir=at)
       planned.append(Planned(
-          path, own, at, command,
-          built.total_steps * own.optimizer.batch_size))
+          path, settings, at, command,
+          built.length.total_steps * settings.optimizer.batch_size))
   return planned
 
 
@@ -152,14 +177,14 @@ def folder(path: str) -> str:
   return f'{name}-{form}' if form else name
 
 
-def rows(trained: Sequence[tuple[str, Sequence[Run]]]) -> list[Row]:
+def rows(trained: Sequence[tuple[str, Sequence[Run]]]) -> list[ComparisonRow]:
   """(config, its runs, a seed each) -> the table, the first config on top."""
   _, base = trained[0]
   table = []
   for path, own in trained:
-    for views in runs.patches(own):
-      paired = own is not base and views in runs.patches(base)
-      table.append(Row(
+    for views in runs.crops(own):
+      paired = own is not base and views in runs.crops(base)
+      table.append(ComparisonRow(
           path, views, tuple(run.seed for run in own),
           max(run.steps for run in own),
           runs.estimate([run.minutes for run in own]),
@@ -169,7 +194,7 @@ def rows(trained: Sequence[tuple[str, Sequence[Run]]]) -> list[Row]:
   return table
 
 
-def as_text(table: Sequence[Row]) -> str:
+def as_text(table: Sequence[ComparisonRow]) -> str:
   """The table for people, errors in percent."""
   lines = [('config', 'patches', 'seeds', 'steps', 'minutes', 'top-1 error %',
             'top-5 error %', 'top-1 minus first', 'top-5 minus first')]
@@ -178,10 +203,7 @@ def as_text(table: Sequence[Row]) -> str:
              runs.as_text(row.top1_error), runs.as_text(row.top5_error),
              runs.as_text(row.top1_difference, sign=True),
              runs.as_text(row.top5_difference, sign=True)) for row in table]
-  widths = [max(map(len, cells)) for cells in zip(*lines, strict=True)]
-  text = ['  '.join([first.ljust(widths[0])] + [
-      cell.rjust(width) for cell, width in zip(others, widths[1:], strict=True)
-  ]).rstrip() for first, *others in lines]
+  text = tables.aligned(lines)
   if len(table[0].seeds) > 1:
     text.append('Means over the seeds +- their standard error; differences are'
                 ' taken seed by seed.')
@@ -198,20 +220,18 @@ def _refuse_twice(paths):
           ' their own.')
 
 
-def _refuse_another(workdir, config):
-  """What `train` refuses as well, but in its turn."""
-  there = journal.read_config(workdir)
-  if there and checkpoint.exists(workdir):
-    checkpoint.refuse_another(
-        workdir, checkpoint.About(there, (), 0), config.to_dict())
+def _check_same_experiment(workdir, settings):
+  """Refuses before any training what the run would refuse itself."""
+  saved = journal.read_config(workdir)
+  if saved and checkpoint.exists(workdir):
+    checkpoint.check_same_experiment(workdir, saved, settings.config)
 
 
 def _is_finished(run):
   if runs.read(run.workdir) is None:
     return False
-  here = json.loads(json.dumps(run.config.to_dict()))
   return checkpoint.first_difference(
-      journal.read_config(run.workdir), here,
+      journal.read_config(run.workdir), run.settings.config,
       [*checkpoint.IDENTITY, 'run']) is None
 
 
@@ -223,6 +243,4 @@ def _write(workdir, trained, table):
       'rows': [{name: value._asdict() if isinstance(value, Estimate) else value
                 for name, value in row._asdict().items()} for row in table],
   }
-  with open(os.path.join(workdir, TABLE), 'w', encoding='utf-8') as file:
-    json.dump(made, file, indent=2)
-    file.write('\n')
+  files.write_json(os.path.join(workdir, TABLE), made)

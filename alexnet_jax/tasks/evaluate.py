@@ -1,11 +1,48 @@
-"""--task=evaluate: the errors of a checkpoint with one patch and with ten."""
+"""--task=evaluate: the errors of a checkpoint, or of several averaged.
+
+Without --config it is the config of the run in --workdir; a --config, or single
+fields such as --config.data.path, may name other data.
+"""
 
 import json
 
+from absl import flags
 from ml_collections import ConfigDict
 
+from alexnet_jax import tables
+from alexnet_jax.command_line import Invocation
 from alexnet_jax.learning import augment
+from alexnet_jax.results import ensemble
 from alexnet_jax.run import checkpoint, evaluation, experiment
+
+CONFIG = 'optional'
+
+
+def define_flags(values: flags.FlagValues) -> None:
+  """Defines the flags of this task."""
+  flags.DEFINE_multi_string(
+      'checkpoint', ['latest'], 'latest, best or a step of --workdir; WORKDIR'
+      ' or WORKDIR@best of others. Repeat it to average several networks.',
+      flag_values=values)
+  flags.DEFINE_string(
+      'weights', '', 'Of the average: 0.5,0.5 or search; equal unless given.',
+      flag_values=values)
+  flags.DEFINE_string(
+      'predictions', '', 'A folder where softmax outputs are kept.',
+      flag_values=values)
+
+
+def run(given: Invocation) -> None:
+  """Evaluates one checkpoint of --workdir, or an average."""
+  checkpoints = given.flags.checkpoint
+  alone = len(checkpoints) == 1 and (
+      checkpoints[0] in ('latest', 'best') or checkpoints[0].isdigit())
+  if alone and not given.flags.weights and not given.flags.predictions:
+    evaluate(given.config, given.workdir, checkpoints[0])
+  else:
+    ensemble.evaluate(
+        experiment.read(given.config), given.workdir, checkpoints,
+        given.flags.weights, given.flags.predictions)
 
 
 def evaluate(config: ConfigDict, workdir: str, which: str) -> dict[str, float]:
@@ -13,30 +50,32 @@ def evaluate(config: ConfigDict, workdir: str, which: str) -> dict[str, float]:
 
   Args:
     config: the experiment.
-    workdir: where its checkpoints are.
+    workdir: of its run.
     which: 'latest', 'best' or a step.
 
   Raises:
-    InputError: no such checkpoint, or one of another experiment.
+    InputError: no such checkpoint, or one of another network.
   """
-  source = experiment.open_split(config, 'validation')
-  checkpoint.must_exist(workdir)
+  settings = experiment.read(config)
+  source = settings.open_split('validation')
+  checkpoint.check_exists(workdir)
   with checkpoint.open_to_read(workdir) as manager:
-    at = checkpoint.find_step(manager, which, workdir)
-    about = checkpoint.about(manager, at)
-    checkpoint.refuse_another(workdir, about, config.to_dict(), ['model'])
-    evaluation.check_classes(source, about.class_names, workdir)
-    built = experiment.build(config, len(about.class_names),
-                             about.train_examples)
-    state = checkpoint.restore(
-        manager, at, experiment.state_shapes(config, built))
-  errors = evaluation.test(config, built, state, source)
-  print(f'{workdir}, step {at}, {len(source)} images')
-  print('patches      loss   top-1 error   top-5 error')
-  for count in sorted({1, config.run.views}):
-    views = augment.VIEWS[count]
-    loss, top1, top5 = (errors[f'{views}_crop_{name}'] for name in
+    step = checkpoint.find_step(manager, which, workdir)
+    metadata = checkpoint.read_metadata(manager, step)
+    checkpoint.check_same_experiment(
+        workdir, metadata.config, settings.config, ['model'])
+    evaluation.check_classes(source, metadata.class_names, workdir)
+    built = experiment.build(
+        settings, len(metadata.class_names), metadata.train_examples)
+    state = checkpoint.restore(manager, step, built.state_shapes())
+  errors = evaluation.final_errors(built, state, source)
+  print(f'{workdir}, step {step}, {len(source)} images')
+  rows = [('crops', 'loss', 'top-1 error', 'top-5 error')]
+  for count in sorted({1, settings.run.views}):
+    name = augment.CROPS[count]
+    loss, top1, top5 = (errors[f'{name}_crop_{key}'] for key in
                         ('loss', 'top1_error', 'top5_error'))
-    print(f'{views:<7}  {loss:8.4f}      {top1:8.2%}      {top5:8.2%}')
-  print(json.dumps({'step': at, 'images': len(source), **errors}))
+    rows.append((name, f'{loss:.4f}', f'{top1:.2%}', f'{top5:.2%}'))
+  print('\n'.join(tables.aligned(rows)))
+  print(json.dumps({'step': step, 'images': len(source), **errors}))
   return errors

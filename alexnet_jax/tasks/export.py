@@ -1,35 +1,59 @@
-"""--task=export: a checkpoint's network as one .npz of named arrays."""
+"""--task=export: writes a checkpoint's network into one file of named arrays."""
 
 import os
 
+from absl import flags
+
+from alexnet_jax import command_line
+from alexnet_jax.command_line import Invocation
 from alexnet_jax.errors import InputError
 from alexnet_jax.run import trained, weights
 from alexnet_jax.run.weights import Weights
 
+CONFIG = 'unused'
+
+
+def define_flags(values: flags.FlagValues) -> None:
+  """Defines the flags of this task."""
+  flags.DEFINE_string(
+      'checkpoint', 'latest', 'latest, best or a step.', flag_values=values)
+  flags.DEFINE_string(
+      'out', '', 'The file, .npz or .safetensors; WORKDIR/weights.npz unless'
+      ' given.', flag_values=values)
+
+
+def run(given: Invocation) -> None:
+  """Writes the file."""
+  export(command_line.require_workdir(given), given.flags.checkpoint,
+         given.flags.out)
+
 
 def export(workdir: str, which: str = 'latest', out: str = '') -> str:
-  """Writes parameters, mean image, colours and class names; says where.
+  """Writes parameters, mean image, colors and class names.
 
   Args:
     workdir: of the run.
     which: 'latest', 'best' or a step.
-    out: the file; WORKDIR/weights.npz if not given.
+    out: the file; WORKDIR/weights.npz if empty.
 
   Returns:
     The file's path.
 
   Raises:
-    InputError: no such checkpoint, or no place for a file.
+    InputError: no such checkpoint, or a name that no weights file can have.
   """
   path = os.path.expanduser(out) or os.path.join(workdir, 'weights.npz')
   if os.path.isdir(path):
     raise InputError(f'--out={out} is a folder: give the name of a file in it,'
                      f' such as {os.path.join(out, "weights.npz")}.')
-  found = trained.open_trained(workdir, which)
-  layers = weights.layers_of(found.model, found.params)
-  weights.save(path, Weights(layers, found.pixels, found.class_names))
-  arrays = [leaf for held in layers.values() for leaf in held.values()]
+  if os.path.splitext(path)[1] not in weights.FORMATS:
+    raise InputError(f'--out={out} has another ending than'
+                     f' {" or ".join(weights.FORMATS)}: give one of these.')
+  network = trained.open_trained(workdir, which)
+  layers = weights.to_layers(network.model, network.params)
+  weights.save(path, Weights(layers, network.input_stats, network.class_names))
+  arrays = [leaf for leaves in layers.values() for leaf in leaves.values()]
   print(f'{path}: {sum(leaf.size for leaf in arrays):,} parameters and'
-        f' {len(found.class_names)} classes of {found.workdir}, step'
-        f' {found.step}; start another run from it with --init_from={path}')
+        f' {len(network.class_names)} classes of {network.workdir}, step'
+        f' {network.step}; start another run from it with --init_from={path}')
   return path

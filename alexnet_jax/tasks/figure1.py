@@ -1,4 +1,4 @@
-"""--task=figure1: the race of ReLU against tanh (3.1), run and drawn.
+"""--task=figure1: trains ReLU against tanh (3.1) and draws Figure 1.
 
 Every run is an ordinary one, at WORKDIR/relu_0.01 and so on. What a run still
 has to do follows from what it has logged, so the task may be stopped at any
@@ -10,26 +10,38 @@ import sys
 from typing import Any
 
 import jax
+from absl import flags
 from ml_collections import ConfigDict
 
+from alexnet_jax.command_line import Invocation
 from alexnet_jax.data.sources import Source
 from alexnet_jax.errors import InputError
-from alexnet_jax.figures import figure1 as figure1_picture
+from alexnet_jax.figures import figure1 as picture
 from alexnet_jax.figures import style
-from alexnet_jax.results import figure1_results, runs
-from alexnet_jax.results import learning_rate_search as halving
-from alexnet_jax.results.figure1_results import Search
-from alexnet_jax.results.learning_rate_search import Curve
-from alexnet_jax.run import checkpoint, experiment, journal
+from alexnet_jax.results import learning_rate_search, runs
+from alexnet_jax.results.learning_rate_search import Curve, RateSearch
+from alexnet_jax.run import checkpoint, experiment, journal, training
 from alexnet_jax.run.watch import Diverged
-from alexnet_jax.tasks import train
 
+CONFIG = 'required'
 DIVERGED = 'diverged.txt'  # in the workdir of a run that ended so
 TITLES = {'cifar10': 'CIFAR-10'}  # of data sets that have a name in print
 
 
-class Stopped(Exception):
-  """Somebody asked the program to save and leave."""
+class Stopped(Exception):  # noqa: N818
+  """A signal stopped the run that was being trained."""
+
+
+def define_flags(values: flags.FlagValues) -> None:
+  """Defines the flags of this task."""
+  flags.DEFINE_string(
+      'out', '', 'The picture; WORKDIR/figure1.png unless given.',
+      flag_values=values)
+
+
+def run(given: Invocation) -> None:
+  """Trains what is missing and draws the figure."""
+  figure1(given.config, given.workdir, given.flags.out, given.command)
 
 
 def figure1(config: ConfigDict, workdir: str, out: str = '',
@@ -51,25 +63,27 @@ def figure1(config: ConfigDict, workdir: str, out: str = '',
   """
   out = out or os.path.join(workdir, 'figure1.png')
   check(config, out)
-  source = experiment.open_split(config, 'train')
+  settings = experiment.read(config)
+  source = settings.open_split('train')
   names = config.figure1.nonlinearities
   for name in names:  # whether both can be built, before an hour has gone by
     steps_per_epoch = experiment.build(
-        run_config(config, name, config.figure1.learning_rates[0], 1),
-        len(source.class_names), len(source)).steps_per_epoch
+        experiment.read(run_config(
+            config, name, config.figure1.learning_rates[0], 1)),
+        len(source.class_names), len(source)).length.steps_per_epoch
   try:
     searches = [search(config, workdir, name, steps_per_epoch, command)
                 for name in names]
   except Stopped:
     return {}
-  numbers = figure1_results.results(
+  numbers = learning_rate_search.results(
       searches, config.run.until_error, data=data_title(config, source),
       network=config.model.name, seed=config.seed,
       batch_size=config.optimizer.batch_size, steps_per_epoch=steps_per_epoch)
   if jax.process_index() == 0:
-    figure1_picture.draw(numbers, [s.curves for s in searches], out)
+    picture.draw(numbers, [s.curves for s in searches], out)
     beside = style.write_numbers(out, numbers)
-    print(figure1_results.as_text(numbers))
+    print(learning_rate_search.as_text(numbers))
     print(f'Drawn in {out}; the numbers are in {beside}.')
   return numbers
 
@@ -104,11 +118,11 @@ def check(config: ConfigDict, out: str) -> None:
     raise InputError(
         f'config.run.until_error={config.run.until_error} is no training error'
         ' that a run could reach: give 0.25 as in the paper.')
-  style.check('out', out)
+  style.check_picture_path('out', out)
 
 
 def search(config: ConfigDict, workdir: str, nonlinearity: str,
-           steps_per_epoch: int, command: str) -> Search:
+           steps_per_epoch: int, command: str) -> RateSearch:
   """Successive halving, then to the goal with whoever is left.
 
   Raises:
@@ -119,33 +133,34 @@ def search(config: ConfigDict, workdir: str, nonlinearity: str,
   left = [float(rate) for rate in config.figure1.learning_rates]
   curves, told = {}, []
   for epochs, kept in (*config.figure1.rounds, (None, 1)):
-    steps = halving.logged_step(
+    steps = learning_rate_search.logged_step(
         config.run.steps or config.run.epochs * steps_per_epoch
         if epochs is None else epochs * steps_per_epoch, every)
     for rate in left:
       curves[rate] = _trained(
           config, workdir, nonlinearity, rate, steps, command)
-    known = {rate: halving.up_to(curves[rate], steps) for rate in left}
-    left = list(halving.best(known, kept, goal))
+    known = {rate: learning_rate_search.up_to(curves[rate], steps) for rate in left}
+    left = list(learning_rate_search.best(known, kept, goal))
     told.append({
         'steps': steps, 'kept': left,
         'errors': {f'{rate:g}': 'diverged' if curve.diverged
                    else curve.errors[-1] for rate, curve in known.items()}})
-  return Search(nonlinearity, left[0], curves, told)
+  return RateSearch(nonlinearity, left[0], curves, told)
 
 
 def _trained(config, workdir, nonlinearity, rate, steps, command):
   """The curve of a run that has made so many steps or reached the goal."""
   own = run_config(config, nonlinearity, rate, steps)
   at = os.path.join(workdir, f'{nonlinearity}_{rate:g}')
-  _refuse_another(at, own)
+  _check_same_experiment(at, own)
   if _done(read_curve(at), steps, config.run.until_error):
     return read_curve(at)
   if jax.process_index() == 0:
     print(f'{nonlinearity}, learning rate {rate:g}, to step {steps} at most:'
           f' {at}', file=sys.stderr)
   try:
-    if not train.train(own, at, command=_own_command(command, own, at)):
+    if not training.train(experiment.read(own), at,
+                          command=_run_command(command, own, at)):
       raise Stopped
   except Diverged as end:
     with open(os.path.join(at, DIVERGED), 'w', encoding='utf-8') as file:
@@ -173,17 +188,16 @@ def read_curve(workdir: str) -> Curve:
 
 
 def _done(curve, steps, goal):
-  return (curve.diverged or halving.iterations_to(curve, goal) is not None
+  return (curve.diverged or learning_rate_search.iterations_to(curve, goal) is not None
           or bool(curve.steps) and curve.steps[-1] >= steps)
 
 
-def _refuse_another(at, own):
+def _check_same_experiment(at, own):
   """What `train` refuses as well, also where nothing is left to train."""
   there = journal.read_config(at)
   if there is None:
     return
-  checkpoint.refuse_another(
-      at, checkpoint.About(there, (), 0), own.to_dict())
+  checkpoint.check_same_experiment(at, there, own.to_dict())
   logged = there['run']['log_every']
   if logged != own.run.log_every:
     raise InputError(
@@ -191,7 +205,7 @@ def _refuse_another(at, own):
         f' steps: give config.run.log_every={logged}, or another --workdir.')
 
 
-def _own_command(command, own, at):
+def _run_command(command, own, at):
   """The command line that makes this run alone."""
   if not command:
     return ''

@@ -1,18 +1,47 @@
-"""--task=figure3: first-layer kernels and how columns specialise (6.1)."""
+"""--task=figure3: first-layer kernels and how columns specialize (6.1)."""
 
 import os
 from typing import Any
 
 import numpy as np
+from absl import flags
 
+from alexnet_jax import command_line
 from alexnet_jax.analysis import kernel_file
-from alexnet_jax.analysis import specialization as specialisation
+from alexnet_jax.analysis import specialization as specialization
+from alexnet_jax.command_line import Invocation
 from alexnet_jax.errors import InputError
 from alexnet_jax.figures import figure3 as figure3_picture
 from alexnet_jax.figures import style
 from alexnet_jax.run import trained
 
 PERMUTATIONS = 10_000
+
+
+CONFIG = 'unused'
+
+
+def define_flags(values: flags.FlagValues) -> None:
+  """Defines the flags of this task."""
+  flags.DEFINE_string(
+      'checkpoint', 'latest', 'latest, best or a step.', flag_values=values)
+  flags.DEFINE_string(
+      'kernels', '',
+      'An .npz, .npy or .safetensors file instead of a run; an array in it behind a colon.', flag_values=values)
+  flags.DEFINE_string(
+      'out', '',
+      'The picture; figure3.png in the workdir unless given.', flag_values=values)
+  flags.DEFINE_bool(
+      'per_kernel', False,
+      'Stretch the contrast of each kernel alone.', flag_values=values)
+
+
+def run(given: Invocation) -> None:
+  """Draws the kernels and prints the table."""
+  values = given.flags
+  workdir = '' if values.kernels else command_line.require_workdir(given)
+  figure3(workdir, values.checkpoint, values.kernels, values.out,
+          values.per_kernel)
 
 
 def figure3(workdir: str, which: str = 'latest', kernels: str = '',
@@ -37,7 +66,7 @@ def figure3(workdir: str, which: str = 'latest', kernels: str = '',
   if kernels:
     folder = os.path.dirname(kernel_file.split(kernels)[0])
   out = os.path.expanduser(out) or os.path.join(folder, 'figure3.png')
-  style.check('out', out)
+  style.check_picture_path('out', out)
   source, held = _open(workdir, which, kernels)
   if not np.isfinite(held).all():
     raise InputError(f'the kernels of {source} are not all finite numbers:'
@@ -66,30 +95,30 @@ def _open(workdir, which, kernels):
 def measure(kernels: np.ndarray) -> dict[str, Any]:
   """All that is said of kernels [K, C, h, w, 3], ready for JSON.
 
-  Of each kernel what `specialisation` measures; 'learned' are those that differ
+  Of each kernel what `specialization` measures; 'learned' are those that differ
   from random numbers, 'oriented' those that also have an orientation. Of each
-  column the mean colourfulness, the shares of both, and the mean frequency of
+  column the mean colorfulness, the shares of both, and the mean frequency of
   its oriented kernels.
   """
-  noise = specialisation.of_noise(*kernels.shape[2:4])
-  wave = specialisation.preferred_wave(kernels)
-  learned = specialisation.has_learned(kernels)
+  noise = specialization.of_noise(*kernels.shape[2:4])
+  wave = specialization.preferred_wave(kernels)
+  learned = specialization.has_learned(kernels)
   each = {
-      'colourfulness': specialisation.colourfulness(kernels),
+      'colorfulness': specialization.colorfulness(kernels),
       'orientation_degrees': wave.orientation,
       'cycles_per_pixel': wave.frequency,
       'orientedness': wave.orientedness,
-      'structure': specialisation.structure(kernels),
-      'energy': specialisation.energy(kernels),
+      'structure': specialization.structure(kernels),
+      'energy': specialization.energy(kernels),
       'learned': learned,
-      'oriented': learned & (wave.orientedness > specialisation.ORIENTED),
+      'oriented': learned & (wave.orientedness > specialization.ORIENTED),
   }
-  difference = specialisation.permutation_test(
-      each['colourfulness'], PERMUTATIONS)
+  difference = specialization.permutation_test(
+      each['colorfulness'], PERMUTATIONS)
   return {
       'size': list(kernels.shape[2:4]),
-      'random_kernels': {'colourfulness': noise.colourfulness,
-                         'stddev': noise.colourfulness_stddev},
+      'random_kernels': {'colorfulness': noise.colorfulness,
+                         'stddev': noise.colorfulness_stddev},
       'difference': difference and {**difference._asdict(),
                                     'permutations': PERMUTATIONS},
       'columns': [_column({name: values[k] for name, values in each.items()})
@@ -107,7 +136,7 @@ def _column(each):
   frequencies = each['cycles_per_pixel'][oriented]
   return {
       'kernels': len(oriented),
-      'mean_colourfulness': float(each['colourfulness'].mean()),
+      'mean_colorfulness': float(each['colorfulness'].mean()),
       'learned': float(each['learned'].mean()),
       'oriented': float(oriented.mean()),
       'mean_cycles_per_pixel': (
@@ -119,16 +148,16 @@ def as_text(numbers: dict[str, Any]) -> str:
   """A table of the columns and the test between them."""
   size, noise = numbers['size'], numbers['random_kernels']
   lines = [f'{numbers["source"]}: kernels of {size[0]} x {size[1]} x 3',
-           'column  kernels  learned  colourfulness  oriented  cycles/pixel']
+           'column  kernels  learned  colorfulness  oriented  cycles/pixel']
   for k, column in enumerate(numbers['columns']):
     frequency = column['mean_cycles_per_pixel']
     lines.append(
         f'{k + 1:6}  {column["kernels"]:7}  {100 * column["learned"]:5.0f} %'
-        f'  {column["mean_colourfulness"]:13.3f}'
+        f'  {column["mean_colorfulness"]:13.3f}'
         f'  {100 * column["oriented"]:6.0f} %'
         f'  {"-" if frequency is None else f"{frequency:.3f}":>12}')
   lines.append(
-      f'Random kernels have a colourfulness of {noise["colourfulness"]:.3f}'
+      f'Random kernels have a colorfulness of {noise["colorfulness"]:.3f}'
       f' (± {noise["stddev"]:.3f} from one to the next).')
   found = numbers['difference']
   if found:

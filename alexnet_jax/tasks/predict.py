@@ -15,13 +15,16 @@ from typing import Any, NamedTuple
 
 import jax
 import numpy as np
+from absl import flags
 from tqdm import tqdm
 
+from alexnet_jax import command_line
 from alexnet_jax.analysis.class_words import (
   classes_of_folders,
   readable,
   shortened,
 )
+from alexnet_jax.command_line import Invocation
 from alexnet_jax.data import pictures
 from alexnet_jax.errors import InputError
 from alexnet_jax.figures import figure4_left, style
@@ -32,6 +35,38 @@ FIVE = 5  # labels for each picture
 BATCH = 32  # pictures at a time; more would only delay the first answers
 # Widths of the table in characters; a longer path is printed whole.
 PATH, LABEL = 48, 20
+
+
+CONFIG, POSITIONAL = 'unused', 'images'
+
+
+def define_flags(values: flags.FlagValues) -> None:
+  """Defines the flags of this task."""
+  flags.DEFINE_string(
+      'checkpoint', 'latest', 'latest, best or a step.', flag_values=values)
+  flags.DEFINE_multi_string(
+      'images', [], 'Pictures and folders of them; more may follow.',
+      flag_values=values)
+  flags.DEFINE_string(
+      'figure', '',
+      'Draw Figure 4, left, into this file.', flag_values=values)
+  flags.DEFINE_integer(
+      'views', 10,
+      'Crops averaged: 10, 9 or 1.', flag_values=values)
+  flags.DEFINE_string(
+      'words', '', 'A file with a line "CLASS its, words" for each class.',
+      flag_values=values)
+  flags.DEFINE_bool(
+      'json', False,
+      'Print a JSON object a line.', flag_values=values)
+
+
+def run(given: Invocation) -> None:
+  """Prints the labels."""
+  values = given.flags
+  predict(command_line.require_workdir(given), values.checkpoint,
+          [*values.images, *given.arguments], values.views, values.words,
+          values.figure, values.json)
 
 
 class Answer(NamedTuple):
@@ -90,11 +125,11 @@ def _check(images, views, figure):
   if not images:
     raise InputError('--task=predict needs pictures: add --images FILE, or a'
                      ' folder of them.')
-  if views not in augment.VIEWS:
+  if views not in augment.CROPS:
     raise InputError(f'--views={views} is no test of 2012: give one of'
-                     f' {", ".join(map(str, augment.VIEWS))}.')
+                     f' {", ".join(map(str, augment.CROPS))}.')
   if figure:
-    style.check('figure', figure)
+    style.check_picture_path('figure', figure)
 
 
 # --- Predicting ---------------------------------------------------------------
@@ -128,21 +163,21 @@ def probabilities(found: Trained, paths: Sequence[str],
 
   Instead of them comes the error that says why a picture cannot be read.
   """
-  config = found.config
-  size = config.data.image_size
+  settings = found.settings
+  size = settings.data.image_size
   predict_batch = jax.jit(functools.partial(
-      step.mean_over_views, found.model,
-      augment.views(size, config.augment.crop, views)))
+      step.mean_over_crops, found.model,
+      augment.test_crops(size, settings.augmentation.crop, views)))
   # One size for all batches: another would have to be compiled as well.
   batch_size = min(BATCH, 1 << (len(paths) - 1).bit_length())
-  seen = pictures.read_all(paths, size, config.run.threads,
+  seen = pictures.read_all(paths, size, settings.run.threads,
                            ahead=2 * batch_size)
   while some := list(itertools.islice(seen, batch_size)):
     batch = np.zeros((batch_size, size, size, 3), np.uint8)
     for place, one in enumerate(some):
       if not isinstance(one, InputError):
         batch[place] = one
-    means = jax.device_get(predict_batch(found.params, found.pixels, batch))
+    means = jax.device_get(predict_batch(found.params, found.input_stats, batch))
     for one, mean in zip(some, means[:len(some)], strict=True):
       yield one if isinstance(one, InputError) else mean
 

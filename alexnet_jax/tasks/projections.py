@@ -12,10 +12,13 @@ from typing import Any, NamedTuple
 
 import jax
 import numpy as np
+from absl import flags
 from tqdm import tqdm
 
+from alexnet_jax import command_line
 from alexnet_jax.analysis import projection
 from alexnet_jax.analysis.projection import Strongest
+from alexnet_jax.command_line import Invocation
 from alexnet_jax.data import loader
 from alexnet_jax.data.sources import Source
 from alexnet_jax.errors import InputError
@@ -28,6 +31,34 @@ from alexnet_jax.run.trained import Trained
 
 TOP = 9  # images for a map, as in Zeiler and Fergus' Figure 2
 MOST = 64  # maps in a picture, which is then two feet high
+
+
+CONFIG = 'unused'
+
+
+def define_flags(values: flags.FlagValues) -> None:
+  """Defines the flags of this task."""
+  flags.DEFINE_string(
+      'checkpoint', 'latest', 'latest, best or a step.', flag_values=values)
+  flags.DEFINE_string(
+      'data', '', "Records or a folder in place of the run's own data.",
+      flag_values=values)
+  flags.DEFINE_string(
+      'layers', '',
+      'Such as conv2,conv5; all convolutions unless given.', flag_values=values)
+  flags.DEFINE_string(
+      'maps', '8',
+      'How many maps of a layer, or which, counted from 1: 3,17,40; or 17, for one alone.', flag_values=values)
+  flags.DEFINE_string(
+      'out', '',
+      'The folder; WORKDIR/projections unless given.', flag_values=values)
+
+
+def run(given: Invocation) -> None:
+  """Draws a picture for each layer."""
+  values = given.flags
+  projections(command_line.require_workdir(given), values.checkpoint,
+              values.data, values.layers, values.maps, values.out)
 
 
 class Maps(NamedTuple):
@@ -182,10 +213,10 @@ def search(found: Trained, source: Source,
             unit=' images', leave=False, dynamic_ncols=True,
             disable=None) as bar:
     for batch in loader.evaluation_batches(
-        source, batch_size=found.config.optimizer.batch_size,
-        threads=found.config.run.threads):
+        source, batch_size=found.settings.optimizer.batch_size,
+        threads=found.settings.run.threads):
       units = jax.device_get(strongest(
-          found.params['columns'], found.pixels, batch['image']))
+          found.params['columns'], found.input_stats, batch['image']))
       valid = batch['valid']
       at = first + np.arange(valid.sum())
       for name, (activations, places) in units.items():
@@ -201,11 +232,11 @@ def search(found: Trained, source: Source,
 def _seeing(found):
   """f(pixels, images) -> what the network sees of them, around zero."""
   crop = found.model.patch
-  view, = augment.views(found.config.data.image_size, crop, 1)
+  view, = augment.test_crops(found.settings.data.image_size, crop, 1)
 
   def see(pixels, images):
     return augment.subtract_mean(
-        augment.cut_view(images, view, crop), pixels)
+        augment.cut_crop(images, view, crop), pixels)
 
   return see
 
@@ -267,7 +298,7 @@ def _projector(found, name):
     # Always as many, so that one compilation does.
     filled = [i % len(units) for i in range(TOP)]
     projected = project(
-        found.params['columns'], found.pixels,
+        found.params['columns'], found.input_stats,
         np.stack([examples[i]['image'] for i in filled]),
         np.full(TOP, index), np.array([units[i]['place'] for i in filled]))
     return np.asarray(projected)[:len(units)]
@@ -278,7 +309,7 @@ def _projector(found, name):
 def _cut(found, projected, examples, units):
   """Projections and patches, both cut to what the units read."""
   crop = found.model.patch
-  y, x, _ = augment.views(found.config.data.image_size, crop, 1)[0]
+  y, x, _ = augment.test_crops(found.settings.data.image_size, crop, 1)[0]
   projections, patches = [], []
   for one, example, unit in zip(projected, examples, units, strict=True):
     top, left, side = projection.moved_inside(unit['square'], crop)

@@ -2,7 +2,7 @@
 
 "If two images produce feature activation vectors with a small Euclidean
 separation, we can say that the higher levels of the neural network consider
-them to be similar." Features are compared as they are, without normalisation,
+them to be similar." Features are compared as they are, without normalization,
 as in the 2012 program.
 """
 
@@ -12,7 +12,9 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+from absl import flags
 
+from alexnet_jax import command_line
 from alexnet_jax.analysis import retrieval_precision as precision_at
 from alexnet_jax.analysis.class_words import (
   classes_of_folders,
@@ -22,18 +24,19 @@ from alexnet_jax.analysis.class_words import (
 from alexnet_jax.analysis.features import (
   FOLDER,
   Features,
-  describe,
-  identity,
+  compute_features,
+  describe_features,
+  feature_metadata,
   make_feature_step,
   open_features,
-  vectors_of,
 )
+from alexnet_jax.command_line import Invocation
 from alexnet_jax.data import pictures
-from alexnet_jax.data.sources import Source
+from alexnet_jax.data.sources import Source, evenly_spread
 from alexnet_jax.errors import InputError
 from alexnet_jax.figures import figure4_right, style
 from alexnet_jax.figures import retrieval as precision_picture
-from alexnet_jax.figures.figure4_right import Picture, Row
+from alexnet_jax.figures.figure4_right import Picture, QueryRow
 from alexnet_jax.run import checkpoint
 from alexnet_jax.run.trained import Trained, open_split, open_trained
 
@@ -41,6 +44,43 @@ SEED = 0  # of the draw of queries
 TRIES = 20  # images looked at for each query, to find one of another class
 GLANCES = 8  # labels that tell other images apart
 LABEL = 24  # characters of the table
+
+
+CONFIG, POSITIONAL = 'unused', 'images'
+
+
+def define_flags(values: flags.FlagValues) -> None:
+  """Defines the flags of this task."""
+  flags.DEFINE_multi_string(
+      'images', [], 'Pictures and folders of them; more may follow.',
+      flag_values=values)
+  flags.DEFINE_integer(
+      'queries', 5,
+      'How many validation images to look for, without --images.', flag_values=values)
+  flags.DEFINE_integer(
+      'neighbors', 6,
+      'How many to find for each.', flag_values=values)
+  flags.DEFINE_string(
+      'features', '',
+      'What --task=features wrote; WORKDIR/features unless given.', flag_values=values)
+  flags.DEFINE_string(
+      'data', '',
+      'Where the images of these features are, if they were moved.', flag_values=values)
+  flags.DEFINE_string(
+      'words', '', 'A file with a line "CLASS its, words" for each class.',
+      flag_values=values)
+  flags.DEFINE_string(
+      'figure', '',
+      'Draw Figure 4, right, into this file.', flag_values=values)
+
+
+def run(given: Invocation) -> None:
+  """Prints what was found."""
+  values = given.flags
+  retrieve(command_line.require_workdir(given),
+           [*values.images, *given.arguments], values.queries,
+           values.neighbors, values.features, values.data, values.words,
+           values.figure)
 
 
 class Database(NamedTuple):
@@ -79,7 +119,7 @@ class Found(NamedTuple):
 
 
 def retrieve(workdir: str, images: Sequence[str] = (), queries: int = 5,
-             neighbours: int = 6, features: str = '', data: str = '',
+             neighbors: int = 6, features: str = '', data: str = '',
              words: str = '', figure: str = '') -> dict[str, Any]:
   """Prints the nearest training images of each query, and draws them.
 
@@ -93,7 +133,7 @@ def retrieve(workdir: str, images: Sequence[str] = (), queries: int = 5,
       at distance 0.
     queries: without `images`, how many validation images to ask for. They are
       drawn with a fixed seed, of as many classes as possible.
-    neighbours: how many to find for each.
+    neighbors: how many to find for each.
     features: the folder that --task=features wrote; '' is WORKDIR/features.
     data: where the images of these features lie now, if they were moved.
     words: of `words.readable`.
@@ -107,24 +147,24 @@ def retrieve(workdir: str, images: Sequence[str] = (), queries: int = 5,
     InputError: anything given that cannot work.
   """
   figure = os.path.expanduser(figure)
-  _check(images, queries, neighbours, figure)
+  _check(images, queries, neighbors, figure)
   root = os.path.expanduser(features) or os.path.join(workdir, FOLDER)
   held = open_features(os.path.join(root, 'train'))
-  if neighbours > len(held.labels):
+  if neighbors > len(held.labels):
     raise InputError(
-        f'--neighbours={neighbours} is more than the {len(held.labels)}'
+        f'--neighbors={neighbors} is more than the {len(held.labels)}'
         f' training images in {held.folder}: ask for fewer.')
   database = open_database(
       workdir, held, readable(held.class_names, words), data)
   found = database.found
   asked = (given_queries(images, database) if images else drawn_queries(
       open_split(found, 'validation', database.path), queries))
-  vectors, _ = vectors_of(found, make_feature_step(found), asked)
-  by_features = Found(*precision_at.search_features(vectors, held, neighbours))
+  vectors, _ = compute_features(found, make_feature_step(found), asked)
+  by_features = Found(*precision_at.search_features(vectors, held, neighbors))
   print_table(asked, by_features, database)
   told = record(asked, database, {'by_features': by_features})
   if figure:
-    by_pixels = _compare(asked, database, neighbours,
+    by_pixels = _compare(asked, database, neighbors,
                          os.path.join(root, 'validation'), figure)
     told = record(asked, database, {
         'by_features': by_features, 'by_pixels': by_pixels})
@@ -137,15 +177,15 @@ def retrieve(workdir: str, images: Sequence[str] = (), queries: int = 5,
   return told
 
 
-def _check(images, queries, neighbours, figure):
+def _check(images, queries, neighbors, figure):
   if not images and queries < 1:
     raise InputError(f'--queries={queries} asks for nothing: give 1 or more, or'
                      ' --images.')
-  if neighbours < 1:
-    raise InputError(f'--neighbours={neighbours} finds nothing: give 1 or more,'
+  if neighbors < 1:
+    raise InputError(f'--neighbors={neighbors} finds nothing: give 1 or more,'
                      ' such as 6.')
   if figure:
-    style.check('figure', figure)
+    style.check_picture_path('figure', figure)
 
 
 # --- What is compared ---------------------------------------------------------
@@ -164,28 +204,28 @@ def open_database(workdir: str, held: Features, names: Sequence[str],
   Raises:
     InputError: another network, or other images.
   """
-  about = held.about
-  checkpoint.must_exist(workdir)
+  index = held.index
+  checkpoint.check_exists(workdir)
   with checkpoint.open_to_read(workdir) as manager:
-    if about['step'] not in manager.all_steps():
+    if index['step'] not in manager.all_steps():
       raise InputError(
-          f'{held.folder} holds features {identity(about)}, and {workdir} has'
+          f'{held.folder} holds features {describe_features(index)}, and {workdir} has'
           ' no such step: give the --workdir of that run, or make features of'
           ' a step that it has in another --features folder.')
-  found = open_trained(workdir, str(about['step']))
-  path = data or about['path']
-  source = open_split(found, about['split'], path)
-  here = describe(found, about['split'], source, path)
-  if any(here[field] != about[field]
+  found = open_trained(workdir, str(index['step']))
+  path = data or index['path']
+  source = open_split(found, index['split'], path)
+  here = feature_metadata(found, index['split'], source, path)
+  if any(here[field] != index[field]
          for field in ('saved', 'dimension', 'image_size')):
     raise InputError(
-        f'{held.folder} holds features {identity(about)}, not'
-        f' {identity(here)}: give --workdir and --features of one network.')
-  if len(source) != about['count'] or any(
+        f'{held.folder} holds features {describe_features(index)}, not'
+        f' {describe_features(here)}: give --workdir and --features of one network.')
+  if len(source) != index['count'] or any(
       source[int(i)]['label'] != held.labels[i]
-      for i in precision_at.spread(len(source), GLANCES)):
+      for i in evenly_spread(len(source), GLANCES)):
     raise InputError(
-        f'{held.folder} holds features {identity(about)}, and the images that'
+        f'{held.folder} holds features {describe_features(index)}, and the images that'
         f' are now in {here["path"] or "this data set"} are others: give the'
         ' same ones as --data, or make features of these.')
   return Database(held, found, path, source, tuple(names))
@@ -199,12 +239,12 @@ def given_queries(images: Sequence[str], database: Database) -> Queries:
   Raises:
     InputError: no such picture, or none that can be read.
   """
-  config, class_names = database.found.config, database.held.class_names
+  settings, class_names = database.found.settings, database.held.class_names
   numbers = classes_of_folders(class_names, database.names)
   names, squares, labels = [], [], []
   paths = pictures.find(images)
   for path, square in zip(paths, pictures.read_all(
-      paths, config.data.image_size, config.run.threads), strict=True):
+      paths, settings.data.image_size, settings.run.threads), strict=True):
     if isinstance(square, InputError):
       print(square, file=sys.stderr)
       continue
@@ -244,7 +284,7 @@ def drawn_queries(source: Source, count: int) -> Queries:
       [int(example['label']) for _, example in chosen], source.class_names)
 
 
-def _compare(asked, database, neighbours, folder, figure):
+def _compare(asked, database, neighbors, folder, figure):
   """The queries' nearest by pixels; precision@k in a figure of its own."""
   held, found, path, source, _ = database
   tested, images, labels = None, list(asked.images), []
@@ -254,14 +294,14 @@ def _compare(asked, database, neighbours, folder, figure):
     print(f'Without precision@k: {error}', file=sys.stderr)
   if tested:
     validation = open_split(found, 'validation', path)
-    for i in precision_at.spread(len(validation), precision_at.PIXEL_QUERIES):
+    for i in evenly_spread(len(validation), precision_at.PIXEL_QUERIES):
       example = validation[int(i)]
       images.append(example['image'])
       labels.append(example['label'])
   deep = precision_at.depth(held)
   distances, indices = precision_at.search_pixels(
-      np.stack(images), source, max(neighbours, deep) if tested else neighbours,
-      found.config.run.threads)
+      np.stack(images), source, max(neighbors, deep) if tested else neighbors,
+      found.settings.run.threads)
   if tested:
     numbers = precision_at.of_features(tested, held)
     numbers['pixels'] = precision_at.of_found(
@@ -269,17 +309,17 @@ def _compare(asked, database, neighbours, folder, figure):
     stem, ending = os.path.splitext(figure)
     precision_picture.draw(numbers, f'{stem}_precision{ending}')
     _save(f'{stem}_precision{ending}', numbers, 'precision@k')
-  own = slice(len(asked)), slice(neighbours)
+  own = slice(len(asked)), slice(neighbors)
   return Found(distances[own], indices[own])
 
 
 def _open_tested(folder, held):
   """The features of the validation images, if they suit the others."""
   tested = open_features(folder)
-  if tested.about['saved'] != held.about['saved'] or not len(tested.labels):
+  if tested.index['saved'] != held.index['saved'] or not len(tested.labels):
     raise InputError(
-        f'{folder} holds features {identity(tested.about)}, and {held.folder}'
-        f' {identity(held.about)}: make both with one --task=features.')
+        f'{folder} holds features {describe_features(tested.index)}, and {held.folder}'
+        f' {describe_features(held.index)}: make both with one --task=features.')
   return tested
 
 
@@ -332,20 +372,20 @@ def record(asked: Queries, database: Database,
 
 
 def _row(asked, query, by_features, by_pixels, database):
-  """One query and its neighbours as they are drawn."""
+  """One query and its neighbors as they are drawn."""
   held, names, source = database.held, database.names, database.source
   label = asked.labels[query]
 
-  def neighbours(found):
+  def neighbors(found):
     return [
         Picture(source[int(i)]['image'], names[held.labels[i]],
                 bool(held.labels[i] == label))
-        for i in found.indices[query][:figure4_right.NEIGHBOURS]]
+        for i in found.indices[query][:figure4_right.NEIGHBORS]]
 
   name = (names[label] if label >= 0
           else os.path.basename(asked.where(query)))
-  return Row(Picture(asked.images[query], name), neighbours(by_features),
-             neighbours(by_pixels))
+  return QueryRow(Picture(asked.images[query], name), neighbors(by_features),
+             neighbors(by_pixels))
 
 
 def _save(figure, numbers, what):

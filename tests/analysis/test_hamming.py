@@ -98,7 +98,7 @@ def test_blocks_as_in_a_run_find_the_same():
 
 
 @pytest.mark.parametrize('k', [0, 6])
-def test_more_neighbours_than_codes_are_refused(k):
+def test_more_neighbors_than_codes_are_refused(k):
   with pytest.raises(InputError, match=f'{k} nearest of 5 codes.*1 to 5'):
     hamming.nearest(hamming.pack(bits(2, 32)), hamming.pack(bits(5, 32)), k)
 
@@ -112,9 +112,9 @@ def test_random_hyperplanes_put_near_features_on_the_same_side():
   features = DRAW.normal(size=(40, 8)).astype(np.float32)
   near = features + np.float32(0.01)
   normals = DRAW.normal(size=(8, 256)).astype(np.float32)
-  centre = features.mean(0)
-  one, other = (np.asarray(hamming.sides(x, centre, normals))
+  center = features.mean(0)
+  one, other = (np.asarray(hamming.sides(x, center, normals))
                 for x in (features, near))
-  np.testing.assert_array_equal(one, (features - centre) @ normals > 0)
+  np.testing.assert_array_equal(one, (features - center) @ normals > 0)
   apart = hamming.distances(hamming.pack(one), hamming.pack(other))
   np.testing.assert_array_equal(np.argmin(apart, 1), np.arange(40))

@@ -73,7 +73,7 @@ def test_a_file_may_have_a_colon_in_its_name(folder):
   assert_read(str(folder / 'a:b.npy'), HWIO[None], '')
 
 
-def test_a_small_layer_of_colours_is_told_from_what_looks_like_it():
+def test_a_small_layer_of_colors_is_told_from_what_looks_like_it():
   assert kernel_file.layouts((3, 3, 3, 64)) == ['[h, w, 3, N]']
   assert kernel_file.layouts((64, 3, 3, 3)) == ['[N, 3, h, w]', '[N, h, w, 3]']
   assert kernel_file.layouts((2, 5, 5, 3, 4)) == ['[K, h, w, 3, C]']

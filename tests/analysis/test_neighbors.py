@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from alexnet_jax.analysis import neighbors as neighbours
+from alexnet_jax.analysis import neighbors as neighbors
 from alexnet_jax.errors import InputError
 
 DRAW = np.random.default_rng(0)
@@ -19,7 +19,7 @@ def by_comparing_with_all(queries, database, k):
 
 
 def assert_finds(queries, database, blocks, k):
-  distances, indices = neighbours.nearest(queries, blocks, k)
+  distances, indices = neighbors.nearest(queries, blocks, k)
   expected, order = by_comparing_with_all(queries, database, k)
   np.testing.assert_array_equal(indices, order)
   np.testing.assert_allclose(distances, expected, rtol=1e-12)
@@ -28,9 +28,9 @@ def assert_finds(queries, database, blocks, k):
 @pytest.fixture
 def small_blocks(monkeypatch):
   """So many vectors and queries on the device that several blocks are cut."""
-  monkeypatch.setattr(neighbours, 'ROWS', 20)
-  monkeypatch.setattr(neighbours, 'QUERIES', 4)
-  monkeypatch.setattr(neighbours, 'PAIRS', 100)
+  monkeypatch.setattr(neighbors, 'ROWS', 20)
+  monkeypatch.setattr(neighbors, 'QUERIES', 4)
+  monkeypatch.setattr(neighbors, 'PAIRS', 100)
 
 
 # Cut into 20 at most, so that 17 are left over: few shapes, quickly compiled.
@@ -51,7 +51,7 @@ def test_whole_blocks_give_the_same():
 
 def test_of_equally_near_vectors_the_first_is_found(small_blocks):
   database = np.repeat(DRAW.normal(size=(10, 8)), 8, 0).astype(np.float32)
-  distances, indices = neighbours.nearest(database[40:44], [database], 12)
+  distances, indices = neighbors.nearest(database[40:44], [database], 12)
   np.testing.assert_array_equal(indices[0, :8], np.arange(40, 48))
   assert not distances[0, :8].any() and distances[0, 8] > 0
   assert_finds(database[3:60:15], database, [database], 12)
@@ -79,7 +79,7 @@ def test_equally_near_vectors_come_in_order_however_they_were_rounded():
   around = np.concatenate([np.eye(16), -np.eye(16)]).astype(np.float32) / 8
   database = queries[0] + around
   assert_finds(queries, database, [database], 16)
-  distances, indices = neighbours.nearest(queries, [database], 16)
+  distances, indices = neighbors.nearest(queries, [database], 16)
   assert set(distances[0]) == {1 / 8} and list(indices[0]) == list(range(16))
 
 
@@ -87,7 +87,7 @@ def test_pixels_are_compared_exactly():
   database = DRAW.integers(0, 256, (60, 300), np.uint8)
   queries = np.concatenate([database[[7, 30]], 255 - database[:3]])
   assert_finds(queries, database, [database[:30], database[30:]], 8)
-  distances, indices = neighbours.nearest(
+  distances, indices = neighbors.nearest(
       queries, [database[:30], database[30:]], 8)
   assert list(indices[:2, 0]) == [7, 30] and list(distances[:2, 0]) == [0, 0]
 
@@ -96,9 +96,9 @@ def test_pixels_are_compared_exactly():
 def test_more_than_there_are_is_refused_in_one_sentence(k):
   vectors = np.zeros((5, 3), np.float32)
   with pytest.raises(InputError, match=f'{k} nearest of 5 .* ask for 1 to 5'):
-    neighbours.nearest(vectors, [vectors], k)
+    neighbors.nearest(vectors, [vectors], k)
 
 
-def test_vectors_of_another_length_are_refused_in_one_sentence():
+def test_compute_features_another_length_are_refused_in_one_sentence():
   with pytest.raises(InputError, match='queries of 3 numbers .* of 4'):
-    neighbours.nearest(np.zeros((1, 3)), [np.zeros((2, 4))], 1)
+    neighbors.nearest(np.zeros((1, 3)), [np.zeros((2, 4))], 1)

@@ -5,13 +5,14 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import nets
 import numpy as np
 import pytest
 
 from alexnet_jax.analysis import projection
 from alexnet_jax.analysis.projection import Field
 from alexnet_jax.errors import InputError
-from alexnet_jax.network import columns, models
+from alexnet_jax.network import columns
 from alexnet_jax.network import layers as L
 from alexnet_jax.network.columns import Layer
 
@@ -31,7 +32,7 @@ def seen(model, params, patches, name, maps, places):
 
 
 def test_fields_of_the_papers_network(mesh_of):
-  model = models.build('alexnet', mesh_of(), 10, 224)
+  model = nets.build('alexnet', mesh_of(), 10, 224)
   assert projection.fields(model.layers, 2, 224) == {
       'conv1': Field(0, 4, 11), 'conv2': Field(-16, 8, 51),
       'conv3': Field(-32, 16, 99), 'conv4': Field(-48, 16, 131),
@@ -46,12 +47,12 @@ def test_fields_of_the_papers_network(mesh_of):
 ])
 def test_a_unit_reads_its_field_and_nothing_else(
     mesh_of, name, patch, last, given):
-  model = models.build(name, mesh_of(1, 1, 1), 10, patch, num_columns=1,
+  model = nets.build(name, mesh_of(1, 1, 1), 10, patch, num_columns=1,
                        response_norm=False, **given)
   # Averages read all that maxima are taken of.
   layers = [layer._replace(then=[
       functools.partial(L.avg_pool, **getattr(f, 'keywords', {}))
-      if getattr(f, 'func', f) is L.max_pool else f for f in layer.then])
+      if getattr(f, 'func', f) is L.max_pool else f for f in layer.post_ops])
             for layer in model.layers]
   params = jax.tree.map(
       lambda leaf: np.full(leaf.shape, 0.1, np.float32),
@@ -217,7 +218,7 @@ def test_own_columns_below_a_crossing_and_all_below_it(net, problem):
 def test_it_looks_at_the_maps_that_the_columns_make(net, problem, mesh_of):
   params, patches, *_ = problem('alexnet_2012')
   layers = net('alexnet_2012').layers[:3]
-  bare = (*layers[:2], layers[2]._replace(then=(L.flat,)))
+  bare = (*layers[:2], layers[2]._replace(then=(L.flatten,)))
   made = jax.jit(columns.run(bare, mesh_of()))(
       {layer.name: params['columns'][layer.name] for layer in bare}, patches,
       None)

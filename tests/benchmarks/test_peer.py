@@ -4,11 +4,12 @@ import functools
 
 import jax
 import jax.numpy as jnp
+import nets
 import numpy as np
 import pytest
 
 from alexnet_jax.learning import augment, optimizer
-from alexnet_jax.network import columns, models
+from alexnet_jax.network import columns
 
 torch = pytest.importorskip('torch')
 
@@ -28,7 +29,7 @@ SIDES = (64, 68)
 def ours(side):
   """(parameters, patches, labels, logits, gradients) at test time."""
   mesh = columns.make_mesh(1, 1, 2)
-  model = models.build('alexnet', mesh, CLASSES, side, kernels=KERNELS,
+  model = nets.build('alexnet', mesh, CLASSES, side, kernels=KERNELS,
                        neurons=NEURONS)
   draw = np.random.default_rng(0)
 
@@ -113,10 +114,10 @@ def test_ten_patches_are_cut_where_ours_are():
   draw = np.random.default_rng(0)
   images = draw.integers(0, 256, (2, 72, 72, 3), np.uint8)
   mean = draw.normal(120, 20, (72, 72, 3)).astype(np.float32)
-  pixels = augment.pixels(mean, np.eye(3))
+  pixels = augment.pixel_stats(mean, np.eye(3))
   expected = np.concatenate([
-      augment.subtract_mean(augment.cut_view(images, view, 64), pixels)
-      for view in augment.views(72, 64, 10)])
+      augment.subtract_mean(augment.cut_crop(images, view, 64), pixels)
+      for view in augment.test_crops(72, 64, 10)])
   theirs = torch.cat(list(in_pytorch.ten_patches(
       torch.from_numpy(images).permute(0, 3, 1, 2),
       torch.from_numpy(mean).permute(2, 0, 1), 64)))

@@ -12,7 +12,7 @@ import tiny
 
 from alexnet_jax.data import loader, statistics
 from alexnet_jax.learning import augment
-from alexnet_jax.run import experiment
+from alexnet_jax.run import device_data, experiment
 
 CONFIGS = sorted(glob.glob(
     os.path.join(program.ROOT, 'configs', '**', '*.py'), recursive=True))
@@ -94,8 +94,8 @@ def test_every_config_has_the_fields_of_the_paper(path):
 def test_a_config_builds_at_full_size(path):
   _, config = config_of(path)
   classes = CLASSES.get(config.data.name, 1000)
-  built = experiment.build(config, classes, 1_281_167)
-  shapes = experiment.state_shapes(config, built)
+  built = experiment.build(experiment.read(config), classes, 1_281_167)
+  shapes = built.state_shapes()
   parameters = sum(leaf.size for leaf in jax.tree.leaves(shapes.params))
   assert parameters == PARAMETERS.get(short(path), parameters) > 10_000
   assert built.total_steps == int(
@@ -104,11 +104,11 @@ def test_a_config_builds_at_full_size(path):
 
 def test_a_step_of_a_config_fits_together_when_narrowed(path):
   config = narrowed(path)
-  built = experiment.build(config, 12, 64)
-  before = experiment.state_shapes(config, built)
+  built = experiment.build(experiment.read(config), 12, 64)
+  before = built.state_shapes()
   size, batch = config.data.image_size, config.optimizer.batch_size
   after, measured = jax.eval_shape(
-      experiment.train_step(config, built), before,
+      built.train_step(), before,
       {'image': jax.ShapeDtypeStruct((batch, size, size, 3), np.uint8),
        'label': jax.ShapeDtypeStruct((batch,), np.int32)})
   shapes = lambda state: jax.tree.map(lambda x: (x.shape, x.dtype), state)
@@ -119,16 +119,15 @@ def test_a_step_of_a_config_fits_together_when_narrowed(path):
 @pytest.mark.parametrize('name', WIRINGS)
 def test_a_config_takes_a_step_when_narrowed(name):
   config = narrowed(os.path.join(program.ROOT, 'configs', name))
-  source = experiment.open_split(config, 'train')
-  built = experiment.build(config, 12, len(source))
+  source = experiment.read(config).open_split('train')
+  built = experiment.build(experiment.read(config), 12, len(source))
   found = statistics.statistics(source)
-  state = experiment.new_state(
-      config, built, augment.pixels(found.mean, found.covariance))
+  state = built.new_state(augment.pixel_stats(found.mean, found.covariance))
   before = jax.device_get(state.params)
   batch = next(loader.train_batches(
       source, batch_size=config.optimizer.batch_size, seed=0))
-  state, measured = experiment.train_step(config, built)(
-      state, experiment.to_device(batch, built.mesh))
+  state, measured = built.train_step()(
+      state, device_data.to_device(batch, built.mesh))
   assert 0 < measured['loss'] < 20
   moved = jax.tree.map(lambda a, b: bool((a != b).any()), before, state.params)
   assert moved['fc8'] == {'kernel': True, 'bias': True}

@@ -12,7 +12,7 @@ LAYERS = ('conv1', 'conv2', 'conv3', 'fc6', 'fc8')
 
 # Last epochs at 0.01, 0.001, 0.0001, 0.00001 and at rest, from the notes.
 # run: (conv1, conv2, all above, last epochs of 0.02 and 0.002 for biases,
-#       first epoch without colour noise)
+#       first epoch without color noise)
 BY_HAND = {
     '145': ((24, 50, 66, 71, 91), (24, 50, 78, 91), (24, 50, 78, 91),
             (91,), 67),
@@ -48,7 +48,7 @@ BY_HAND = {
             (19, 96), 66),
 }
 # run: {epoch: (conv1, conv2, fc8)}, epochs in all, biases, first epoch without
-# colour noise. 145-continued counts its epochs from 145's 91.
+# color noise. 145-continued counts its epochs from 145's 91.
 CONTINUED = {
     '145-continued': (
         {1: (0, 1e-3, 1e-3), 16: (0, 1e-3, 1e-3), 17: (0, 1e-4, 1e-4),
@@ -67,7 +67,7 @@ CONTINUED = {
         52, 0.02, 38),
 }
 # run: the rates of kernels at the start, the middle and the end, those of
-# biases, epochs in all, first epochs without colour noise and of frozen conv1.
+# biases, epochs in all, first epochs without color noise and of frozen conv1.
 # The middle of a schedule with an even number of levels lies in the lower half.
 AUTOMATIC = {
     '155': (0.02, 0.00031623, 5e-6, 0.04, 1e-5, 95, 61, 74),
@@ -192,7 +192,7 @@ def test_biases_step_at_the_nearest_whole_epoch(run, ends):
 
 
 @pytest.mark.parametrize('run', logged_run.RUNS)
-def test_colour_noise_ends_in_the_noted_epoch(run):
+def test_color_noise_ends_in_the_noted_epoch(run):
   noted = {**{name: row[4] for name, row in BY_HAND.items()},
            **{name: row[3] for name, row in CONTINUED.items()},
            **{name: row[6] for name, row in AUTOMATIC.items()}}

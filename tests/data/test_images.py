@@ -27,7 +27,7 @@ def test_every_mode_and_format_becomes_rgb(jpeg, mode, kind):
   if mode not in ('L', 'LA', '1'):
     plain = images.decode(jpeg(3))
     difference = np.abs(image.astype(int) - plain).mean()
-    assert difference < 25, 'the colours are the same picture\'s'
+    assert difference < 25, 'the colors are the same picture\'s'
 
 
 def test_the_exif_orientation_is_applied(jpeg):
@@ -92,7 +92,7 @@ def test_an_image_of_the_right_size_is_untouched():
   assert np.array_equal(images.square(image, 64), image)
 
 
-def test_encoding_keeps_colours_in_their_channels():
+def test_encoding_keeps_colors_in_their_channels():
   image = np.zeros((16, 16, 3), np.uint8)
   image[..., 0] = 200
   again = images.decode(images.encode(image, quality=95))

@@ -97,7 +97,7 @@ def test_worker_processes_change_nothing():
 
 
 @pytest.mark.parametrize('num_shards', [2, 3, 4])
-def test_shards_hold_contiguous_rows_of_the_same_global_batch(num_shards):
+def test_shards_hold_contiguous_rows_at_the_same_global_batch(num_shards):
   shards = [_train(6, step=3, shard=p, num_shards=num_shards)
             for p in range(num_shards)]
   assert shards[0][0]['label'].shape == (12 // num_shards,)

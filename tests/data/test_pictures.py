@@ -15,14 +15,14 @@ from alexnet_jax.errors import InputError
 SIDE = 48
 
 
-def colours():
-  """A smooth square of many colours: uint8 [48, 48, 3]."""
+def colors():
+  """A smooth square of many colors: uint8 [48, 48, 3]."""
   corners = np.random.default_rng(0).integers(0, 256, (3, 3, 3), np.uint8)
   return cv2.resize(corners, (SIDE, SIDE), interpolation=cv2.INTER_CUBIC)
 
 
 def greys():
-  return np.asarray(Image.fromarray(colours()).convert('L'))
+  return np.asarray(Image.fromarray(colors()).convert('L'))
 
 
 def alpha():
@@ -35,8 +35,8 @@ def on_white(image):
   return image * share + 255 * (1 - share)
 
 
-def three(grey):
-  return np.repeat(grey[..., None], 3, axis=2)
+def three(gray):
+  return np.repeat(gray[..., None], 3, axis=2)
 
 
 def with_alpha(image):
@@ -55,15 +55,15 @@ def save(path, array, mode='', **options):
 
 
 def write(path, array):
-  """By OpenCV, which writes 16 bits a colour; its order is BGR."""
+  """By OpenCV, which writes 16 bits a color; its order is BGR."""
   flipped = array if array.ndim == 2 else array[..., [2, 1, 0, 3][:
       array.shape[2]]]
   assert cv2.imwrite(str(path), flipped)
 
 
 def keyed(path, mode):
-  """A PNG of which one of the colours is declared clear; says which pixels."""
-  picture = Image.fromarray(colours()).convert('RGB')
+  """A PNG of which one of the colors is declared clear; says which pixels."""
+  picture = Image.fromarray(colors()).convert('RGB')
   picture = picture.quantize(8) if mode == 'P' else picture.convert(mode)
   key = picture.getpixel((0, 0))
   picture.save(path, transparency=key)
@@ -73,36 +73,36 @@ def keyed(path, mode):
   return expected
 
 
-# name of the file: (how it is written, what must be seen, grey levels off)
+# name of the file: (how it is written, what must be seen, gray levels off)
 KINDS = {
-    'rgb.jpg': (lambda p: save(p, colours(), quality=98), colours(), 12),
-    'grey.jpg': (lambda p: save(p, greys(), quality=98), three(greys()), 6),
-    'cmyk.jpg': (lambda p: save(p, colours(), 'CMYK', quality=98),
-                 colours(), 12),
-    'progressive.jpg': (lambda p: save(p, colours(), quality=98,
-                                       progressive=True), colours(), 12),
-    'rgb.png': (lambda p: save(p, colours()), colours(), 0),
-    'grey.png': (lambda p: save(p, greys()), three(greys()), 0),
-    'alpha.png': (lambda p: save(p, with_alpha(colours())),
-                  on_white(colours()), 1),
-    'grey_alpha.png': (lambda p: save(p, with_alpha(colours()), 'LA'),
+    'rgb.jpg': (lambda p: save(p, colors(), quality=98), colors(), 12),
+    'gray.jpg': (lambda p: save(p, greys(), quality=98), three(greys()), 6),
+    'cmyk.jpg': (lambda p: save(p, colors(), 'CMYK', quality=98),
+                 colors(), 12),
+    'progressive.jpg': (lambda p: save(p, colors(), quality=98,
+                                       progressive=True), colors(), 12),
+    'rgb.png': (lambda p: save(p, colors()), colors(), 0),
+    'gray.png': (lambda p: save(p, greys()), three(greys()), 0),
+    'alpha.png': (lambda p: save(p, with_alpha(colors())),
+                  on_white(colors()), 1),
+    'grey_alpha.png': (lambda p: save(p, with_alpha(colors()), 'LA'),
                        on_white(three(greys())), 1),
-    'rgb16.png': (lambda p: write(p, sixteen_bits(colours())), colours(), 0),
+    'rgb16.png': (lambda p: write(p, sixteen_bits(colors())), colors(), 0),
     'grey16.png': (lambda p: write(p, sixteen_bits(greys())),
                    three(greys()), 0),
-    'alpha16.png': (lambda p: write(p, sixteen_bits(with_alpha(colours()))),
-                    on_white(colours()), 1),
-    'rgb16.tif': (lambda p: write(p, sixteen_bits(colours())), colours(), 1),
+    'alpha16.png': (lambda p: write(p, sixteen_bits(with_alpha(colors()))),
+                    on_white(colors()), 1),
+    'rgb16.tif': (lambda p: write(p, sixteen_bits(colors())), colors(), 1),
     'grey16.tif': (lambda p: write(p, sixteen_bits(greys())),
                    three(greys()), 0),
-    'alpha.tif': (lambda p: save(p, with_alpha(colours())),
-                  on_white(colours()), 1),
-    'cmyk.tif': (lambda p: save(p, colours(), 'CMYK'), colours(), 0),
-    'rgb.webp': (lambda p: save(p, colours(), lossless=True), colours(), 0),
-    'alpha.webp': (lambda p: save(p, with_alpha(colours()), lossless=True,
-                                  exact=True), on_white(colours()), 1),
-    'rgb.bmp': (lambda p: save(p, colours()), colours(), 0),
-    'two_colours.png': (lambda p: save(p, greys() > 128),
+    'alpha.tif': (lambda p: save(p, with_alpha(colors())),
+                  on_white(colors()), 1),
+    'cmyk.tif': (lambda p: save(p, colors(), 'CMYK'), colors(), 0),
+    'rgb.webp': (lambda p: save(p, colors(), lossless=True), colors(), 0),
+    'alpha.webp': (lambda p: save(p, with_alpha(colors()), lossless=True,
+                                  exact=True), on_white(colors()), 1),
+    'rgb.bmp': (lambda p: save(p, colors()), colors(), 0),
+    'two_colors.png': (lambda p: save(p, greys() > 128),
                         three(255 * (greys() > 128)), 0),
 }
 both_readers = pytest.mark.parametrize('reader', ['any', 'Pillow'])
@@ -145,7 +145,7 @@ def test_a_picture_stands_upright(extension, orientation, reader, tmp_path,
                                   monkeypatch):
   if reader == 'Pillow':
     monkeypatch.setattr(images, '_opaque', lambda data: False)
-  upright = colours()
+  upright = colors()
   turned = np.rot90(upright, {3: 2, 4: 2, 5: 1, 6: 1, 7: 3, 8: 3}.get(
       orientation, 0))
   if orientation in (2, 4):
@@ -171,7 +171,7 @@ def test_tiny_pictures_and_strips_become_squares(width, height, tmp_path):
 
 def test_a_strip_keeps_its_middle():
   strip = np.zeros((4, 4000, 3), np.uint8)
-  strip[:, 1998:2002] = colours()[:4, :4]
+  strip[:, 1998:2002] = colors()[:4, :4]
   assert np.array_equal(images.square(strip, 4), strip[:, 1998:2002])
 
 
@@ -192,7 +192,7 @@ def png_of(width, height):
 
 
 def photograph(tmp_path):
-  save(tmp_path / 'whole.jpg', colours())
+  save(tmp_path / 'whole.jpg', colors())
   return (tmp_path / 'whole.jpg').read_bytes()
 
 

@@ -44,13 +44,13 @@ def test_it_cannot_be_learned_from_pixels_by_a_linear_classifier():
   assert _ridge_error(train, test) > 0.65
 
 
-def test_the_mean_colour_does_not_give_the_class_away():
+def test_the_mean_color_does_not_give_the_class_away():
   train, test = _set('train', 1200, 24), _set('validation', 600, 24)
   error = _ridge_error(train.mean((1, 2)), test.mean((1, 2)))
   assert error > 0.8
 
 
-def test_the_colour_in_the_middle_says_which_family():
+def test_the_color_in_the_middle_says_which_family():
   """The classes are there to be seen, so this much must be easy."""
   middle = _set('train', 1200, 24)[:, 9:15, 9:15].astype(float).mean((1, 2))
   blue = np.arange(1200) % 12 >= 6

@@ -1,4 +1,4 @@
-"""Section 4.1 on the device: crops, flips, colours, and ten views."""
+"""Section 4.1 on the device: crops, flips, colors, and ten views."""
 
 import jax
 import jax.numpy as jnp
@@ -17,7 +17,7 @@ DIRECTIONS = np.float32([
 
 
 def statistics(side=4):
-  return augment.Pixels(jnp.zeros((side, side, 3)), jnp.asarray(DIRECTIONS),
+  return augment.PixelStats(jnp.zeros((side, side, 3)), jnp.asarray(DIRECTIONS),
                         jnp.asarray(STDDEVS))
 
 
@@ -83,7 +83,7 @@ def test_offsets_are_uniform_and_independent_and_half_are_flipped():
   assert np.abs(correlations).max() < 0.05
 
 
-def test_thirty_two_neighbours_can_share_one_crop_and_flip():
+def test_thirty_two_neighbors_can_share_one_crop_and_flip():
   images = jnp.broadcast_to(jnp.asarray(ruler(40)), (128, 40, 40, 3))
   shared = cuts(augment.crop_and_flip(images, keys(128, 32), 8))
   assert len(np.unique(shared, axis=0)) == 4
@@ -92,7 +92,7 @@ def test_thirty_two_neighbours_can_share_one_crop_and_flip():
   assert len(np.unique(own, axis=0)) > 100
 
 
-def test_without_crops_and_flips_the_patch_is_the_centre():
+def test_without_crops_and_flips_the_patch_is_the_center():
   fields = {'random_crops': False, 'flips': False}
   np.testing.assert_array_equal(many_cuts(256, 224, 4, **fields),
                                 [(16, 16, 0)] * 4)
@@ -105,7 +105,7 @@ def test_crops_and_flips_are_switched_apart():
   assert len(set(y)) > 10 and set(flipped) == {0}
 
 
-# --- Colours ------------------------------------------------------------------
+# --- Colors ------------------------------------------------------------------
 
 
 def shifts(draws, **fields):
@@ -115,7 +115,7 @@ def shifts(draws, **fields):
       jnp.zeros((len(draws), 2, 2, 3)), draws, statistics(), 0.1, **fields))
 
 
-def test_colours_shift_by_the_numbers_of_2012():
+def test_colors_shift_by_the_numbers_of_2012():
   ours = shifts(np.eye(3), rescale=True)
   expected = [[0.74931121, -1.46468531, 0.71230068],
               [-2.40294024, -0.07938655, 2.36455444],
@@ -127,7 +127,7 @@ def test_colours_shift_by_the_numbers_of_2012():
   np.testing.assert_allclose(rms, [6.727, 6.545, 7.004], atol=5e-4)
 
 
-def test_without_rescaling_colours_shift_by_a_tenth_more():
+def test_without_rescaling_colors_shift_by_a_tenth_more():
   np.testing.assert_allclose(
       shifts(np.eye(3)), 1.1 * shifts(np.eye(3), rescale=True), rtol=1e-5)
 
@@ -146,7 +146,7 @@ def test_the_printed_form_multiplies_by_eigenvalues_of_pixels_up_to_one():
       ours, 255 * 0.1 * eigenvalues[:, None] * DIRECTIONS.T, rtol=1e-4)
 
 
-def test_no_strength_leaves_colours_alone():
+def test_no_strength_leaves_colors_alone():
   patches = jax.random.normal(jax.random.key(0), (2, 3, 3, 3))
   ours = augment.pca_jitter(patches, jnp.ones((2, 3)), statistics(), 0.0,
                             rescale=True)
@@ -155,16 +155,16 @@ def test_no_strength_leaves_colours_alone():
 
 def test_principal_components_come_back_out_of_a_covariance():
   covariance = DIRECTIONS @ np.diag(STDDEVS**2) @ DIRECTIONS.T
-  ours = augment.pixels(np.zeros((4, 4, 3)), covariance)
+  ours = augment.pixel_stats(np.zeros((4, 4, 3)), covariance)
   np.testing.assert_allclose(ours.stddevs, STDDEVS, rtol=1e-4)
   alignment = np.abs(ours.directions.T @ DIRECTIONS)
   np.testing.assert_allclose(alignment, np.eye(3), atol=1e-3)
   assert all(leaf.dtype == np.float32 for leaf in ours)
 
 
-def test_a_grey_training_set_has_no_colours_to_shift():
+def test_a_grey_training_set_has_no_colors_to_shift():
   covariance = np.full((3, 3), 100.0)  # two variances are zero, or just below
-  ours = augment.pixels(np.zeros((4, 4, 3)), covariance)
+  ours = augment.pixel_stats(np.zeros((4, 4, 3)), covariance)
   np.testing.assert_allclose(ours.stddevs, [0, 0, np.sqrt(300)], atol=1e-3)
 
 
@@ -187,23 +187,23 @@ def test_the_centre_of_the_mean_image_is_subtracted_from_every_patch():
 def test_ten_views_come_in_the_order_of_the_program():
   five = [(0, 0), (0, 32), (16, 16), (32, 0), (32, 32)]
   expected = [(y, x, flip) for flip in (0, 1) for y, x in five]
-  np.testing.assert_array_equal(augment.views(256, 224, 10), expected)
+  np.testing.assert_array_equal(augment.test_crops(256, 224, 10), expected)
 
 
-def test_one_view_is_the_centre():
-  np.testing.assert_array_equal(augment.views(256, 224, 1), [(16, 16, 0)])
+def test_one_view_is_the_center():
+  np.testing.assert_array_equal(augment.test_crops(256, 224, 1), [(16, 16, 0)])
 
 
 def test_nine_views_are_three_by_three_without_reflections():
   np.testing.assert_array_equal(
-      augment.views(32, 24, 9),
+      augment.test_crops(32, 24, 9),
       [(y, x, 0) for y in (0, 4, 8) for x in (0, 4, 8)])
 
 
 def test_a_view_is_a_slice_or_its_reflection():
   images = np.random.default_rng(0).integers(0, 256, (2, 20, 20, 3), np.uint8)
-  cut = jax.jit(lambda view: augment.cut_view(jnp.asarray(images), view, 13))
-  for y, x, flip in augment.views(20, 13, 10):
+  cut = jax.jit(lambda view: augment.cut_crop(jnp.asarray(images), view, 13))
+  for y, x, flip in augment.test_crops(20, 13, 10):
     piece = images[:, y : y + 13, x : x + 13]
     np.testing.assert_array_equal(
         cut(jnp.asarray([y, x, flip])), piece[:, :, ::-1] if flip else piece)
@@ -214,11 +214,11 @@ def test_a_view_is_a_slice_or_its_reflection():
 
 def patches_on(mesh, epoch=1, **fields):
   images = np.random.default_rng(0).integers(0, 256, (8, 20, 20, 3), np.uint8)
-  augmentation = step.Augmentation(**{
+  augmentation = augment.Augmentation(**{
       'crop': 13, 'random_crops': True, 'flips': True, 'share_crops': 1,
       'jitter': 0.1, 'jitter_scale': 'stddev', 'jitter_rescale': True,
       'jitter_until': 0} | fields)
-  home = columns.batch_home(mesh)
+  home = columns.batch_sharding(mesh)
   return np.asarray(jax.jit(
       lambda images, epoch: step.augment_batch(
           images, statistics(20), augmentation, epoch, mesh, keys(8),
@@ -227,15 +227,15 @@ def patches_on(mesh, epoch=1, **fields):
 
 
 def test_patches_do_not_depend_on_the_mesh(mesh_of):
-  cut, coloured = (patches_on(mesh_of(1, 1), jitter=jitter)
+  cut, colored = (patches_on(mesh_of(1, 1), jitter=jitter)
                    for jitter in (0.0, 0.1))
   for shape in ((2, 2), (4, 1)):
     mesh = mesh_of(*shape)
     np.testing.assert_array_equal(patches_on(mesh, jitter=0.0), cut)
-    np.testing.assert_allclose(patches_on(mesh), coloured, atol=1e-5)
+    np.testing.assert_allclose(patches_on(mesh), colored, atol=1e-5)
 
 
-def test_every_image_gets_colours_of_its_own(mesh_of):
+def test_every_image_gets_colors_of_its_own(mesh_of):
   plain = patches_on(mesh_of(1, 1), jitter=0.0)
   shifts = 1.1 * patches_on(mesh_of(1, 1)) - plain
   assert np.ptp(shifts, axis=(1, 2)).max() < 1e-3

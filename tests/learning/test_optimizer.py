@@ -89,7 +89,7 @@ def test_a_layer_can_have_a_decay_of_its_own():
 
 def test_a_layer_can_learn_faster_than_the_rest():
   params = {**tree(1, 1), **tree(1, 1, 'fc8')}
-  plain, faster = (optimizer.rates(
+  plain, faster = (rates_of(
       params, jnp.float32(0.01), jnp.int32(30), jnp.float32(0.5),
       drops=((25, 0.1),), bias_rate=2.0, layer_rates=own)
                    for own in ((), (('fc8', 10.0),)))
@@ -129,10 +129,15 @@ def test_a_thawed_leaf_goes_on_with_the_velocity_that_it_had():
 # --- Rates --------------------------------------------------------------------
 
 
+def rates_of(params, learning_rate, epoch, progress, **fields):
+  return optimizer.learning_rates(
+      optimizer.Rates(**fields), params, learning_rate, epoch, progress)
+
+
 def authors(epoch):
   """{(layer, kind): rate} of net #145."""
   params = {'columns': tree(1, 1) | tree(1, 1, 'conv2'), **tree(1, 1, 'fc8')}
-  rates = optimizer.rates(
+  rates = rates_of(
       params, jnp.float32(0.01), jnp.int32(epoch), jnp.float32(0.5),
       drops=((25, 0.1), (51, 0.01), (79, 0.001)),
       bias_rate=2.0, bias_drops=((25, 0.1),),
@@ -164,7 +169,7 @@ def test_rates_fall_when_the_authors_let_them(
 
 
 def test_rates_are_one_rate_when_nothing_else_is_said():
-  rates = optimizer.rates(
+  rates = rates_of(
       tree(1, 1), jnp.float32(0.01), jnp.int32(50), jnp.float32(0.5))
   assert {float(rate) for rate in jax.tree.leaves(rates)} == {
       float(np.float32(0.01))}
@@ -172,7 +177,7 @@ def test_rates_are_one_rate_when_nothing_else_is_said():
 
 def test_frozen_layers_have_a_zero_that_the_compiler_can_see():
   params = tree(1, 1) | tree(1, 1, 'conv2')
-  rates = optimizer.rates(
+  rates = rates_of(
       params, jnp.float32(0.01), jnp.int32(1), jnp.float32(0),
       frozen=('conv1',))
   assert rates['conv1'] == {'kernel': 0.0, 'bias': 0.0}
@@ -181,7 +186,7 @@ def test_frozen_layers_have_a_zero_that_the_compiler_can_see():
 
 
 def test_a_schedule_is_of_the_kernels_and_leaves_the_biases_alone():
-  rates = optimizer.rates(
+  rates = rates_of(
       tree(1, 1), jnp.float32(0.01), jnp.int32(1), jnp.float32(0.5),
       schedule='exp', target_factor=100.0, bias_rate=2.0)
   assert rates['conv1']['kernel'] == pytest.approx(0.001)
@@ -193,9 +198,10 @@ def test_a_schedule_is_of_the_kernels_and_leaves_the_biases_alone():
 
 def rates_after(errors, patience, **fields):
   """The learning rate after each validation, starting at 1."""
-  judge = jax.jit(lambda plateau, rate, error: optimizer.judge(
-      plateau, rate, error, patience=patience, **fields))
-  plateau, rate, rates = optimizer.no_plateau(), jnp.float32(1), []
+  rule = optimizer.PlateauRule(patience, **fields)
+  judge = jax.jit(lambda plateau, rate, error: optimizer.update_plateau(
+      plateau, rate, error, rule))
+  plateau, rate, rates = optimizer.initial_plateau(), jnp.float32(1), []
   for error in errors:
     plateau, rate = judge(plateau, rate, jnp.float32(error))
     rates.append(float(rate))

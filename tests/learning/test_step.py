@@ -8,7 +8,7 @@ import tiny
 from alexnet_jax.data import loader, statistics
 from alexnet_jax.learning import augment, step
 from alexnet_jax.network import rng
-from alexnet_jax.run import experiment
+from alexnet_jax.run import device_data, experiment
 
 ON = {'crop': 64, 'random_crops': True, 'flips': True, 'share_crops': 1,
       'jitter': 0.5, 'jitter_scale': 'stddev', 'jitter_rescale': True,
@@ -19,20 +19,19 @@ ON = {'crop': 64, 'random_crops': True, 'flips': True, 'share_crops': 1,
 def given():
   """(experiment, state, batch) of the tiny experiment."""
   config = tiny.config()
-  source = experiment.open_split(config, 'train')
-  built = experiment.build(config, 12, len(source))
+  source = experiment.read(config).open_split('train')
+  built = experiment.build(experiment.read(config), 12, len(source))
   found = statistics.statistics(source)
-  state = experiment.new_state(
-      config, built, augment.pixels(found.mean, found.covariance))
+  state = built.new_state(augment.pixel_stats(found.mean, found.covariance))
   batch = next(loader.train_batches(source, batch_size=16, seed=0))
-  return config, built, state, experiment.to_device(batch, built.mesh)
+  return config, built, state, device_data.to_device(batch, built.mesh)
 
 
 def patches(given, epoch, **fields):
   _, built, state, batch = given
   keys = rng.per_example(rng.stream(0, 'crop'), 16)
   return np.asarray(jax.jit(lambda images: step.augment_batch(
-      images, state.pixels, step.Augmentation(**ON | fields), epoch,
+      images, state.input_stats, augment.Augmentation(**ON | fields), epoch,
       built.mesh, keys, keys))(batch['image']))
 
 
@@ -56,7 +55,8 @@ def test_an_epoch_is_the_steps_of_one_cycle(given):
 
   def losses(**fields):
     config = tiny.config({f'augment.{k}': v for k, v in fields.items()})
-    move = experiment.train_step(config, built)
+    settings = experiment.read(config)
+    move = built._replace(settings=settings).train_step()
     return [float(move(at(state, step), batch)[1]['loss']) for step in (3, 4)]
 
   always, until, never = (
@@ -75,7 +75,7 @@ def at(state, step):
 def test_a_step_counts_itself_and_moves_every_leaf(given):
   config, built, state, batch = given
   before = jax.device_get(state)
-  after, measured = experiment.train_step(config, built)(
+  after, measured = built.train_step()(
       at(state, 0), batch)
   assert (before.step, after.step) == (0, 1)
   for path, leaf in jax.tree_util.tree_leaves_with_path(before.params):
@@ -83,13 +83,13 @@ def test_a_step_counts_itself_and_moves_every_leaf(given):
     for entry in path:
       there = there[entry.key]
     assert (leaf != there).any(), path
-  tiny.assert_same(jax.device_get(after.pixels), before.pixels)
+  tiny.assert_same(jax.device_get(after.input_stats), before.input_stats)
   assert set(measured) == {'loss', 'top1_error', 'top5_error'}
 
 
 def test_a_step_depends_on_the_seed_and_the_step_alone(given):
   config, built, state, batch = given
-  move = experiment.train_step(config, built)
+  move = built.train_step()
   losses = [float(move(at(state, step), batch)[1]['loss'])
             for step in (0, 0, 1)]
   assert losses[0] == losses[1] != losses[2]  # other patches, other dropout

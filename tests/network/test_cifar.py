@@ -3,11 +3,12 @@
 import functools
 
 import jax
+import nets
 import numpy as np
 import pytest
 
 from alexnet_jax.errors import InputError
-from alexnet_jax.network import columns, describe, models
+from alexnet_jax.network import columns, describe
 from alexnet_jax.network import layers as L
 
 DRAW = np.random.default_rng(0)
@@ -24,7 +25,7 @@ SMALL = {
 @functools.cache
 def build(name, patch=PATCH, column=1, **fields):
   mesh = columns.make_mesh(1, column, fields.get('num_columns', 1))
-  return models.build(name, mesh, 10, patch, **fields)
+  return nets.build(name, mesh, 10, patch, **fields)
 
 
 def parameters(model):
@@ -47,7 +48,7 @@ def test_parameters_are_as_many_as_in_the_program(patch, name, fields, count):
 
 def test_maps_have_the_sizes_of_the_program():
   sizes = lambda name, patch: [
-      (at.layer.name, at.neurons, at.puts_out) for at in columns.shapes(
+      (at.layer.name, at.neurons, at.outputs) for at in columns.layer_shapes(
           build(name, patch).layers, 1, patch)]
   assert sizes('cifar', 32) == [
       ('conv1', (32, 32, 32), (16, 16, 32)),
@@ -159,7 +160,7 @@ def test_a_mean_over_the_edge_is_of_the_real_units(height, width):
 @pytest.mark.parametrize('size', [3, 5])
 def test_a_local_layer_has_weights_of_its_own_at_every_position(size):
   x = DRAW.normal(0, 1, (2, 4, 6, 3)).astype(np.float32)
-  module = L.local(7, size, stddev=0.5, bias=0.1)
+  module = L.locally_connected(7, size, stddev=0.5, bias=0.1)
   held = jax.jit(module.init)(jax.random.key(1), x)['params']
   assert held['kernel'].shape == (4, 6, size * size * 3, 7)
   assert held['bias'].shape == (4, 6, 7) and float(held['bias'][0, 0, 0]) > 0
@@ -172,7 +173,7 @@ def test_a_local_layer_has_weights_of_its_own_at_every_position(size):
 
 
 def test_unshared_weights_work_once_an_image():
-  rows = describe.rows(build('cifar_local', 24), 10)
+  rows = describe.layer_rows(build('cifar_local', 24), 10)
   weights = {'local3': 6 * 6 * 576 * 64, 'local4': 6 * 6 * 576 * 32}
   for row in rows[2:4]:
     assert row.flops == 2 * weights[row.layer]
@@ -192,20 +193,20 @@ def test_a_local_layer_may_read_every_column():
 
 @pytest.mark.parametrize('name, fields, sentence', [
     ('cifar', {'kernels': (32, 32)},
-     'config.model.kernels has 2 numbers: give 3, one for each such layer from'
-     ' below.'),
+     'config.model.kernels has 2 numbers: give 3, one for each layer in the'
+     ' paper\'s order.'),
     ('cifar', {'neurons': (64, 64)},
      'config.model.neurons has 2 numbers: give one, for fc4, or () for no'
      ' hidden layer.'),
     ('cifar', {'neurons': (64,)},
-     'config.model.stddevs has 4 numbers: give 5, one for each such layer from'
-     ' below.'),
+     'config.model.stddevs has 4 numbers: give 5, one for each layer in the'
+     ' paper\'s order.'),
     ('cifar_local', {'local_kernels': (32,)},
-     'config.model.local_kernels has 1 numbers: give 2, one for each such layer'
-     ' from below.'),
+     'config.model.local_kernels has 1 numbers: give 2, one for each layer in'
+     ' the paper\'s order.'),
     ('cifar_local', {'biases': ()},
-     'config.model.biases has 0 numbers: give 5, one for each such layer from'
-     ' below.'),
+     'config.model.biases has 0 numbers: give 5, one for each layer in the'
+     ' paper\'s order.'),
     ('cifar_local', {'nonlinearity': 'sigmoid'},
      "config.model.nonlinearity='sigmoid' is not known: give one of relu,"
      ' tanh.')])

@@ -18,11 +18,11 @@ LAYERS = ('conv3', 'fc6', 'fc8')
     ('source_target_pairs={{0,1},{1,0}}, x', [[0, 1], [1, 0]]),
 ])
 def test_groups_are_read_in_every_form_that_xla_prints(line, joined):
-  assert collectives.groups(line, 4) == joined
+  assert collectives.device_groups(line, 4) == joined
 
 
 def read(text, mesh=(1, 2)):
-  return collectives.collectives(text, mesh, LAYERS)
+  return collectives.find_collectives(text, mesh, LAYERS)
 
 
 def test_a_gather_receives_what_each_device_lacks():

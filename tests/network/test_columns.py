@@ -46,7 +46,7 @@ def test_masks_are_the_same_on_every_mesh(net, problem, mesh):
   params['columns']['fc7']['bias'] = jnp.full((2, 32), 1e4)
   _, features = jax.jit(net('alexnet', mesh).apply)(params, patches, keys)
   expected = np.concatenate([
-      layers.dropout(jnp.ones((8, 32)), rng.own_keys(keys, 'fc7', column))
+      layers.dropout(jnp.ones((8, 32)), rng.column_keys(keys, 'fc7', column))
       for column in (0, 1)], axis=1)
   np.testing.assert_array_equal(np.asarray(features) != 0, expected)
 
@@ -86,7 +86,7 @@ def test_what_belongs_to_a_column_lies_with_its_column(mesh_of, problem):
   params = problem().params
   rule = optimizer.momentum_sgd(0.9, 0.0005)
   for tree in (params, rule.init(params)[-1].trace, {'of': params}):
-    homes = columns.homes(mesh_of(1, 2), tree)
+    homes = columns.param_shardings(mesh_of(1, 2), tree)
     for path, home in jax.tree_util.tree_leaves_with_path(homes):
       name = jax.tree_util.keystr(path)
       split = 'columns' in name or name.endswith("['fc8']['kernel']")
@@ -95,14 +95,14 @@ def test_what_belongs_to_a_column_lies_with_its_column(mesh_of, problem):
 
 def test_each_of_two_devices_holds_half_of_each_kernel(mesh_of, problem):
   params = problem().params
-  placed = jax.device_put(params, columns.homes(mesh_of(1, 2), params))
+  placed = jax.device_put(params, columns.param_shardings(mesh_of(1, 2), params))
   for leaf in (*jax.tree.leaves(placed['columns']), placed['fc8']['kernel']):
     assert [part.data.size for part in leaf.addressable_shards] == (
         [leaf.size // 2] * 2)
 
 
 def test_one_process_loads_the_whole_batch(mesh_of):
-  assert columns.own_shard(mesh_of(2, 2)) == (0, 1)
+  assert columns.process_shard(mesh_of(2, 2)) == (0, 1)
 
 
 # --- Who talks to whom --------------------------------------------------------
@@ -112,7 +112,7 @@ LAYERS = ('conv1', *ALL)
 
 
 def talk(compiled, mesh):
-  return collectives.collectives(compiled.as_text(), mesh, LAYERS)
+  return collectives.find_collectives(compiled.as_text(), mesh, LAYERS)
 
 
 def over_columns(step_on, mesh, **fields):

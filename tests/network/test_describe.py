@@ -2,9 +2,10 @@
 
 import json
 
+import nets
 import pytest
 
-from alexnet_jax.network import describe, models
+from alexnet_jax.network import describe
 
 # Millions of multiplications and additions per image.
 MACS = {'conv1': 105.4, 'conv2': 223.9, 'conv3': 149.5, 'conv4': 112.1,
@@ -12,25 +13,25 @@ MACS = {'conv1': 105.4, 'conv2': 223.9, 'conv3': 149.5, 'conv4': 112.1,
 
 
 @pytest.fixture(scope='module')
-def rows_of(mesh_of):
+def rows_at(mesh_of):
   """Build arguments -> the rows of a paper-size net; nothing is drawn."""
 
   def rows(name='alexnet', num_classes=1000, **fields):
     mesh = mesh_of(1, 1, fields.get('num_columns', 2))
-    return describe.rows(
-        models.build(name, mesh, num_classes, 224, **fields), num_classes)
+    return describe.layer_rows(
+        nets.build(name, mesh, num_classes, 224, **fields), num_classes)
 
   return rows
 
 
 @pytest.fixture(scope='module')
-def paper(rows_of):
-  return rows_of()
+def paper(rows_at):
+  return rows_at()
 
 
 @pytest.fixture(scope='module')
-def one_gpu(rows_of):
-  return rows_of(num_columns=1, kernels=(48, 128, 192, 192, 256),
+def one_gpu(rows_at):
+  return rows_at(num_columns=1, kernels=(48, 128, 192, 192, 256),
                  neurons=(4096, 4096))
 
 
@@ -86,8 +87,8 @@ def test_columns_exchange_bytes_where_they_cross_and_nowhere_else(paper):
       'fc8': 1000 * 4 * 2}  # sums for the classes, not features
 
 
-def test_each_of_four_columns_receives_three_quarters(rows_of):
-  conv3 = rows_of(num_columns=4, kernels=(24, 64, 96, 96, 64),
+def test_each_of_four_columns_receives_three_quarters(rows_at):
+  conv3 = rows_at(num_columns=4, kernels=(24, 64, 96, 96, 64),
                   neurons=(1024, 1024))[2]
   assert conv3.reads == (13, 13, 256)
   received = 4 * (13 * 13 * 256 * 4) * 3 // 4
@@ -95,15 +96,15 @@ def test_each_of_four_columns_receives_three_quarters(rows_of):
 
 
 def test_four_columns_on_two_devices_exchange_as_two_columns_do(mesh_of, paper):
-  four = models.build('alexnet', mesh_of(1, 1, 4), 1000, 224, num_columns=4,
+  four = nets.build('alexnet', mesh_of(1, 1, 4), 1000, 224, num_columns=4,
                       kernels=(24, 64, 96, 96, 64), neurons=(1024, 1024))
-  assert column(describe.rows(four, 1000, devices=2),
+  assert column(describe.layer_rows(four, 1000, devices=2),
                 'exchanged_bytes') == column(paper, 'exchanged_bytes')
 
 
 def test_columns_on_one_device_exchange_nothing(mesh_of):
-  net = models.build('alexnet', mesh_of(1, 1), 1000, 224)
-  rows = describe.rows(net, 1000, devices=1)
+  net = nets.build('alexnet', mesh_of(1, 1), 1000, 224)
+  rows = describe.layer_rows(net, 1000, devices=1)
   assert set(column(rows, 'exchanged_bytes').values()) == {0}
 
 
@@ -112,8 +113,8 @@ def test_one_column_exchanges_nothing(one_gpu):
   assert describe.totals(one_gpu)['ratio'] == 0
 
 
-def test_without_cross_talk_only_sums_for_the_classes_are_exchanged(rows_of):
-  rows = rows_of(crossings=('fc8',))
+def test_without_cross_talk_only_sums_for_the_classes_are_exchanged(rows_at):
+  rows = rows_at(crossings=('fc8',))
   talking = [row.layer for row in rows if row.exchanged_bytes]
   assert talking == ['fc8']
   assert rows[2].kernel == (3, 3, 128, 192)
@@ -157,6 +158,6 @@ def test_programs_read_the_same_numbers(paper):
       'exchanged_bytes': 346_112, 'ratio': paper[2].ratio}
 
 
-def test_other_wirings_and_class_counts_have_a_table_too(rows_of):
-  rows = rows_of('alexnet_2012', num_classes=10)
+def test_other_wirings_and_class_counts_have_a_table_too(rows_at):
+  rows = rows_at('alexnet_2012', num_classes=10)
   assert rows[-1].neurons == 10 and rows[-1].parameters == 40_970

@@ -8,7 +8,7 @@ from jax import lax
 
 from alexnet_jax.network import layers as L
 from alexnet_jax.network import rng
-from alexnet_jax.network.alexnet import HANGS_OVER
+from alexnet_jax.network.alexnet import CONV1_PADDING
 
 A2 = np.float32([-100, 200, -300, 400, 500, -600, 0, 50])
 relu = jax.nn.relu
@@ -81,7 +81,7 @@ def check(ours, by_hand, shape, spread, h):
 
 
 def test_conv1_reads_zeros_three_pixels_beyond_bottom_and_right():
-  conv = L.conv(1, 11, stddev=0.01, bias=0.0, stride=4, padding=HANGS_OVER)
+  conv = L.conv(1, 11, stddev=0.01, bias=0.0, stride=4, padding=CONV1_PADDING)
   params = {'kernel': jnp.ones((11, 11, 1, 1)), 'bias': jnp.zeros(1)}
   seen = conv.apply({'params': params}, jnp.ones((1, 224, 224, 1)))[0, ..., 0]
   assert seen.shape == (55, 55)
@@ -92,7 +92,7 @@ def test_conv1_reads_zeros_three_pixels_beyond_bottom_and_right():
 
 def test_weights_are_gaussian_and_biases_constant():
   conv = L.conv(64, 5, stddev=0.03, bias=1.0)
-  full = L.full(512, stddev=0.01, bias=0.5)
+  full = L.fully_connected(512, stddev=0.01, bias=0.5)
   for layer, x, stddev, bias in (
       (conv, jnp.zeros((1, 8, 8, 48)), 0.03, 1),
       (full, jnp.zeros((1, 4, 4, 16)), 0.01, 0.5)):
@@ -107,7 +107,7 @@ def test_weights_are_gaussian_and_biases_constant():
 
 def test_a_full_layer_reads_rows_in_height_width_maps_order():
   x = jnp.arange(24, dtype=jnp.float32).reshape(1, 2, 3, 4)
-  layer = L.full(24, stddev=0.01, bias=0.0)
+  layer = L.fully_connected(24, stddev=0.01, bias=0.0)
   params = {'kernel': jnp.eye(24), 'bias': jnp.zeros(24)}
   np.testing.assert_array_equal(
       layer.apply({'params': params}, x)[0], np.arange(24))
@@ -258,7 +258,7 @@ def test_overlapping_windows_add_their_gradients():
 
 def keys(examples=64, step=0, layer='fc6', column=0):
   drawn = rng.per_example(rng.stream(0, 'dropout', step), examples)
-  return rng.own_keys(drawn, layer, column)
+  return rng.column_keys(drawn, layer, column)
 
 
 def mask(**where):

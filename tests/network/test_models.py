@@ -1,12 +1,16 @@
 """The networks: sizes as printed, first values, wiring, and a plain twin."""
 
+import dataclasses
+import json
+
 import jax
 import jax.numpy as jnp
+import nets
 import numpy as np
 import pytest
 
 from alexnet_jax.errors import InputError
-from alexnet_jax.network import columns, layers, models, rng
+from alexnet_jax.network import alexnet, columns, layers, models, rng
 from alexnet_jax.network import plain as grouped
 
 ONE_GPU = {'num_columns': 1, 'kernels': (48, 128, 192, 192, 256),
@@ -17,7 +21,7 @@ WIRINGS = ('alexnet', 'alexnet_2012')
 
 def paper_size(mesh_of, name='alexnet', **fields):
   mesh = mesh_of(1, 1, fields.get('num_columns', 2))
-  return models.build(name, mesh, 1000, 224, **fields)
+  return nets.build(name, mesh, 1000, 224, **fields)
 
 
 def shapes_of(model):
@@ -58,11 +62,11 @@ def test_kernels_are_the_numbers_of_figure_2_with_the_gpu_in_front(mesh_of):
 @pytest.mark.parametrize('name', WIRINGS)
 def test_maps_shrink_as_in_figure_2(mesh_of, name):
   model = paper_size(mesh_of, name)
-  walk = list(columns.shapes(model.layers, 2, 224))
+  walk = list(columns.layer_shapes(model.layers, 2, 224))
   assert [at.neurons for at in walk] == [
       (55, 55, 48), (27, 27, 128), (13, 13, 192), (13, 13, 192),
       (13, 13, 128), (2048,), (2048,)]
-  assert [at.puts_out for at in walk] == [
+  assert [at.outputs for at in walk] == [
       (27, 27, 48), (13, 13, 128), (13, 13, 192), (13, 13, 192),
       (6, 6, 128), (2048,), (2048,)]
 
@@ -122,7 +126,7 @@ def test_the_seed_decides_the_first_values(init):
 
 def after(model, number, x):
   """What a layer does to its responses after the weights."""
-  for f in model.layers[number - 1].then:
+  for f in model.layers[number - 1].post_ops:
     x = f(x)
   return np.asarray(x)
 
@@ -193,7 +197,7 @@ def test_dropout_is_on_fc6_and_fc7_and_can_be_left_out(net):
     ids=str)
 def test_loss_and_gradients_are_those_of_the_plain_form(
     problem, solve_on, loss_and_gradients, close, fields):
-  plain = jax.jit(loss_and_gradients(grouped.build(**fields)))
+  plain = jax.jit(loss_and_gradients(grouped.build(alexnet.Spec(**fields))))
   close(solve_on(**fields), plain(*problem(**fields)))
 
 
@@ -201,7 +205,7 @@ def test_test_time_logits_and_features_are_those_of_the_plain_form(
     net, problem, close):
   params, patches, *_ = problem()
   close(jax.jit(net().apply)(params, patches),
-        jax.jit(grouped.build())(params, patches))
+        jax.jit(grouped.build(alexnet.Spec()))(params, patches))
 
 
 def test_features_are_all_columns_side_by_side(net, problem):
@@ -214,8 +218,6 @@ def test_features_are_all_columns_side_by_side(net, problem):
 
 
 @pytest.mark.parametrize('fields, parts', [
-    ({'name': 'alexnot'},
-     ["config.model.name='alexnot'", 'alexnet, alexnet_2012']),
     ({'nonlinearity': 'gelu'},
      ["config.model.nonlinearity='gelu'", 'relu, tanh']),
     ({'crossings': ('conv33', 'fc8')},
@@ -231,16 +233,33 @@ def test_features_are_all_columns_side_by_side(net, problem):
     ({'biases': (0.0,)}, ['config.model.biases has 1 numbers', 'give 8']),
 ], ids=str)
 def test_a_net_that_cannot_be_built_says_what_to_change(mesh_of, fields, parts):
-  fields = {'name': 'alexnet'} | fields
   with pytest.raises(InputError) as error:
-    models.build(mesh=mesh_of(1, 1), num_classes=10, patch=64, **fields)
+    nets.build('alexnet', mesh_of(1, 1), 10, 64, **fields)
   for part in parts:
     assert part in str(error.value)
 
 
+@pytest.mark.parametrize('fields, parts', [
+    ({'name': 'alexnot'},
+     ["config.model.name='alexnot'", 'alexnet, alexnet_2012']),
+    ({'name': 'cifar'}, ["config.model of 'cifar'", 'kernels', 'give exactly']),
+], ids=str)
+def test_a_specification_is_read_with_exactly_its_fields(fields, parts):
+  with pytest.raises(InputError) as error:
+    models.read_spec(fields)
+  for part in parts:
+    assert part in str(error.value)
+
+
+def test_a_specification_from_json_has_tuples():
+  fields = dataclasses.asdict(alexnet.Spec()) | {'name': 'alexnet'}
+  spec = models.read_spec(json.loads(json.dumps(fields)))
+  assert spec == alexnet.Spec() and hash(spec) == hash(alexnet.Spec())
+
+
 @pytest.mark.parametrize('patch', [1, 4, 7])
 def test_patches_that_leave_a_layer_nothing_are_refused(net, patch, mesh_of):
-  model = models.build('alexnet', mesh_of(1, 1), 10, patch)
+  model = nets.build('alexnet', mesh_of(1, 1), 10, patch)
   with pytest.raises(InputError) as error:
     shapes_of(model)
   for part in (f'{patch}-pixel patches', 'conv1', 'config.augment.crop'):

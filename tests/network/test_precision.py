@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 
 from alexnet_jax.errors import InputError
-from alexnet_jax.network import layers, precision
+from alexnet_jax.network import layers, models
 
 
 def trained(net, problem, loss_and_gradients, name, steps=12):
   """(losses, parameters) of plain gradient descent on one batch."""
   params, patches, labels, _ = problem()
   step = jax.jit(loss_and_gradients(
-      precision.compute_in(name, net()).apply))
+      models.compute_in(name, net()).apply))
   losses = []
   for _ in range(steps):
     (loss, _), grads = step(params, patches, labels, None)
@@ -25,7 +25,7 @@ def trained(net, problem, loss_and_gradients, name, steps=12):
 @pytest.fixture(scope='module')
 def curves(net, problem, loss_and_gradients):
   return {name: trained(net, problem, loss_and_gradients, name)
-          for name in precision.PRODUCTS}
+          for name in models.PRECISIONS}
 
 
 def test_bfloat16_follows_float32(curves):
@@ -40,7 +40,7 @@ def test_tf32_is_float32_where_a_device_does_not_know_it(curves):
       curves['tf32'][0], curves['float32'][0], rtol=1e-5)
 
 
-@pytest.mark.parametrize('name', precision.PRODUCTS)
+@pytest.mark.parametrize('name', models.PRECISIONS)
 def test_parameters_and_their_gradients_stay_float32(curves, name):
   for leaf in jax.tree.leaves(curves[name][1]):
     assert leaf.dtype == jnp.float32
@@ -62,14 +62,14 @@ def test_small_updates_are_not_lost_in_bfloat16(curves):
 
 def test_what_comes_out_is_float32(net, problem):
   params, patches, _, _ = problem()
-  rounded = precision.compute_in('bfloat16', net())
+  rounded = models.compute_in('bfloat16', net())
   logits, features = jax.eval_shape(rounded.apply, params, patches)
   assert logits.dtype == features.dtype == jnp.float32
 
 
 def test_maps_inside_are_bfloat16(net, problem):
   params, patches, _, _ = problem()
-  rounded = precision.compute_in('bfloat16', net())
+  rounded = models.compute_in('bfloat16', net())
   text = str(jax.make_jaxpr(rounded.apply)(params, patches))
   products = [line for line in text.splitlines()
               if 'conv_general_dilated' in line or 'dot_general' in line]
@@ -91,4 +91,4 @@ def test_the_norm_of_bfloat16_maps_is_that_of_float32_rounded():
 
 def test_another_precision_is_refused(net):
   with pytest.raises(InputError, match="'float16' is not known.*bfloat16"):
-    precision.compute_in('float16', net())
+    models.compute_in('float16', net())

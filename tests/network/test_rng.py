@@ -44,7 +44,7 @@ def test_every_example_has_its_own_key_whatever_the_batch_size():
   np.testing.assert_array_equal(eight[:4], four)
 
 
-def test_neighbours_can_share_a_key():
+def test_neighbors_can_share_a_key():
   keys = words(rng.per_example(rng.stream(0, 'crop'), 80, shared_by=32))
   own = words(rng.per_example(rng.stream(0, 'crop'), 3))
   np.testing.assert_array_equal(keys, own[np.arange(80) // 32])
@@ -53,10 +53,10 @@ def test_neighbours_can_share_a_key():
 def test_layers_and_columns_of_one_example_draw_apart():
   keys = rng.per_example(rng.stream(0, 'dropout'), 3)
   drawn = np.concatenate([
-      words(rng.own_keys(keys, layer, column))
+      words(rng.column_keys(keys, layer, column))
       for layer in ('fc6', 'fc7') for column in range(4)])
   assert len(np.unique(drawn, axis=0)) == 3 * 2 * 4
 
 
 def test_no_keys_stay_no_keys():
-  assert rng.own_keys(None, 'fc6', 0) is None
+  assert rng.column_keys(None, 'fc6', 0) is None

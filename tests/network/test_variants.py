@@ -1,22 +1,19 @@
 """The nets of the paper's experiments: sizes, and what each one changes."""
 
 import functools
-import glob
 import importlib
-import os
 
 import jax
+import nets
 import numpy as np
 import pytest
 from ml_collections import ConfigDict
 
-from alexnet_jax.network import describe, models
+from alexnet_jax.network import describe
 from alexnet_jax.run import experiment
+from configs import ablations
 
-ROOT = os.path.join(os.path.dirname(os.path.dirname(__file__)), 'configs')
-ABLATIONS = sorted(
-    os.path.relpath(path, ROOT).removesuffix('.py')
-    for path in glob.glob(os.path.join(ROOT, 'ablations', '*.py')))
+ABLATIONS = [f'ablations/{name}' for name in ablations.ABLATIONS]
 
 # (config, argument, classes): (parameters, neurons), neurons counted right
 # after the weights. Of the 2012 program's nets both are known from its files;
@@ -47,7 +44,7 @@ SIZES = {
         61_557_992 + 884_736 - 19_200, 387_200 + 186_624 + 2 * 129_792
         + 43_264 + 2 * 4096 + 1000),
 }
-# The fields that each ablation is about.
+# The fields that each ablation changes.
 CHANGES = {
     'ablations/baseline': set(),
     'ablations/no_norm': {'model.response_norm'},
@@ -76,18 +73,21 @@ LAYERS = ('conv1', 'conv2', 'conv3', 'conv4', 'conv5', 'fc6', 'fc7', 'fc8')
 
 
 def config_of(name, argument=''):
+  table, _, row = name.partition('/')
+  if table == 'ablations':
+    name, argument = table, f'{row},{argument}'
   module = importlib.import_module('configs.' + name.replace('/', '.'))
   return module.get_config(*([argument] if argument else []))
 
 
 def model_of(config, mesh, classes=1000):
-  return experiment.build_model(config, mesh, classes)
+  return experiment.read(config).build_model(mesh, classes)
 
 
 def sizes(config, mesh_of, classes=1000):
   mesh = mesh_of(1, 1, config.model.num_columns)
   whole = describe.totals(
-      describe.rows(model_of(config, mesh, classes), classes))
+      describe.layer_rows(model_of(config, mesh, classes), classes))
   return whole['parameters'], whole['neurons']
 
 
@@ -126,9 +126,9 @@ def test_the_papers_wiring_is_as_large_as_the_programs(name, mesh_of):
 def test_three_columns_are_those_of_net_117(mesh_of):
   # All its columns talk at every crossing; 5*5*3*384 weights are those of a
   # second input to conv2, which is not built here.
-  net = models.build('alexnet', mesh_of(1, 1, 3), 1000, 224, num_columns=3,
+  net = nets.build('alexnet', mesh_of(1, 1, 3), 1000, 224, num_columns=3,
                      kernels=(32, 128, 192, 192, 128), neurons=(1408, 1408))
-  whole = describe.totals(describe.rows(net, 1000))
+  whole = describe.totals(describe.layer_rows(net, 1000))
   assert whole['parameters'] == 84_490_600 - 28_800
 
 
@@ -156,7 +156,7 @@ def test_an_ablation_without_a_form_is_that_of_the_program(name):
 def test_an_unknown_form_is_answered_with_the_known_ones():
   with pytest.raises(ValueError) as error:
     config_of('ablations/no_norm', 'tiny')
-  for part in ("'tiny'", 'authors_2012, paper, small', 'colon'):
+  for part in ("'tiny'", 'authors_2012, paper, small', 'comma'):
     assert part in str(error.value)
 
 

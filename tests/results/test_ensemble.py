@@ -34,15 +34,14 @@ def other(tmp_path_factory):
   """(workdir, errors) of a one-column network for smaller images, untrained."""
   config = tiny.config({
       'model.neurons': (8, 8), 'model.num_columns': 1, 'data.image_size': 68})
-  source = experiment.open_split(config, 'validation')
-  built = experiment.build(config, 12, 64)
-  state = experiment.new_state(
-      config, built, augment.pixels(*statistics.statistics(source)))
+  source = experiment.read(config).open_split('validation')
+  built = experiment.build(experiment.read(config), 12, 64)
+  state = built.new_state(augment.pixel_stats(*statistics.statistics(source)))
   workdir = str(tmp_path_factory.mktemp('other'))
   with checkpoint.open_manager(workdir, 1) as manager:
-    checkpoint.save(manager, 2, state, checkpoint.About(
+    checkpoint.save(manager, 2, state, checkpoint.Metadata(
         config.to_dict(), tuple(source.class_names), 64), None)
-  return workdir, evaluation.test(config, built, state, source)
+  return workdir, evaluation.final_errors(built, state, source)
 
 
 @pytest.fixture(scope='module')
@@ -218,10 +217,10 @@ def test_networks_of_other_classes_are_refused(trained, unopened, tmp_path):
 
 
 @pytest.mark.parametrize('change', [
-    lambda held: held._replace(colours=held.colours + 9),
+    lambda held: held._replace(colors=held.colors + 9),
     lambda held: held._replace(labels=held.labels[:20]),
     lambda held: held._replace(labels=held.labels[::-1]),
-], ids=['colours', 'count', 'order'])
+], ids=['colors', 'count', 'order'])
 def test_predictions_of_other_images_are_refused(
     trained, asked, unopened, tmp_path, change):
   config, workdir, _ = trained

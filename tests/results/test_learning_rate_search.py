@@ -3,7 +3,7 @@
 import pytest
 
 from alexnet_jax.errors import InputError
-from alexnet_jax.results import figure1_results
+from alexnet_jax.results import learning_rate_search
 from alexnet_jax.results import learning_rate_search as halving
 from alexnet_jax.results.learning_rate_search import Curve, Ratio
 from alexnet_jax.tasks import figure1
@@ -148,7 +148,7 @@ NUMBERS = {
 
 
 def test_the_outcome_is_said_in_words():
-  said = figure1_results.as_text(NUMBERS | {'ratio_sign': '>'})
+  said = learning_rate_search.as_text(NUMBERS | {'ratio_sign': '>'})
   for part in (
       'ReLU, learning rate 0.003: reached 25 % training error after 1,950'
       ' iterations (5.0 epochs).',
@@ -160,4 +160,4 @@ def test_the_outcome_is_said_in_words():
 
 
 def test_two_curves_that_miss_the_goal_have_no_ratio():
-  assert 'no ratio' in figure1_results.as_text(NUMBERS | {'ratio': None})
+  assert 'no ratio' in learning_rate_search.as_text(NUMBERS | {'ratio': None})

@@ -8,9 +8,9 @@ import pytest
 
 from alexnet_jax.errors import InputError
 from alexnet_jax.run import checkpoint
-from alexnet_jax.run.checkpoint import About
+from alexnet_jax.run.checkpoint import Metadata
 
-ABOUT = About({'seed': 3, 'model': {'name': 'alexnet', 'kernels': [1, 2]},
+ABOUT = Metadata({'seed': 3, 'model': {'name': 'alexnet', 'kernels': [1, 2]},
                'precision': 'bfloat16'},
               ('cat', 'dog'), 64)
 
@@ -86,10 +86,10 @@ def test_a_state_comes_back_to_the_bit_where_it_is_asked_to(saved, mesh_of):
 
 def test_classes_and_config_lie_beside_the_state(saved):
   manager = saved({7: None})
-  about = checkpoint.about(manager, 7)
-  assert about.class_names == ABOUT.class_names
-  assert about.train_examples == ABOUT.train_examples
-  assert about.config == json.loads(json.dumps(ABOUT.config))
+  index = checkpoint.read_metadata(manager, 7)
+  assert index.class_names == ABOUT.class_names
+  assert index.train_examples == ABOUT.train_examples
+  assert index.config == json.loads(json.dumps(ABOUT.config))
   manager.close()
 
 
@@ -109,7 +109,7 @@ def test_fields_that_came_later_are_filled_in(tmp_path):
   old = ABOUT._replace(config={'seed': 3, 'run': {'epochs': 2.0}})
   checkpoint.save(manager, 1, value(1), old, None)
   manager.wait_until_finished()
-  found = checkpoint.about(manager, 1).config
+  found = checkpoint.read_metadata(manager, 1).config
   manager.close()
   assert found == {'seed': 3, 'precision': 'float32',
                    'run': {'epochs': 2.0, 'hold_data': False}}

@@ -6,9 +6,7 @@ import pytest
 import tiny
 
 from alexnet_jax.network import columns
-from alexnet_jax.run import device_data as held
-from alexnet_jax.run import experiment
-from alexnet_jax.tasks import train
+from alexnet_jax.run import device_data, experiment, training
 
 
 @pytest.mark.parametrize('mesh', [(1, 1), (2, 2)])
@@ -18,7 +16,7 @@ def test_the_run_is_the_same_to_the_last_bit(mesh, tmp_path):
   for hold in (False, True):
     config = tiny.config(fields | {'run.hold_data': hold})
     workdir = str(tmp_path / str(hold))
-    train.train(config, workdir)
+    training.train(experiment.read(config), workdir)
     states.append(tiny.state(config, workdir))
   tiny.assert_same(*states)
 
@@ -26,26 +24,26 @@ def test_the_run_is_the_same_to_the_last_bit(mesh, tmp_path):
 @pytest.mark.parametrize('at_step', [0, 5])
 def test_batches_are_those_of_the_loader(at_step):
   config = tiny.config({'mesh.data': 2})
-  source = experiment.open_split(config, 'train')
-  built = experiment.build(config, len(source.class_names), len(source))
-  streamed = experiment.train_batches(config, built, source, at_step)
+  source = experiment.read(config).open_split('train')
+  built = experiment.build(experiment.read(config), len(source.class_names), len(source))
+  streamed = built.train_batches(source, at_step)
   config.run.hold_data = True
-  picked = experiment.device_batches(config, built, source, at_step)
+  picked = built.device_batches(source, at_step)
   for _ in range(6):  # into the next epoch
     ours, theirs = next(picked), next(streamed)
     for name in ('image', 'label'):
       np.testing.assert_array_equal(ours[name], theirs[name])
       assert ours[name].dtype == theirs[name].dtype
-      assert ours[name].sharding == columns.batch_home(built.mesh)
+      assert ours[name].sharding == columns.batch_sharding(built.mesh)
   picked.close()
   streamed.close()
 
 
 def test_every_device_holds_every_image():
   config = tiny.config({'mesh.data': 2, 'mesh.column': 2})
-  source = experiment.open_split(config, 'train')
+  source = experiment.read(config).open_split('train')
   mesh = columns.make_mesh(2, 2, 2)
-  found = held.hold(source, mesh, threads=2)
+  found = device_data.load(source, mesh, threads=2)
   assert found['image'].dtype == np.uint8
   assert found['image'].shape == (64, 72, 72, 3)
   assert found['image'].is_fully_replicated
@@ -57,9 +55,9 @@ def test_every_device_holds_every_image():
 
 def test_nothing_is_decoded_during_the_run(monkeypatch):
   config = tiny.config({'run.hold_data': True})
-  source = experiment.open_split(config, 'train')
-  built = experiment.build(config, len(source.class_names), len(source))
-  batches = experiment.device_batches(config, built, source)
+  source = experiment.read(config).open_split('train')
+  built = experiment.build(experiment.read(config), len(source.class_names), len(source))
+  batches = built.device_batches(source)
   next(batches)
 
   def never(self, i):

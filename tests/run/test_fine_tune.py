@@ -11,12 +11,11 @@ import tiny
 
 from alexnet_jax.errors import InputError
 from alexnet_jax.learning import optimizer
-from alexnet_jax.learning.augment import Pixels
+from alexnet_jax.learning.augment import PixelStats
 from alexnet_jax.network import columns, describe
-from alexnet_jax.run import experiment, fine_tune, weights
+from alexnet_jax.run import experiment, fine_tune, training, weights
 from alexnet_jax.run import trained as opened
 from alexnet_jax.tasks import export as export_task
-from alexnet_jax.tasks import train
 
 CONVS = ('conv1', 'conv2', 'conv3', 'conv4', 'conv5')
 BELOW = (*CONVS, 'fc6', 'fc7')
@@ -32,7 +31,7 @@ def model_of(config, classes):
   model = experiment.build_model(
       config, columns.make_mesh(1, 1, config.model.num_columns), classes)
   shapes = jax.eval_shape(model.init, jax.random.key(0))
-  return model, weights.layers_of(model, shapes)
+  return model, weights.to_layers(model, shapes)
 
 
 # --- Runs ---------------------------------------------------------------------
@@ -57,7 +56,7 @@ def tune(trained, photos, tmp_path_factory):
         'run.log_every': 1, 'run.views': 1} | fields)
     arguments = {'init_from': trained[1],
                  'workdir': str(tmp_path_factory.mktemp('tuned'))} | arguments
-    train.train(config, **arguments)
+    training.train(experiment.read(config), **arguments)
     return arguments['workdir'], layers_in(arguments['workdir'])
 
   return run
@@ -71,7 +70,7 @@ def began(tune):
 
 def layers_in(workdir):
   found = opened.open_trained(workdir)
-  return jax.device_get(weights.layers_of(found.model, found.params))
+  return jax.device_get(weights.to_layers(found.model, found.params))
 
 
 def assert_same(ours, theirs, names):
@@ -140,14 +139,14 @@ def exported(trained, tmp_path_factory):
 def begin():
   """f(init_from, class names) -> (layers, sentence) of a tiny network."""
   config = tiny.config()
-  built = experiment.build(config, 12, 64)
-  fresh = experiment.new_state(config, built, Pixels(
+  built = experiment.build(experiment.read(config), 12, 64)
+  fresh = built.new_state(PixelStats(
       jnp.zeros((72, 72, 3)), jnp.eye(3), jnp.ones(3))).params
 
   def start(init_from, class_names):
     params, sentence = fine_tune.start_from(
         init_from, built.model, fresh, class_names)
-    return weights.layers_of(built.model, jax.device_get(params)), sentence
+    return weights.to_layers(built.model, jax.device_get(params)), sentence
 
   return start
 
@@ -156,7 +155,7 @@ def test_a_file_is_as_good_a_start_as_the_workdir(trained, exported, begin):
   found = opened.open_trained(trained[1])
   ours, sentence = begin(exported, found.class_names)
   assert sentence == f'Took conv1 to fc8 from {exported}.'
-  assert_same(ours, weights.layers_of(found.model, jax.device_get(
+  assert_same(ours, weights.to_layers(found.model, jax.device_get(
       found.params)), (*BELOW, 'fc8'))
 
 
@@ -197,7 +196,7 @@ def test_an_export_says_what_it_is(trained, exported, capsys):
   assert f'{out}: {count:,} parameters and 12 classes of' in said
   assert f'--init_from={out}' in said
   assert_same(here.layers, there.layers, (*BELOW, 'fc8'))
-  assert here.pixels.mean.shape == (72, 72, 3) and here.pixels.mean.std() > 1
+  assert here.input_stats.mean.shape == (72, 72, 3) and here.input_stats.mean.std() > 1
   assert here.class_names == there.class_names
 
 
@@ -218,7 +217,7 @@ def test_a_folder_is_no_file_to_export_to(trained, tmp_path):
 def test_the_six_convolutions_have_the_sizes_of_net_146(
     config, classes, parameters, neurons):
   model, _ = model_of(config_of(*config), classes)
-  rows = describe.rows(model, classes)
+  rows = describe.layer_rows(model, classes)
   assert sum(row.parameters for row in rows) == parameters
   assert sum(row.neurons for row in rows) == neurons
 
@@ -229,17 +228,17 @@ def test_each_network_of_the_chain_takes_from_the_last_what_fits():
   _, third = model_of(config_of('six_conv_many_classes'), 21_843)
   _, last = model_of(config_of('fine_tune_2011'), 1000)
   convs = [*CONVS, 'conv6']
-  assert weights.fit(second, first, False).kept == list(CONVS)
-  assert weights.fit(third, second, False).kept == [*convs, 'fc6', 'fc7']
-  fitted = weights.fit(last, third, False)
-  assert fitted.kept == [*convs, 'fc6', 'fc7'] and fitted.new == ['fc8']
+  assert weights.match(second, first, False).taken == list(CONVS)
+  assert weights.match(third, second, False).taken == [*convs, 'fc6', 'fc7']
+  fitted = weights.match(last, third, False)
+  assert fitted.taken == [*convs, 'fc6', 'fc7'] and fitted.new == ['fc8']
 
 
 def rates_in(config, layers, epoch):
   """{layer: (rate of the kernel, rate of the bias)}."""
   o = config.optimizer
   rates = optimizer.rates(
-      weights.params_of(layers), o.learning_rate, jnp.int32(epoch),
+      weights.from_layers(layers), o.learning_rate, jnp.int32(epoch),
       jnp.float32(0), drops=o.drops, bias_rate=o.bias_rate,
       bias_drops=o.bias_drops, layer_drops=o.layer_drops)
   rates = rates['columns'] | {'fc8': rates['fc8']}

@@ -52,10 +52,10 @@ def test_a_line_that_was_half_written_is_forgotten(write, tmp_path):
 def test_a_run_has_finished_once_it_was_tested(tmp_path):
   journal = Journal(str(tmp_path), CONFIG, 0, 2, 'python launch.py --config=a')
   journal.train(2, MEANS)
-  assert written.finished(str(tmp_path)) is None
-  journal.errors('test', 2, {'one_crop_loss': 1.5})
+  assert written.final_line(str(tmp_path)) is None
+  journal.final(2, {'one_crop_loss': 1.5})
   journal.close()
-  assert written.finished(str(tmp_path)) == {
+  assert written.final_line(str(tmp_path)) == {
       'step': 2, 'kind': 'test', 'one_crop_loss': 1.5}
   assert [line['kind'] for line in written.read(str(tmp_path))] == [
       'train', 'test']
@@ -65,7 +65,7 @@ def test_a_run_has_finished_once_it_was_tested(tmp_path):
 
 def test_nothing_was_written_where_nothing_ran(tmp_path):
   assert written.read(str(tmp_path)) == []
-  assert written.finished(str(tmp_path)) is None
+  assert written.final_line(str(tmp_path)) is None
 
 
 def test_a_new_run_starts_from_an_empty_sheet(write, tmp_path):
@@ -89,7 +89,7 @@ def test_speed_counts_the_images_since_the_last_line(
   monkeypatch.setattr('time.perf_counter', lambda: next(clock))
   journal = Journal(str(tmp_path), CONFIG, 0, 100)  # at 0
   journal.train(5, MEANS)  # at 2
-  journal.errors('validation', 5, MEANS)  # until 100: not training
+  journal.validation(5, MEANS)  # until 100: not training
   journal.train(10, MEANS)  # at 101
   monkeypatch.undo()
   journal.close()
@@ -101,7 +101,7 @@ def test_speed_counts_the_images_since_the_last_line(
 def test_without_a_terminal_there_are_plain_lines(tmp_path, capsys):
   journal = Journal(str(tmp_path), CONFIG, 0, 100)
   journal.train(5, MEANS)
-  journal.errors('validation', 5, MEANS)
+  journal.validation(5, MEANS)
   journal.close()
   out, err = capsys.readouterr()
   assert not out

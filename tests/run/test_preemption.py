@@ -5,21 +5,21 @@ import signal
 
 import pytest
 
-from alexnet_jax.run.preemption import Stop
+from alexnet_jax.run.preemption import StopRequest
 
 
 @pytest.fixture
 def stop():
-  stop = Stop(None)
+  stop = StopRequest(None)
   yield stop
   stop.uninstall()
 
 
 @pytest.mark.parametrize('name', [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_asks_to_stop(stop, name):
-  assert not stop.asked(1)
+  assert not stop.requested(1)
   os.kill(os.getpid(), name)
-  assert stop.asked(2) and stop.asked(3)
+  assert stop.requested(2) and stop.requested(3)
 
 
 def test_a_second_control_c_is_not_swallowed(stop):
@@ -30,7 +30,7 @@ def test_a_second_control_c_is_not_swallowed(stop):
 
 def test_the_signals_are_given_back():
   before = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)
-  stop = Stop(None)
+  stop = StopRequest(None)
   assert signal.getsignal(signal.SIGTERM) not in before
   stop.uninstall()
   assert (signal.getsignal(signal.SIGTERM),
@@ -39,7 +39,7 @@ def test_the_signals_are_given_back():
 
 @pytest.mark.parametrize('name', [signal.SIGTERM, signal.SIGINT])
 def test_whoever_asks_when_all_is_saved_is_obeyed_at_once(stop, name):
-  stop.exit_when_asked()
+  stop.exit_on_signal()
   with pytest.raises(SystemExit) as left:
     os.kill(os.getpid(), name)
   assert left.value.code in (0, None)

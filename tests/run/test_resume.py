@@ -11,14 +11,14 @@ import pytest
 import tiny
 
 from alexnet_jax.errors import InputError
-from alexnet_jax.tasks import train
+from alexnet_jax.run import experiment, training
 
 
 def stop_at(step, config, workdir):
   """Trains until somebody asks for a stop at `step`."""
   with pytest.MonkeyPatch.context() as monkeypatch:
     tiny.ask_to_stop_at(step, monkeypatch)
-    assert train.train(config, str(workdir)) == {}
+    assert training.train(experiment.read(config), str(workdir)) == {}
 
 
 @pytest.mark.parametrize('step', [3, 4])  # of which one has a validation
@@ -26,7 +26,7 @@ def test_six_steps_are_so_many_and_the_rest(trained, tmp_path, step):
   config, workdir, errors = trained
   stop_at(step, config, tmp_path)
   assert tiny.steps(tmp_path)[-1] == step
-  assert train.train(config, str(tmp_path)) == errors
+  assert training.train(experiment.read(config), str(tmp_path)) == errors
   tiny.assert_same(tiny.state(config, str(tmp_path)),
                    tiny.state(config, workdir))
   assert tiny.metrics(tmp_path) == tiny.metrics(workdir)
@@ -34,24 +34,23 @@ def test_six_steps_are_so_many_and_the_rest(trained, tmp_path, step):
 
 def test_lines_of_several_steps_read_as_if_the_run_had_not_stopped(tmp_path):
   config = tiny.config({'run.log_every': 4})
-  train.train(config, str(tmp_path / 'whole'))
+  training.train(experiment.read(config), str(tmp_path / 'whole'))
   stop_at(3, config, tmp_path / 'parts')
-  train.train(config, str(tmp_path / 'parts'))
+  training.train(experiment.read(config), str(tmp_path / 'parts'))
   assert tiny.metrics(tmp_path / 'parts') == tiny.metrics(tmp_path / 'whole')
 
 
 def test_a_finished_run_stays_as_it_is(trained, tmp_path):
   config, workdir, errors = trained
-  train.train(config, str(tmp_path))
-  assert train.train(config, str(tmp_path)) == errors
+  training.train(experiment.read(config), str(tmp_path))
+  assert training.train(experiment.read(config), str(tmp_path)) == errors
   assert tiny.metrics(tmp_path) == tiny.metrics(workdir)
 
 
 def test_a_run_goes_on_upon_another_mesh(trained, tmp_path):
   config, workdir, errors = trained
   stop_at(3, config, tmp_path)
-  there = train.train(
-      tiny.config({'mesh.data': 2, 'mesh.column': 2}), str(tmp_path))
+  there = training.train(experiment.read(tiny.config({'mesh.data': 2, 'mesh.column': 2})), str(tmp_path))
   assert there == pytest.approx(errors, abs=1e-4)
   tiny.assert_close(tiny.state(config, str(tmp_path)),
                     tiny.state(config, workdir))
@@ -61,8 +60,8 @@ def test_a_run_goes_on_upon_another_mesh(trained, tmp_path):
 
 def test_a_run_can_be_made_longer(trained, tmp_path):
   config, workdir, errors = trained
-  train.train(tiny.config({'run.steps': 4}), str(tmp_path))
-  assert train.train(config, str(tmp_path)) == errors
+  training.train(experiment.read(tiny.config({'run.steps': 4})), str(tmp_path))
+  assert training.train(experiment.read(config), str(tmp_path)) == errors
   tiny.assert_same(tiny.state(config, str(tmp_path)),
                    tiny.state(config, workdir))
 
@@ -78,7 +77,7 @@ def test_a_run_can_be_made_longer(trained, tmp_path):
 def test_another_experiment_is_not_continued(trained, field, value):
   config, workdir, _ = trained
   with pytest.raises(InputError) as error:
-    train.train(tiny.config({field: value}), workdir)
+    training.train(experiment.read(tiny.config({field: value})), workdir)
   was = config
   for name in field.split('.'):
     was = was[name]

@@ -12,8 +12,7 @@ from tensorboard.backend.event_processing.event_accumulator import (
 )
 
 from alexnet_jax.errors import InputError
-from alexnet_jax.run import experiment
-from alexnet_jax.tasks import train
+from alexnet_jax.run import experiment, training
 
 FULL = ('conv1', 'conv2', 'conv3', 'conv4', 'conv5', 'fc6', 'fc7')
 
@@ -47,7 +46,7 @@ def test_the_last_test_has_one_patch_and_ten(trained):
 def test_a_run_can_stop_at_a_training_error(tmp_path):
   config = tiny.config({'run.until_error': 0.99, 'run.log_every': 2,
                         'run.steps': 40, 'run.views': 1})
-  errors = train.train(config, str(tmp_path))
+  errors = training.train(experiment.read(config), str(tmp_path))
   logged = tiny.metrics(tmp_path, 'train')
   reached = [line['step'] for line in logged if line['top1_error'] < 0.99]
   assert len(reached) == 1 and reached[0] < 38
@@ -98,7 +97,7 @@ def test_the_two_latest_checkpoints_and_the_best_stay(trained):
 def test_the_step_is_compiled_once(tmp_path, caplog):
   # Through validations, drops of the rate and saves.
   with jax.log_compiles():
-    train.train(tiny.config(), str(tmp_path))
+    training.train(experiment.read(tiny.config()), str(tmp_path))
   compiled = [record.getMessage() for record in caplog.records
               if 'Compiling jit(' in record.getMessage()]
   count = lambda name: sum(f'jit({name})' in line for line in compiled)
@@ -109,8 +108,7 @@ def test_the_step_is_compiled_once(tmp_path, caplog):
 @pytest.mark.parametrize('data, column', [(2, 1), (1, 2), (2, 2)])
 def test_every_mesh_gives_the_same_numbers(trained, tmp_path, data, column):
   config, workdir, errors = trained
-  there = train.train(
-      tiny.config({'mesh.data': data, 'mesh.column': column}), str(tmp_path))
+  there = training.train(experiment.read(tiny.config({'mesh.data': data, 'mesh.column': column})), str(tmp_path))
   assert there == pytest.approx(errors, abs=1e-4)
   np.testing.assert_allclose(
       tiny.losses(tmp_path), tiny.losses(workdir), rtol=1e-4)
@@ -120,13 +118,13 @@ def test_every_mesh_gives_the_same_numbers(trained, tmp_path, data, column):
 
 def test_the_seed_decides_the_run(trained, tmp_path):
   _, workdir, _ = trained
-  train.train(tiny.config({'seed': 1}), str(tmp_path))
+  training.train(experiment.read(tiny.config({'seed': 1})), str(tmp_path))
   assert not np.isclose(tiny.losses(tmp_path), tiny.losses(workdir)).any()
 
 
 def test_frozen_layers_do_not_move(trained, tmp_path):
   config = tiny.config({'optimizer.frozen': ('conv1', 'fc6')})
-  train.train(config, str(tmp_path))
+  training.train(experiment.read(config), str(tmp_path))
   moved, velocity = first_and_last(config, tmp_path)
   assert not moved['conv1'] and not moved['fc6']
   assert not velocity['conv1'] and not velocity['fc6']
@@ -136,8 +134,8 @@ def test_frozen_layers_do_not_move(trained, tmp_path):
 def first_and_last(config, workdir):
   """{layer: whether its kernel has moved}, {layer: has a velocity}."""
   last = tiny.state(config, str(workdir))
-  built = experiment.build(config, 12, 64)
-  first = jax.device_get(experiment.new_state(config, built, last.pixels))
+  built = experiment.build(experiment.read(config), 12, 64)
+  first = jax.device_get(built.new_state(last.input_stats))
   kernels, velocities = (
       {name: held['columns'][name]['kernel'] for name in FULL}
       for held in (last.params, last.opt_state[-1].trace))
@@ -152,7 +150,7 @@ def test_a_stuck_loss_is_said_once_and_changes_nothing(tmp_path, capsys):
   fields = {'optimizer.learning_rate': 0.0, 'model.stddevs': (0.001,) * 8}
   runs = {}
   for stall in (0, 2):
-    train.train(tiny.config(fields | {'run.stall_steps': stall}),
+    training.train(experiment.read(tiny.config(fields | {'run.stall_steps': stall})),
                 str(tmp_path / str(stall)))
     said = capsys.readouterr().err
     assert said.count('known cures') == (1 if stall else 0)
@@ -166,7 +164,7 @@ def test_no_checkpoint_of_a_state_that_is_not_finite_is_kept(tmp_path):
       'optimizer.learning_rate': 3e38, 'model.stddevs': (0.5,) * 8,
       'run.save_every': 1})
   with pytest.raises(InputError, match='at step [12] and'):
-    train.train(config, str(tmp_path))
+    training.train(experiment.read(config), str(tmp_path))
   for step in tiny.steps(tmp_path):
     for leaf in jax.tree.leaves(tiny.state(config, str(tmp_path), step).params):
       assert np.isfinite(leaf).all()
@@ -180,10 +178,10 @@ def test_a_picture_that_became_unreadable_stops_the_run_by_name(
       'run.evaluate_every': 6})
   with monkeypatch.context() as stopping:
     tiny.ask_to_stop_at(1, stopping)
-    train.train(config, str(tmp_path / 'run'))
+    training.train(experiment.read(config), str(tmp_path / 'run'))
   for name in ('cat', 'dog'):
     (photos / 'train' / name / '7.png').write_bytes(b'no picture any more')
   with pytest.raises(InputError) as error:
-    train.train(config, str(tmp_path / 'run'))
+    training.train(experiment.read(config), str(tmp_path / 'run'))
   for part in (f'{photos}/train/', '7.png cannot be read', 'remove it'):
     assert part in str(error.value)

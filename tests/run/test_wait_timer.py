@@ -5,8 +5,7 @@ import time
 import pytest
 import tiny
 
-from alexnet_jax.run import experiment, loop
-from alexnet_jax.tasks import train
+from alexnet_jax.run import experiment, loop, training
 
 
 @pytest.fixture
@@ -26,7 +25,7 @@ def clock(monkeypatch):
 
 
 def test_data_and_device_are_told_apart_without_the_first_step(clock):
-  waited = loop.Waited()
+  waited = loop.WaitTimer()
   clock(waited, 50, 70)  # compiles
   clock(waited, 0.01, 1)
   clock(waited, 0.03, 3)
@@ -36,7 +35,7 @@ def test_data_and_device_are_told_apart_without_the_first_step(clock):
 
 
 def test_a_run_that_waits_for_data_is_told_what_helps(clock):
-  waited = loop.Waited()
+  waited = loop.WaitTimer()
   clock(waited, 1, 1)
   clock(waited, 3, 1)
   assert '3.0 s (75.0%) for data' in waited.summary()
@@ -45,7 +44,7 @@ def test_a_run_that_waits_for_data_is_told_what_helps(clock):
 
 
 def test_every_run_says_it_at_its_end(tmp_path, capsys):
-  train.train(tiny.config({'run.steps': 3}), str(tmp_path))
+  training.train(experiment.read(tiny.config({'run.steps': 3})), str(tmp_path))
   said = [line for line in capsys.readouterr().err.splitlines()
           if 'for data and' in line]
   assert len(said) == 1 and said[0].startswith('2 steps took')
@@ -60,5 +59,5 @@ def test_a_slow_source_is_seen(tmp_path, capsys, monkeypatch):
       yield batch
 
   monkeypatch.setattr(experiment, 'device_batches', slow)
-  train.train(tiny.config({'run.steps': 4}), str(tmp_path))
+  training.train(experiment.read(tiny.config({'run.steps': 4})), str(tmp_path))
   assert '--config.run.hold_data' in capsys.readouterr().err

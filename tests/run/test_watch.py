@@ -6,16 +6,16 @@ import jax.numpy as jnp
 import pytest
 
 from alexnet_jax.errors import InputError
-from alexnet_jax.run.watch import Watch, must_be_finite
+from alexnet_jax.run.watch import LossMonitor, check_finite
 
 CHANCE = math.log(10)
 
 
 def said_after(losses, stall_steps=4):
   said = []
-  watch = Watch(10, stall_steps, said.append)
+  watch = LossMonitor(10, stall_steps, said.append)
   for step, loss in enumerate(losses, 1):
-    watch.see(step, loss, None)
+    watch.observe(step, loss, None)
   return said
 
 
@@ -54,23 +54,23 @@ def test_nothing_is_said_where_nobody_asked():
 @pytest.mark.parametrize('stall_steps', [0, 4])
 def test_a_loss_that_is_no_number_stops_the_run(
     loss, newest, saved, stall_steps):
-  watch = Watch(10, stall_steps, print)
-  watch.see(410, 2.0, newest)
+  watch = LossMonitor(10, stall_steps, print)
+  watch.observe(410, 2.0, newest)
   with pytest.raises(InputError) as error:
-    watch.see(411, loss, newest)
+    watch.observe(411, loss, newest)
   for part in (f'the loss is {loss} at step 411', saved,
                'config.optimizer.learning_rate', '--workdir'):
     assert part in str(error.value)
 
 
 def test_finite_parameters_may_be_saved():
-  must_be_finite({'a': jnp.ones(3), 'b': {'c': jnp.zeros((2, 2))}}, 5, None)
+  check_finite({'a': jnp.ones(3), 'b': {'c': jnp.zeros((2, 2))}}, 5, None)
 
 
 @pytest.mark.parametrize('wrong', [math.nan, math.inf, -math.inf])
 def test_one_parameter_that_is_no_number_stops_the_run(wrong):
   params = {'a': jnp.ones(3), 'b': jnp.zeros((2, 2)).at[1, 0].set(wrong)}
   with pytest.raises(InputError) as error:
-    must_be_finite(params, 6, 5)
+    check_finite(params, 6, 5)
   for part in ('parameters are not finite at step 6', 'is of step 5'):
     assert part in str(error.value)

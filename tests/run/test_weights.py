@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from alexnet_jax.errors import InputError
-from alexnet_jax.learning.augment import Pixels
+from alexnet_jax.learning.augment import PixelStats
 from alexnet_jax.run import weights
 from alexnet_jax.run.weights import Weights
 
@@ -42,7 +42,7 @@ def written(path):
       {name: {kind: draw.normal(size=leaf.shape).astype(np.float32)
               for kind, leaf in held.items()}
        for name, held in layers(0.0).items()},
-      Pixels(draw.normal(size=(9, 9, 3)), np.eye(3), np.ones(3)),
+      PixelStats(draw.normal(size=(9, 9, 3)), np.eye(3), np.ones(3)),
       ('cat', 'dög', 'tench, Tinca tinca'))
   weights.save(str(path), given)
   return given
@@ -52,7 +52,7 @@ def test_what_is_written_is_read_again(tmp_path):
   path = tmp_path / 'new_folder' / 'weights.npz'
   given, read = written(path), weights.load(str(path))
   assert read.class_names == given.class_names
-  for ours, theirs in zip(read.pixels, given.pixels, strict=True):
+  for ours, theirs in zip(read.input_stats, given.input_stats, strict=True):
     np.testing.assert_array_equal(ours, theirs)
   assert list(read.layers) == list(SHAPES)  # from bottom to top
   for name, held in given.layers.items():
@@ -118,27 +118,27 @@ def test_a_file_that_holds_no_weights_is_refused(tmp_path, kind):
 
 
 def test_all_but_the_softmax_layer_is_taken_for_other_classes():
-  fitted = weights.fit(layers(0.0), layers(7.0), same_classes=False)
+  fitted = weights.match(layers(0.0), layers(7.0), same_classes=False)
   assert values(fitted) == {'conv1': 7, 'conv2': 7, 'fc6': 7, 'fc8': 0}
   assert weights.summary(fitted, 'X') == (
       'Took conv1 to fc6 from X; fc8 is new (other classes there).')
 
 
 def test_all_is_taken_for_the_same_classes():
-  fitted = weights.fit(layers(0.0), layers(7.0), same_classes=True)
+  fitted = weights.match(layers(0.0), layers(7.0), same_classes=True)
   assert values(fitted) == dict.fromkeys(SHAPES, 7)
   assert weights.summary(fitted, 'X') == 'Took conv1 to fc8 from X.'
 
 
 def test_another_number_of_classes_is_told():
-  fitted = weights.fit(layers(0.0, fc8=(16, 2)), layers(7.0), False)
+  fitted = weights.match(layers(0.0, fc8=(16, 2)), layers(7.0), False)
   assert weights.summary(fitted, 'X').endswith(
       'fc8 is new (3 classes there, 2 here).')
 
 
 def test_what_stands_above_a_new_layer_is_new_too():
   # conv2 has other shapes; fc6 would fit, but reads conv2.
-  fitted = weights.fit(layers(0.0, conv2=(2, 3, 3, 4, 4)), layers(7.0), True)
+  fitted = weights.match(layers(0.0, conv2=(2, 3, 3, 4, 4)), layers(7.0), True)
   assert values(fitted) == {'conv1': 7, 'conv2': 0, 'fc6': 0, 'fc8': 0}
   assert weights.summary(fitted, 'X') == (
       'Took conv1 from X; conv2 to fc8 are new (conv2/kernel is'
@@ -147,21 +147,21 @@ def test_what_stands_above_a_new_layer_is_new_too():
 
 def test_a_layer_put_in_between_is_new_and_all_above_it():
   with_conv3 = inserted('conv3', (2, 3, 3, 4, 4), 'fc6')
-  fitted = weights.fit(with_conv3, layers(0.0), same_classes=True)
-  assert fitted.kept == ['conv1', 'conv2']
+  fitted = weights.match(with_conv3, layers(0.0), same_classes=True)
+  assert fitted.taken == ['conv1', 'conv2']
   assert fitted.new == ['conv3', 'fc6', 'fc8']
   assert fitted.reason == 'there is no conv3 there'
 
 
 def test_a_layer_left_out_makes_all_above_it_new():
   with_bottleneck = inserted('bottleneck', (2, 16, 8), 'fc8')
-  fitted = weights.fit(layers(0.0), with_bottleneck, same_classes=True)
+  fitted = weights.match(layers(0.0), with_bottleneck, same_classes=True)
   assert fitted.new == ['fc8']
   assert fitted.reason == 'bottleneck stands below it there'
 
 
 def test_nothing_is_taken_when_the_first_layer_differs():
-  fitted = weights.fit(layers(0.0, conv1=(1, 11, 11, 3, 8)), layers(7.0), True)
-  assert not fitted.kept and set(values(fitted).values()) == {0}
+  fitted = weights.match(layers(0.0, conv1=(1, 11, 11, 3, 8)), layers(7.0), True)
+  assert not fitted.taken and set(values(fitted).values()) == {0}
   assert fitted.reason == (
       'conv1/kernel is (2, 11, 11, 3, 4) there, (1, 11, 11, 3, 8) here')

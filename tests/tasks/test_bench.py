@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import nets
 import numpy as np
 import pytest
 import tiny
@@ -16,7 +17,7 @@ from alexnet_jax.bench import input as bench_input
 from alexnet_jax.bench import layers as bench_layers
 from alexnet_jax.bench import text as bench_text
 from alexnet_jax.errors import InputError
-from alexnet_jax.network import describe, models
+from alexnet_jax.network import describe
 from alexnet_jax.run import experiment
 from alexnet_jax.tasks import bench
 
@@ -79,7 +80,7 @@ def test_a_speed_is_counted_in_the_flops_of_what_is_done(benched):
   per_image = {name: 1e9 * row['gflops_per_second'] / row['images_per_second']
                for name, row in rows.items() if row['gflops_per_second']}
   built = experiment.build(tiny.config(), 12, 64)
-  whole = describe.totals(describe.rows(built.model, 12))
+  whole = describe.totals(describe.layer_rows(built.model, 12))
   assert per_image['forward only'] == pytest.approx(whole['flops'])
   assert per_image['test, ten patches'] == pytest.approx(10 * whole['flops'])
   for name in ('step', 'step with input', 'plain form', 'plain, as it comes'):
@@ -153,7 +154,7 @@ def test_layers_are_counted_in_the_flops_of_one_device(benched):
       for part in benched.result['layers']['parts']
       if part['what'] == 'weights') for way in ('forward', 'backward')}
   built = experiment.build(tiny.config(), 12, 64)
-  whole = describe.totals(describe.rows(built.model, 12))
+  whole = describe.totals(describe.layer_rows(built.model, 12))
   half_a_batch = 16 / 2  # one of two columns of 16 images
   assert done['forward'] == pytest.approx(half_a_batch * whole['flops'])
   assert done['forward'] + done['backward'] == pytest.approx(
@@ -210,7 +211,7 @@ def test_one_device_exchanges_nothing_and_is_told_how_to_measure_it(benched):
 
 def test_other_networks_have_layers_too(quick, mesh_of):
   del quick
-  net = models.build('cifar_local', mesh_of(1, 1, 1), 10, 24)
+  net = nets.build('cifar_local', mesh_of(1, 1, 1), 10, 24)
   params = net.init(jax.random.key(0))
   parts = list(bench_layers.parts(
       net, params, jnp.ones((2, 24, 24, 3)), 10, 1, 1, 0.0))

@@ -126,7 +126,7 @@ def test_what_is_kept_are_the_codes_of_the_features(made, features):
     np.testing.assert_array_equal(kept[sure], (reads > 0)[sure])
 
 
-def test_the_features_are_standardised_by_those_of_training(made, features):
+def test_the_features_are_standardized_by_those_of_training(made, features):
   vectors = np.concatenate(
       open_features(os.path.join(features, 'train')).vectors).astype(np.float64)
   held = state(made[0], 32)
@@ -341,7 +341,7 @@ def test_another_auto_encoder_is_refused_before_anything_is_trained(
 
 def test_features_that_are_all_the_same_are_refused():
   with pytest.raises(InputError, match='are the same.*longer'):
-    compression.standard_of([np.ones((5, 3), np.float32)])
+    compression.feature_stats([np.ones((5, 3), np.float32)])
 
 
 def test_a_rate_that_is_too_high_is_named_with_the_folder(features, tmp_path):

@@ -9,6 +9,7 @@ import tiny
 from alexnet_jax.errors import InputError
 from alexnet_jax.results import runs
 from alexnet_jax.results.runs import Estimate, Run
+from alexnet_jax.run import experiment, training
 from alexnet_jax.tasks import compare, train
 
 FIRST, SECOND = 'configs/quickstart.py', 'configs/trials/faster.py:small'
@@ -63,7 +64,7 @@ def test_every_run_is_what_it_would_be_alone(compared, tmp_path):
   for path, config in both():  # of which the second was stopped and resumed
     config.seed = 1
     config.data.train_examples = 64  # the first config's
-    train.train(config, str(tmp_path / path))
+    training.train(experiment.read(config), str(tmp_path / path))
     assert tiny.metrics(tmp_path / path) == tiny.metrics(there[path, 1])
 
 
@@ -173,7 +174,7 @@ def test_the_same_config_twice_is_refused(tmp_path):
 
 @pytest.mark.parametrize('path, folder', [
     ('configs/paper.py', 'paper'),
-    ('configs/ablations/no_norm.py:small', 'ablations/no_norm-small'),
+    ('configs/ablations.py:no_norm,small', 'ablations/no_norm-small'),
     ('/home/me/alexnet/configs/cifar10/relu.py', 'cifar10/relu'),
     ('../mine.py:2', 'mine-2'),
 ])

@@ -10,6 +10,7 @@ import tiny
 from alexnet_jax.data import statistics
 from alexnet_jax.learning import augment
 from alexnet_jax.run import evaluation, experiment
+from alexnet_jax.tasks import evaluate
 
 
 @pytest.fixture(scope='module')
@@ -19,7 +20,7 @@ def given():
   found = statistics.statistics(source)
   images, labels = (np.stack([source[i][name] for i in range(len(source))])
                     for name in ('image', 'label'))
-  return source, augment.pixels(found.mean, found.covariance), images, labels
+  return source, augment.pixel_stats(found.mean, found.covariance), images, labels
 
 
 @pytest.fixture(scope='module')
@@ -27,9 +28,9 @@ def by_hand(given):
   """The errors of the first State with one and ten patches, in numpy."""
   source, pixels, images, labels = given
   config = tiny.config()
-  built = experiment.build(config, 12, 64)
+  built = experiment.build(experiment.read(config), 12, 64)
   params = jax.device_get(
-      experiment.new_state(config, built, pixels).params)
+      built.new_state(pixels).params)
   apply = jax.jit(built.model.apply)
   def softmax(top, left, flipped):
     patches = images[:, top:top + 64, left:left + 64].astype(np.float32)
@@ -62,9 +63,9 @@ def by_hand(given):
 def test_every_example_counts_once_at_any_batch_size(given, by_hand, fields):
   source, pixels, *_ = given
   config = tiny.config(fields)
-  built = experiment.build(config, 12, 64)
-  state = experiment.new_state(config, built, pixels)
-  errors = evaluation.test(config, built, state, source)
+  built = experiment.build(experiment.read(config), 12, 64)
+  state = built.new_state(pixels)
+  errors = evaluation.final_errors(built, state, source)
   assert errors == pytest.approx(by_hand, abs=1e-5)
 
 

@@ -43,14 +43,14 @@ def copied(written, tmp_path):
 
 @pytest.fixture
 def asked(monkeypatch):
-  """The images of every batch that the network is asked about."""
-  vectors_of, seen = features.vectors_of, []
+  """The images of every batch that the network is asked index."""
+  compute_features, seen = features.compute_features, []
 
   def counted(trained, feature_step, source, bar=None):
     seen.append(len(source))
-    return vectors_of(trained, feature_step, source, bar)
+    return compute_features(trained, feature_step, source, bar)
 
-  monkeypatch.setattr(features, 'vectors_of', counted)
+  monkeypatch.setattr(features, 'compute_features', counted)
   return seen
 
 
@@ -78,7 +78,7 @@ def test_saved_features_are_those_of_the_network(trained, written):
   images = np.stack([source[i]['image'] for i in range(24)])
   middle = np.stack([central(image, found.model.patch) for image in images])
   _, expected = jax.jit(found.model.apply)(
-      found.params, subtract_mean(middle, found.pixels))
+      found.params, subtract_mean(middle, found.input_stats))
   vectors = np.concatenate(held.vectors)
   assert vectors.shape == (24, 32) and vectors.dtype == np.float32
   assert vectors.std() > 0
@@ -94,16 +94,16 @@ def test_saved_features_are_those_of_the_network(trained, written):
 def test_rows_are_picked_across_shards(written):
   held = features.open_features(os.path.join(written, 'validation'))
   np.testing.assert_array_equal(
-      features.rows_of(held, np.array([23, 0, 9, 10])),
+      features.rows_at(held, np.array([23, 0, 9, 10])),
       np.concatenate(held.vectors)[[23, 0, 9, 10]])
 
 
 def test_the_index_tells_the_network_and_the_images(trained, written):
   _, workdir, _ = trained
   with open(os.path.join(written, 'validation/index.json')) as file:
-    about = json.load(file)
-  assert about.pop('saved') > 0 and len(about.pop('class_names')) == 12
-  assert about == {
+    index = json.load(file)
+  assert index.pop('saved') > 0 and len(index.pop('class_names')) == 12
+  assert index == {
       'workdir': workdir, 'step': 6, 'path': '', 'split': 'validation',
       'image_size': 72, 'count': 24, 'dimension': 32, 'shard': 10}
 
@@ -152,7 +152,7 @@ def test_pictures_in_place_of_the_runs_own_data(trained, tmp_path):
   out = features.features(trained[1], data=photos, split='validation',
                           out=str(tmp_path / 'out'))
   held = features.open_features(os.path.join(out, 'validation'))
-  assert held.class_names == ('cat', 'dog') and held.about['path'] == photos
+  assert held.class_names == ('cat', 'dog') and held.index['path'] == photos
   assert sorted(held.labels) == [0] * 4 + [1] * 4
 
 

@@ -48,8 +48,8 @@ def test_the_picture_shows_two_curves_and_the_numbers_lie_beside_it(drawn):
   folder, numbers = drawn
   picture = cv2.imread(str(folder / 'new' / 'race.png'))
   assert picture.shape == (1050, 1500, 3)
-  for colour in ((178, 114, 0), (0, 94, 213)):  # BGR of both lines
-    assert (np.abs(picture.astype(int) - colour).max(-1) < 8).sum() > 500
+  for color in ((178, 114, 0), (0, 94, 213)):  # BGR of both lines
+    assert (np.abs(picture.astype(int) - color).max(-1) < 8).sum() > 500
   with open(folder / 'new' / 'race.json', encoding='utf-8') as file:
     assert json.load(file) == numbers
 

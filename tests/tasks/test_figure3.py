@@ -16,16 +16,16 @@ SIZE = 11
 
 
 def stripes_and_blobs():
-  """[2, 11, 11, 3, 20]: grey stripes, and blobs of red against green."""
+  """[2, 11, 11, 3, 20]: gray stripes, and blobs of red against green."""
   down, right = np.mgrid[:SIZE, :SIZE] - SIZE // 2
   angles = np.linspace(0, np.pi, 20, endpoint=False)
   across = (right[..., None] * np.sin(angles) + down[..., None]
             * np.cos(angles))
   stripes = np.cos(2 * np.pi * 0.2 * across)
   blobs = np.exp(-(down ** 2 + right ** 2) / 8)[..., None] * np.ones(20)
-  colours = np.array([[1.0, 1, 1], [1, -1, 0]])
-  return np.stack([pattern[:, :, None] * colour[:, None] for pattern, colour
-                   in zip((stripes, blobs), colours, strict=True)])
+  colors = np.array([[1.0, 1, 1], [1, -1, 0]])
+  return np.stack([pattern[:, :, None] * color[:, None] for pattern, color
+                   in zip((stripes, blobs), colors, strict=True)])
 
 
 @pytest.fixture(scope='module')
@@ -53,7 +53,7 @@ def test_a_run_is_drawn_and_measured(trained, drawn):
   kernels = tiny.state(config, workdir).params['columns']['conv1']['kernel']
   last = kernels[1, ..., 3]
   off_grey = last - last.mean(-1, keepdims=True)
-  assert numbers['kernels'][-1]['colourfulness'] == pytest.approx(
+  assert numbers['kernels'][-1]['colorfulness'] == pytest.approx(
       (off_grey ** 2).sum() / (last ** 2).sum(), rel=1e-4)
 
 
@@ -63,7 +63,7 @@ def test_a_run_that_has_just_begun_has_not_learned(trained, tmp_path):
   assert numbers['source'].endswith('step 4')
   assert not any(held['oriented'] for held in numbers['kernels'])
   for column in numbers['columns']:
-    assert column['mean_colourfulness'] == pytest.approx(2 / 3, abs=0.1)
+    assert column['mean_colorfulness'] == pytest.approx(2 / 3, abs=0.1)
     assert column['mean_cycles_per_pixel'] is None
 
 
@@ -78,7 +78,7 @@ def test_an_exported_run_gives_the_same_figure(
           == (folder / 'new' / 'it.png').read_bytes())
   said = capsys.readouterr().out
   assert f'p = {again["difference"]["p_value"]:.2g}' in said
-  assert 'Random kernels have a colourfulness of 0.667' in said
+  assert 'Random kernels have a colorfulness of 0.667' in said
   for name in ('figure3.png', 'figure3.json'):
     assert str(tmp_path / name) in said
 
@@ -86,8 +86,8 @@ def test_an_exported_run_gives_the_same_figure(
 def test_known_kernels_have_known_numbers(known):
   _, numbers = known
   first, second = numbers['columns']
-  assert first['mean_colourfulness'] == pytest.approx(0, abs=1e-9)
-  assert second['mean_colourfulness'] == pytest.approx(1)
+  assert first['mean_colorfulness'] == pytest.approx(0, abs=1e-9)
+  assert second['mean_colorfulness'] == pytest.approx(1)
   assert (first['oriented'], second['oriented']) == (1, 0)
   assert (first['learned'], second['learned']) == (1, 1)
   assert first['mean_cycles_per_pixel'] == pytest.approx(0.2, abs=0.01)
@@ -121,11 +121,11 @@ def test_each_weight_is_a_square_of_whole_pixels(known):
 def test_the_dots_and_their_means_are_in_the_picture(known):
   folder, _ = known
   below = picture_of(folder)[-500:].astype(int)
-  for colour in ((0, 114, 178), (213, 94, 0)):
-    assert (np.abs(below - colour).max(-1) < 8).sum() > 500
+  for color in ((0, 114, 178), (213, 94, 0)):
+    assert (np.abs(below - color).max(-1) < 8).sum() > 500
 
 
-def test_kernels_stand_in_rows_of_sixteen():
+def test_kernels_stand_in_rows_at_sixteen():
   shown = np.arange(18)[:, None, None, None] / 20 * np.ones((18, 2, 2, 3))
   picture = figure3_picture.mosaic(shown)
   assert picture.shape == (5, 47, 3)

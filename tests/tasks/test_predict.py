@@ -155,10 +155,10 @@ def test_the_figure_shows_the_first_eight(found, photos, tmp_path, capsys):
       assert panel.std() > 20
 
 
-def ink(path, colour):
-  """How many pixels of a picture have that colour."""
+def ink(path, color):
+  """How many pixels of a picture have that color."""
   drawn = np.asarray(Image.open(path).convert('RGB'))
-  return (drawn == ImageColor.getrgb(colour)).all(-1).sum()
+  return (drawn == ImageColor.getrgb(color)).all(-1).sum()
 
 
 @pytest.mark.parametrize('right', [0, 3, None])

@@ -31,7 +31,7 @@ def maps(trained):
   found = trained_network.open_trained(trained[1])
   source = trained_network.open_split(found, 'validation')
   images = np.stack([source[i]['image'] for i in range(24)]).astype(np.float32)
-  patches = (images - np.asarray(found.pixels.mean))[:, 4:68, 4:68]
+  patches = (images - np.asarray(found.input_stats.mean))[:, 4:68, 4:68]
   see = jax.jit(lambda params, patches: projection.activations(
       found.model.layers, params, patches, ('conv1', 'conv4')))
   return see(found.params['columns'], patches)
@@ -102,9 +102,9 @@ def test_another_folder_of_pictures_and_chosen_maps(trained, tmp_path):
 def test_zero_is_grey_and_the_largest_values_are_black_or_white():
   signs = np.zeros((64, 64, 3))
   signs[:8], signs[8:16] = -2, 2
-  grey = projections_picture.around_grey(signs)
-  assert (grey[:8] == 0).all() and (grey[8:16] == 255).all()
-  assert np.isin(grey[16:], (127, 128)).all()
+  gray = projections_picture.around_grey(signs)
+  assert (gray[:8] == 0).all() and (gray[8:16] == 255).all()
+  assert np.isin(gray[16:], (127, 128)).all()
   nothing = projections_picture.around_grey(np.zeros((8, 8, 3)))
   assert np.isin(nothing, (127, 128)).all()
 

@@ -158,7 +158,7 @@ def test_a_row_has_signs_and_the_difference_to_their_number(folder):
 def test_what_was_never_run_says_so_with_the_command_that_would(folder):
   assert line(markdown(folder, NOT_RUN), 'tanh') == [
       'tanh', '3.1', '- / +2.50 (nowhere given)', 'not run', '', '', '', '', '',
-      '`python launch.py --config=configs/ablations/tanh.py`']
+      '`python launch.py --config=configs/ablations.py:tanh`']
 
 
 def test_a_number_that_is_nowhere_given_is_not_subtracted(tmp_path):
@@ -296,7 +296,7 @@ def test_a_folder_without_a_finished_run_is_refused(tmp_path):
 
 @pytest.mark.parametrize('path, parts', [
     ('configs/paper.py', ('paper', '')),
-    ('./configs/ablations/no_norm.py:small', ('ablations/no_norm', 'small')),
+    ('./configs/ablations.py:no_norm,small', ('ablations/no_norm', 'small')),
     ('/home/configs/alexnet/configs/cifar10/relu.py', ('cifar10/relu', '')),
     ('../mine.py:2', ('mine', '2')),
 ])

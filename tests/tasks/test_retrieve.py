@@ -109,7 +109,7 @@ def test_queries_are_of_different_classes_and_always_the_same(images, run):
 
 
 def test_the_table_has_what_was_found_and_stars_the_querys_class(run, capsys):
-  told = retrieve.retrieve(run, queries=3, neighbours=20)['queries']
+  told = retrieve.retrieve(run, queries=3, neighbors=20)['queries']
   lines = capsys.readouterr().out.splitlines()
   assert len(lines) == 3 * 21
   for query in told:
@@ -175,7 +175,7 @@ def pictures(run, images, tmp_path):
 
 
 def test_a_training_image_finds_itself_first(run, pictures):
-  told = retrieve.retrieve(run, [pictures], neighbours=2)['queries']
+  told = retrieve.retrieve(run, [pictures], neighbors=2)['queries']
   found = {os.path.basename(query['image']): query for query in told}
   assert set(found) == {'7.png', '8.png', '9.png'}
   for name, query in found.items():
@@ -189,7 +189,7 @@ def test_a_training_image_finds_itself_first(run, pictures):
 def test_a_bad_picture_is_told_and_left_out(run, pictures, capsys):
   with open(f'{pictures}/bad.png', 'wb') as file:
     file.write(b'no picture')
-  told = retrieve.retrieve(run, [pictures], neighbours=1)['queries']
+  told = retrieve.retrieve(run, [pictures], neighbors=1)['queries']
   assert len(told) == 3
   assert f'{pictures}/bad.png cannot be read' in capsys.readouterr().err
 
@@ -198,7 +198,7 @@ def test_without_validation_features_the_rest_is_drawn(
     run, pictures, tmp_path, capsys):
   shutil.copytree(f'{run}/features/train', tmp_path / 'kept/train')
   figure = str(tmp_path / 'drawn/figure.pdf')
-  told = retrieve.retrieve(run, [f'{pictures}/7.png'], neighbours=3,
+  told = retrieve.retrieve(run, [f'{pictures}/7.png'], neighbors=3,
                            features=str(tmp_path / 'kept'), figure=figure)
   assert len(told['queries'][0]['by_pixels']) == 3
   assert told['queries'][0]['by_pixels'][0]['distance'] == 0
@@ -213,7 +213,7 @@ def test_validation_features_of_another_network_count_nothing(
   kept = tmp_path / 'kept'
   shutil.copytree(f'{run}/features', kept)
   pretend_another_network(kept / 'validation')
-  retrieve.retrieve(run, [f'{pictures}/7.png'], neighbours=1,
+  retrieve.retrieve(run, [f'{pictures}/7.png'], neighbors=1,
                     features=str(kept), figure=str(tmp_path / 'figure.png'))
   assert not os.path.exists(tmp_path / 'figure_precision.png')
   said = capsys.readouterr().err
@@ -222,8 +222,8 @@ def test_validation_features_of_another_network_count_nothing(
 
 def pretend_another_network(folder):
   path = folder / 'index.json'
-  about = json.loads(path.read_text())
-  path.write_text(json.dumps(about | {'saved': about['saved'] - 10**12}))
+  index = json.loads(path.read_text())
+  path.write_text(json.dumps(index | {'saved': index['saved'] - 10**12}))
 
 
 def test_launched_retrieval_says_the_same(run, pictures, compiled, tmp_path):
@@ -232,7 +232,7 @@ def test_launched_retrieval_says_the_same(run, pictures, compiled, tmp_path):
   words.write_text(''.join(f'{name}\tword of {name}, more\n' for name in names))
   given = [f'{pictures}/unheard-of/8.png', f'{pictures}/7.png']
   out = program.launch(
-      ['--task=retrieve', f'--workdir={run}', '--neighbours=2',
+      ['--task=retrieve', f'--workdir={run}', '--neighbors=2',
        f'--words={words}', '--images', *given], compiled)
   lines = out.splitlines()
   assert len(lines) == 6 and [lines[0], lines[3]] == given
@@ -251,8 +251,8 @@ def refusal(*arguments, **named):
 
 @pytest.mark.parametrize('given, parts', [
     ({'queries': 0}, ['--queries=0', '1 or more', '--images']),
-    ({'neighbours': 0}, ['--neighbours=0', '1 or more']),
-    ({'neighbours': 65}, ['--neighbours=65', '64 training images']),
+    ({'neighbors': 0}, ['--neighbors=0', '1 or more']),
+    ({'neighbors': 65}, ['--neighbors=65', '64 training images']),
     ({'figure': 'a.jpeg'}, ['--figure=a.jpeg', '.png, .pdf, .svg']),
     ({'figure': '{photos}'}, ['--figure={photos}', '.png, .pdf, .svg']),
     ({'features': '{photos}'},

@@ -1,0 +1,188 @@
+"""The report of --task=report: our numbers beside the paper's, in Markdown."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from alexnet_jax import tables
+from alexnet_jax.results import claims, runs
+from alexnet_jax.results.claims import Claim
+from alexnet_jax.results.learning_rate_search import BOUNDS
+from alexnet_jax.results.runs import Estimate, Run
+
+NOT_RUN = 'not run'
+HEAD = """# Our numbers beside the paper's
+
+Written by `python launch.py --task=report --workdir={folder}` from {finished} \
+finished runs in `{folder}`. Errors are in percent, top-1 / top-5; with \
+several seeds, the mean +- its standard error. A number with a sign is a \
+difference to the error of another config in percentage points, taken between \
+runs with the same seed, form, data and steps; a positive difference is worse.
+
+The numbers of the paper and its program are for ImageNet (ILSVRC-2010 or \
+2012) or CIFAR-10, as noted beside them. **Ours are for the data set in their \
+row**: {data}. Where the data differ, or our run is shorter or our network \
+narrower than theirs, compare signs and not sizes."""
+CLAIM_HEAD = ('what', 'section', 'paper or program', 'ours', 'ours - theirs',
+              'crops', 'data set', 'steps', 'seeds', 'command')
+RUN_HEAD = ('config', 'error', 'crops', 'data set', 'steps', 'seeds', 'minutes',
+            'command')
+
+# {config: (one of its runs, the numbers of --task=figure1)}
+FigureNumbers = Mapping[str, tuple[Run, Mapping[str, Any]]]
+
+
+class ClaimRow(NamedTuple):
+  """A claim and our numbers for it."""
+
+  claim: Claim
+  runs: Sequence[Run] = ()  # of its config, one a seed; (): not run
+  crops: str = ''
+  # None: the config that it is compared with is not run.
+  top1: Estimate | None = None
+  top5: Estimate | None = None
+
+
+def as_markdown(
+    folder: str, all_claims: Sequence[Claim], finished: Sequence[Run],
+    figures: FigureNumbers, unfinished: Sequence[str]) -> str:
+  """The whole report.
+
+  Args:
+    folder: that contains the workdirs of the runs.
+    all_claims: each gets one row or more.
+    finished: the finished runs.
+    figures: the numbers of Figure 1, for claims of a ratio.
+    unfinished: workdirs of the other runs.
+  """
+  data = '; '.join(sorted({run.data for run in finished}))
+  parts = [HEAD.format(finished=len(finished), folder=folder, data=data),
+           '## Claims',
+           tables.markdown(CLAIM_HEAD, [
+               _figure_cells(row.claim, figures) if row.claim.ratio
+               else _claim_cells(row) for row in claim_rows(
+                   all_claims, finished)])]
+  groups = grouped(finished)
+  counted = {run.workdir for group in groups for run in group}
+  in_figures = {claim.config for claim in all_claims if claim.ratio}
+  groups = [group for group in groups if group[0].name not in in_figures]
+  if groups:
+    parts += ['## All runs', tables.markdown(RUN_HEAD, map(_run_cells, groups))]
+  repeated = [run.workdir for run in finished if run.workdir not in counted]
+  if repeated:
+    parts.append('Not counted, since they repeat an experiment with the same'
+                 f' seed: {_list(repeated)}')
+  if unfinished:
+    parts.append('Not counted, since they are not finished:'
+                 f' {_list(unfinished)}')
+  return '\n\n'.join(parts) + '\n'
+
+
+def claim_rows(all_claims: Iterable[Claim],
+               finished: Sequence[Run]) -> list[ClaimRow]:
+  """A row for each claim and each form, data set and length that was run."""
+  rows = []
+  for claim in all_claims:
+    # A ratio is measured on many runs together, by --task=figure1.
+    groups = [group for group in grouped(finished)
+              if group[0].name == claim.config and not claim.ratio]
+    rows += ([_claim_row(claim, group, finished) for group in groups]
+             or [ClaimRow(claim)])
+  return rows
+
+
+def grouped(finished: Iterable[Run]) -> list[list[Run]]:
+  """Groups of runs that differ in the seed alone, with one run a seed."""
+  groups = {}
+  for run in finished:
+    sections = [run.config[name] for name in ('model', 'augment', 'optimizer')]
+    key = (run.name, run.conditions, json.dumps(sections, sort_keys=True))
+    groups.setdefault(key, {}).setdefault(run.seed, run)
+  return [[group[seed] for seed in sorted(group)]
+          for _, group in sorted(groups.items())]
+
+
+def _claim_row(claim, group, finished):
+  if not claim.against:
+    crops = runs.crops(group)[-1]
+    return ClaimRow(claim, group, crops,
+                    *(runs.error(group, crops, top) for top in (1, 5)))
+  base = {run.seed: run for run in reversed(finished)
+          if run.name == claim.against
+          and run.conditions == group[0].conditions}
+  paired = [run for run in group if run.seed in base]
+  if not paired:
+    return ClaimRow(claim, group)
+  others = [base[run.seed] for run in paired]
+  crops = runs.crops([*paired, *others])[-1]
+  return ClaimRow(claim, paired, crops, *(
+      runs.difference(paired, others, crops, top) for top in (1, 5)))
+
+
+def _claim_cells(row):
+  claim, signed = row.claim, bool(row.claim.against)
+  numbers = claim.top1_error, claim.top5_error
+  is_given = numbers != (None, None)
+  theirs = claim.source if not is_given else _pair(
+      '' if number is None else f'{number:+.2f}' if signed else f'{number:.2f}'
+      for number in numbers) + f' ({claim.source})'
+  if not row.runs:
+    return _not_run(claim, theirs, runs.command(claim.path, {}))
+  gap = ''
+  if row.top1 is None:
+    ours = f'no run of {claim.against} to compare with'
+  else:
+    estimates = row.top1, row.top5
+    ours = _pair(runs.as_text(estimate, signed) for estimate in estimates)
+    if is_given:
+      gap = _pair('' if number is None else f'{estimate.mean - number:+.2f}'
+                  for estimate, number in zip(estimates, numbers, strict=True))
+  form = row.runs[0].form
+  return [f'{claim.what} ({form})' if form else claim.what, claim.section,
+          theirs, ours, gap, row.crops,
+          *_common_cells(row.runs), f'`{row.runs[0].command}`']
+
+
+def _figure_cells(claim, figures):
+  theirs = f'{claim.ratio:g} times ({claim.source})'
+  if claim.config not in figures:
+    return _not_run(
+        claim, theirs, runs.command(claim.path, {}, task='figure1'))
+  run, numbers = figures[claim.config]
+  ratio = numbers['ratio']
+  data = {field: value for field, value in run.overrides.items()
+          if field.startswith('data.')}
+  steps = ', '.join(
+      f'{name} {result["steps"]}'
+      for name, result in numbers['nonlinearities'].items())
+  return [claim.what, claim.section, theirs,
+          'no ratio' if ratio is None
+          else f'{BOUNDS[numbers["ratio_sign"]]}{ratio:.1f} times',
+          '' if ratio is None else f'{ratio - claim.ratio:+.1f}', '', run.data,
+          steps, str(numbers['seed']),
+          f'`{runs.command(run.path, data, task="figure1")}`']
+
+
+def _not_run(claim, theirs, command):
+  return [claim.what, claim.section, theirs, NOT_RUN, *[''] * 5, f'`{command}`']
+
+
+def _run_cells(group):
+  crops = runs.crops(group)[-1]
+  error = _pair(runs.as_text(runs.error(group, crops, top)) for top in (1, 5))
+  minutes = runs.estimate([run.minutes for run in group]).mean
+  return [group[0].path.removeprefix(claims.FOLDER + '/'), error, crops,
+          *_common_cells(group), f'{minutes:.1f}', f'`{group[0].command}`']
+
+
+def _common_cells(group):
+  return [group[0].data, str(group[0].steps),
+          ', '.join(str(run.seed) for run in group)]
+
+
+def _list(workdirs):
+  return ', '.join(f'`{workdir}`' for workdir in workdirs) + '.'
+
+
+def _pair(cells):
+  return ' / '.join(cell or '-' for cell in cells)

@@ -1,0 +1,103 @@
+"""A run from its newest checkpoint to its final test.
+
+Networks and auto-encoders are trained by the same function: it opens the
+checkpoints, restores or initializes, listens for signals, runs the loop and
+writes the errors at the end.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import jax
+import orbax.checkpoint as ocp
+from tqdm import tqdm
+
+from alexnet_jax.learning.step import Measured, State
+from alexnet_jax.run import checkpoint, loop
+from alexnet_jax.run.checkpoint import Metadata
+from alexnet_jax.run.journal import Journal, SilentJournal
+from alexnet_jax.run.loop import Cadence, Session
+from alexnet_jax.run.preemption import StopRequest
+from alexnet_jax.run.watch import LossMonitor
+
+STOPPED = 'Stopped as asked; saved step {}. The same command goes on from there.'
+
+
+class Plan(NamedTuple):
+  """What one run does."""
+
+  metadata: Metadata
+  cadence: Cadence
+  keep: int  # latest checkpoints
+  # The checkpoints -> the first state, and a sentence about where it is from.
+  start: Callable[[ocp.CheckpointManager], tuple[State, str]]
+  train_step: Callable[[State, dict], tuple[State, Measured]]
+  batches: Callable[[int], Iterator[dict]]  # from a step on
+  errors: Callable[[State], dict[str, float]]  # of a validation
+  final_errors: Callable[[State], dict[str, float]]
+  after_validation: Callable[[State, dict[str, float]], State]
+  rank_checkpoints: bool  # by the top-1 error of validations
+  num_classes: int = 2
+  stall_steps: int = 0
+  command: str = ''  # the command line that makes this run
+
+
+def run(plan: Plan, workdir: str,
+        bar: tqdm | None = None) -> tuple[State, dict[str, float]] | None:
+  """Takes a run to its end, from the newest checkpoint if there is one.
+
+  Args:
+    plan: what to do.
+    workdir: where the run lives.
+    bar: counts the images of several runs; a run alone has its own.
+
+  Returns:
+    The last state and the final errors; None if a signal stopped the run.
+
+  Raises:
+    InputError: the workdir holds another run, or a loss is not finite.
+  """
+  with checkpoint.open_manager(workdir, plan.keep) as manager:
+    newest = manager.latest_step()
+    metadata = plan.metadata
+    if newest is not None:
+      metadata = metadata._replace(
+          unlogged=checkpoint.read_metadata(manager, newest).unlogged)
+    state, origin = plan.start(manager)
+    first, cadence = int(state.step), plan.cadence
+    journal: Journal | SilentJournal = SilentJournal()
+    if jax.process_index() == 0:
+      journal = Journal(
+          workdir, metadata.config, first, cadence.total, plan.command, bar,
+          -(-cadence.total // cadence.evaluate_every)
+          - first // cadence.evaluate_every)
+    if origin:
+      journal.say(origin)
+    stop = StopRequest(manager)
+    session = Session(
+        metadata, manager, journal, stop,
+        LossMonitor(plan.num_classes, plan.stall_steps, journal.say))
+
+    def validate(state, step):
+      begin = time.perf_counter()
+      errors = plan.errors(state)
+      journal.validation(step, errors, time.perf_counter() - begin)
+      return (plan.after_validation(state, errors),
+              errors if plan.rank_checkpoints else None)
+
+    try:
+      state, ended = loop.run(
+          state, plan.train_step, plan.batches(first), validate, cadence,
+          session)
+      if not ended:
+        journal.say(STOPPED.format(int(state.step)))
+        return None
+      manager.wait_until_finished()
+      stop.exit_on_signal()
+      errors = plan.final_errors(state)
+      journal.final(int(state.step), errors)
+      return state, errors
+    finally:
+      stop.uninstall()
+      journal.close()

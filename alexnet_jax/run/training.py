@@ -1,0 +1,136 @@
+"""Training a network: its first state, its validations, its final test."""
+
+import jax
+import jax.numpy as jnp
+import orbax.checkpoint as ocp
+from jax.sharding import Mesh
+from tqdm import tqdm
+
+from alexnet_jax.data import statistics
+from alexnet_jax.data.sources import Source
+from alexnet_jax.errors import InputError
+from alexnet_jax.learning import augment, optimizer
+from alexnet_jax.learning.step import State
+from alexnet_jax.run import (
+    checkpoint,
+    evaluation,
+    experiment,
+    fine_tune,
+    session,
+)
+from alexnet_jax.run.checkpoint import Metadata
+from alexnet_jax.run.experiment import Experiment, Settings
+from alexnet_jax.run.loop import Cadence
+from alexnet_jax.run.session import Plan
+
+
+def train(settings: Settings, workdir: str, *, init_from: str = '',
+          command: str = '', bar: tqdm | None = None) -> dict[str, float]:
+  """Trains to the end of the config, from the newest checkpoint if any.
+
+  Args:
+    settings: the experiment.
+    workdir: where the run lives.
+    init_from: a workdir or a weights file with the parameters to start from.
+    command: the command line that makes this run, for the record.
+    bar: counts the images of several runs; a run alone has its own.
+
+  Returns:
+    The errors of the final test with one crop and with config.run.views, or {}
+    when a signal stopped the run before its end.
+
+  Raises:
+    InputError: anything given that cannot work; see the sentence.
+  """
+  source = settings.open_split('train')
+  validation = settings.open_split('validation')
+  built = experiment.build(settings, len(source.class_names), len(source))
+  evaluation_step = built.evaluation_step(1)
+
+  def start(manager):
+    return _first_state(built, manager, source, workdir, init_from)
+
+  def after_validation(state, errors):
+    return _lower_rate_on_plateau(built, state, errors)
+
+  ended = session.run(
+      Plan(
+          Metadata(settings.config, tuple(source.class_names), len(source)),
+          cadence(settings, built.length), settings.run.keep, start,
+          built.train_step(),
+          lambda step: built.device_batches(source, step),
+          lambda state: evaluation.errors_of(
+              evaluation_step, built, state, validation, 'validation'),
+          lambda state: evaluation.final_errors(built, state, validation),
+          after_validation, rank_checkpoints=True,
+          num_classes=built.num_classes, stall_steps=settings.run.stall_steps,
+          command=command),
+      workdir, bar)
+  return ended[1] if ended else {}
+
+
+def cadence(settings: Settings, length: experiment.Length) -> Cadence:
+  """When a run validates, saves and logs; once an epoch unless told."""
+  run = settings.run
+  return Cadence(
+      length.total_steps, run.evaluate_every or length.steps_per_epoch,
+      run.save_every or length.steps_per_epoch, run.log_every, run.until_error)
+
+
+def devices_in_words(mesh: Mesh) -> str:
+  """'Running on 1 of 8 devices (TPU v3); config.mesh.data=8 uses all.'"""
+  used, there = mesh.devices.size, len(jax.devices())
+  kind = jax.devices()[0].device_kind
+  if used == there:
+    count = 'one device' if used == 1 else f'{used} devices'
+    return f'Running on {count} ({kind}).'
+  return (f'Running on {used} of {there} devices ({kind}); config.mesh.data and'
+          ' config.mesh.column say how many are used.')
+
+
+def _lower_rate_on_plateau(built: Experiment, state: State,
+                           errors: dict[str, float]) -> State:
+  """Applies the plateau rule to a validation error, where it is in force."""
+  rule = built.settings.optimizer.plateau
+  if rule is None:
+    return state
+  plateau, learning_rate = optimizer.update_plateau(
+      state.plateau, state.learning_rate, jnp.float32(errors['top1_error']),
+      rule)
+  shardings = jax.tree.map(lambda x: x.sharding,
+                           (state.plateau, state.learning_rate))
+  plateau, learning_rate = jax.device_put((plateau, learning_rate), shardings)
+  return state._replace(plateau=plateau, learning_rate=learning_rate)
+
+
+def _first_state(
+    built: Experiment, manager: ocp.CheckpointManager, source: Source,
+    workdir: str, init_from: str) -> tuple[State, str]:
+  """The newest checkpoint, or a new state; and a sentence about its origin."""
+  newest = manager.latest_step()
+  devices = devices_in_words(built.mesh)
+  if newest is None:
+    pixels = statistics.statistics(source)
+    state = built.new_state(augment.pixel_stats(pixels.mean, pixels.covariance))
+    if not init_from:
+      return state, devices
+    params, origin = fine_tune.start_from(
+        init_from, built.model, state.params, source.class_names)
+    return state._replace(params=params), f'{devices} {origin}'
+  saved = checkpoint.read_metadata(manager, newest)
+  checkpoint.check_same_experiment(
+      workdir, saved.config, built.settings.config)
+  evaluation.check_classes(source, saved.class_names, workdir)
+  if saved.train_examples != len(source):
+    raise InputError(
+        f'--workdir={workdir} was trained on {saved.train_examples} examples'
+        f' and config.data gives {len(source)}: give the same data, or another'
+        ' --workdir.')
+  state = checkpoint.restore(manager, newest, built.state_shapes())
+  return state, (f'{devices} Going on from step {newest} of'
+                 f' {built.length.total_steps}.')
+
+
+def is_first_process() -> bool:
+  """Whether this process prints and writes for all."""
+  return jax.process_index() == 0

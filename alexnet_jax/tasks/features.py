@@ -1,0 +1,149 @@
+"""--task=features: writes the features of every image of a data set (6.1).
+
+OUT/train and OUT/validation each hold the vectors as shards of 4096 images, the
+labels beside them, and index.json, which says what they are. A shard that
+exists is complete, so the same command goes on where it was stopped; the index
+has another name until all shards are there.
+"""
+
+import os
+from typing import Any
+
+import numpy as np
+from absl import flags
+from tqdm import tqdm
+
+from alexnet_jax import command_line, files
+from alexnet_jax.analysis.features import (
+    FOLDER,
+    INDEX,
+    SHARD,
+    UNFINISHED,
+    compute_features,
+    describe_features,
+    feature_metadata,
+    make_feature_step,
+    read_index,
+    shards,
+)
+from alexnet_jax.command_line import Invocation
+from alexnet_jax.data.sources import SPLITS, Source
+from alexnet_jax.errors import InputError
+from alexnet_jax.run.trained import open_split, open_trained
+
+CONFIG = 'unused'
+
+
+def define_flags(values: flags.FlagValues) -> None:
+  """Defines the flags of this task."""
+  flags.DEFINE_string(
+      'checkpoint', 'latest', 'latest, best or a step.', flag_values=values)
+  flags.DEFINE_string(
+      'data', '', "Records or a folder in place of the run's own data.",
+      flag_values=values)
+  flags.DEFINE_enum(
+      'split', '', ('', 'train', 'validation'), 'Only one of the two.',
+      flag_values=values)
+  flags.DEFINE_string(
+      'out', '', 'The folder; WORKDIR/features unless given.',
+      flag_values=values)
+
+
+def run(given: Invocation) -> None:
+  """Writes what is not written yet."""
+  features(command_line.require_workdir(given), given.flags.checkpoint,
+           given.flags.data, given.flags.split, given.flags.out)
+
+
+def features(workdir: str, which: str = 'latest', data: str = '',
+             split: str = '', out: str = '') -> str:
+  """Writes the features of a data set: 16 KiB an image in the paper's net.
+
+  Args:
+    workdir: of the run.
+    which: 'latest', 'best' or a step.
+    data: records or a folder in place of the run's own data.
+    split: 'train' or 'validation'; '' for both.
+    out: the folder; '' is WORKDIR/features.
+
+  Returns:
+    The folder, with train/ and validation/ in it.
+
+  Raises:
+    InputError: no such checkpoint or data, or a folder that holds anything but
+      these very features or a part of them.
+  """
+  out = os.path.expanduser(out) or os.path.join(workdir, FOLDER)
+  if os.path.isfile(out):
+    raise InputError(f'--out={out} is a file: give a folder, or a name that is'
+                     ' still free.')
+  found = open_trained(workdir, which)
+  todo = {}
+  for name in [split] if split else SPLITS:
+    source = open_split(found, name, data)
+    index = feature_metadata(found, name, source, data)
+    folder = os.path.join(out, name)
+    check_resumable(folder, index)
+    todo[folder] = source, index
+  feature_step = make_feature_step(found)
+  for folder, (source, index) in todo.items():
+    finished = read_index(folder) is not None
+    if not finished:
+      _write(folder, found, feature_step, source, index)
+    print(f'{folder} {"already holds" if finished else "holds"} features'
+          f' {describe_features(index)}: {index["dimension"]} numbers each.')
+  return out
+
+
+def check_resumable(folder: str, index: dict[str, Any]) -> None:
+  """Raises InputError if a folder holds anything but these features."""
+  if not os.path.isdir(folder) or all(
+      name.endswith('.part') for name in os.listdir(folder)):
+    return
+  there = read_index(folder) or read_index(folder, UNFINISHED)
+  if there is None:
+    raise InputError(f'{folder} holds other files than features: give another'
+                     ' --out.')
+  if there | {'workdir': ''} != index | {'workdir': ''}:  # a run may be moved
+    raise InputError(
+        f'{folder} holds features {describe_features(there)}, not {describe_features(index)}:'
+        ' give another --out, or remove that folder.')
+
+
+def _write(folder, trained, feature_step, source, index):
+  """The shards that are not there yet, then the index."""
+  os.makedirs(folder, exist_ok=True)
+  unfinished = os.path.join(folder, UNFINISHED)
+  files.write_json(unfinished, index)
+  with tqdm(total=len(source), desc=folder, unit=' images', leave=False,
+            dynamic_ncols=True, disable=None) as bar:
+    for first, labels_file, vectors_file in shards(folder, index):
+      part = Part(source, first, SHARD)
+      if os.path.exists(vectors_file):
+        bar.update(len(part))
+        continue
+      vectors, labels = compute_features(trained, feature_step, part, bar)
+      # In this order, so that where vectors are their labels are as well.
+      with files.atomic_write(labels_file) as file:
+        np.save(file, labels)
+      with files.atomic_write(vectors_file) as file:
+        np.save(file, vectors)
+  os.replace(unfinished, os.path.join(folder, INDEX))
+
+
+class Part:
+  """`count` examples of a source, or what is left of it, from `first` on."""
+
+  def __init__(self, source: Source, first: int, count: int):
+    self.class_names = source.class_names
+    self._source, self._first = source, first
+    self._count = min(count, len(source) - first)
+
+  def __len__(self) -> int:
+    return self._count
+
+  def __getitem__(self, i: int) -> dict:
+    return self._source[self._first + i]
+
+  def where(self, i: int) -> str:
+    return self._source.where(self._first + i)

@@ -1,0 +1,9 @@
+"""Networks by their names and the fields that differ from the defaults."""
+
+from alexnet_jax.network import models
+
+
+def build(name, mesh, num_classes, patch, **fields):
+  """The network `name` with other fields than its Spec's defaults."""
+  spec = models.NETWORKS[name].Spec(**fields)
+  return models.build(spec, mesh, num_classes, patch)
