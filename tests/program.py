@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 
 ROOT = os.path.dirname(os.path.dirname(__file__))
 
@@ -58,3 +59,12 @@ def launch_many(command_lines, compiled, devices=1):
       env=environment(compiled, devices), capture_output=True)
   assert done.returncode == 0, done.stderr
   return [tuple(result) for result in json.loads(done.stdout)]
+
+
+def wait_for(happened, process, seconds=200):
+  for _ in range(seconds * 20):
+    if happened():
+      return
+    assert process.poll() is None, process.communicate()[1]
+    time.sleep(0.05)
+  raise TimeoutError

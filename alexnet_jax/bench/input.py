@@ -89,7 +89,7 @@ def in_every_form(source: Source, folder: str,
     path = os.path.join(folder, 'folder', 'train', f'{i % 2}', f'{i}.jpg')
     os.makedirs(os.path.dirname(path), exist_ok=True)
     with open(path, 'wb') as file:
-      file.write(images.encode(example['image']))
+      file.write(images.encode_jpeg(example['image']))
   writer.close()
   # Without it some pictures would be set aside for validation.
   os.makedirs(os.path.join(folder, 'folder', 'val'))

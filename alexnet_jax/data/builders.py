@@ -107,7 +107,7 @@ def build_imagenet2012(path: str) -> None:
       """22 of the JPEGs are CMYK and one is a PNG."""
       if image_fname in stock.CMYK_IMAGES + stock.PNG_IMAGES:
         rgb = images.decode(image.read(), image_fname)
-        return io.BytesIO(images.encode(rgb, quality=100))
+        return io.BytesIO(images.encode_jpeg(rgb, quality=100))
       return image
 
   _build(Imagenet2012, path, (IMAGENET_TRAIN, IMAGENET_VALIDATION))
@@ -181,4 +181,4 @@ def _cifar_examples(prefix: str, data: bytes):
   for i, row in enumerate(rows):
     image = row[1:].reshape(3, 32, 32).transpose(1, 2, 0)
     yield i, {'id': f'{prefix}{i:05d}', 'label': int(row[0]),
-              'image': images.encode_exactly(image)}
+              'image': images.encode_png(image)}

@@ -61,4 +61,4 @@ def read_all(paths: Sequence[str], size: int, threads: int = 2,
       return error
 
   data = grain.MapDataset.source(paths).map(read)
-  return iter(data.to_iter_dataset(loader.read_options(threads, ahead)))
+  return iter(data.to_iter_dataset(loader.reading(threads, ahead)))

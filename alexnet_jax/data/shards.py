@@ -79,7 +79,7 @@ def _examples(shard: Shard, threads: int):
     except InputError as error:
       return None, None, {'where': shard.source.where(int(i)),
                           'reason': str(error)}
-    data = images.encode(images.square(given['image'], shard.image_size),
+    data = images.encode_jpeg(images.square(given['image'], shard.image_size),
                          shard.quality)
     # Statistics are those of what training will read: the JPEG.
     return records.pack(given['label'], data), images.decode(data), None

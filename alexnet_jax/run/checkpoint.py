@@ -47,6 +47,7 @@ def open_manager(workdir: str, keep: int) -> ocp.CheckpointManager:
       keep_checkpoints_without_metrics=False)
   return ocp.CheckpointManager(
       os.path.abspath(os.path.join(workdir, FOLDER)),
+      item_handlers=_handlers(),
       options=ocp.CheckpointManagerOptions(
           preservation_policy=preservation_policy.AnyPreservationPolicy(
               [latest, best]),
@@ -58,9 +59,16 @@ def open_to_read(workdir: str) -> ocp.CheckpointManager:
   """The checkpoints of a workdir, where a run may still be saving more."""
   return ocp.CheckpointManager(
       os.path.abspath(os.path.join(workdir, FOLDER)),
+      item_handlers=_handlers(),
       options=ocp.CheckpointManagerOptions(
           best_fn=_top1_error, best_mode='min', read_only=True, create=False,
           save_interval_steps=0))
+
+
+def _handlers():
+  """Named, so that a checkpoint's metadata can be read before its arrays."""
+  return {STATE: ocp.StandardCheckpointHandler(),
+          METADATA: ocp.JsonCheckpointHandler()}
 
 
 def _top1_error(errors):

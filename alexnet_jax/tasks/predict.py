@@ -25,7 +25,7 @@ from alexnet_jax.analysis.class_words import (
   shortened,
 )
 from alexnet_jax.command_line import Invocation
-from alexnet_jax.data import pictures
+from alexnet_jax.data import images, pictures
 from alexnet_jax.errors import InputError
 from alexnet_jax.figures import figure4_left, style
 from alexnet_jax.learning import augment, step
@@ -270,7 +270,7 @@ def _panel(answer, names):
   known = answer.true is not None
   name = _text(os.path.basename(answer.path))
   return figure4_left.Panel(
-      pictures.read(answer.path, figure4_left.SIDE),
+      images.read_square(answer.path, figure4_left.SIDE),
       title=names[answer.true] if known else name, known=known,
       labels=[names[i] for i in answer.classes],
       probabilities=answer.probabilities,

@@ -1,19 +1,22 @@
-"""The rates of every logged run, against the program's notes."""
+"""The learning rates of every logged run, against the program's notes."""
 
 import functools
 
-import jax
+import jax.numpy as jnp
+import numpy as np
 import pytest
 
 from alexnet_jax.learning import optimizer
+from alexnet_jax.learning.optimizer import Rates
 from configs import logged_run
 
 LAYERS = ('conv1', 'conv2', 'conv3', 'fc6', 'fc8')
+MOST_EPOCHS = 120
 
-# Last epochs at 0.01, 0.001, 0.0001, 0.00001 and at rest, from the notes.
-# run: (conv1, conv2, all above, last epochs of 0.02 and 0.002 for biases,
-#       first epoch without color noise)
-BY_HAND = {
+# From the notes: the last epochs at 0.01, 0.001, 0.0001, 0.00001 and frozen.
+# run: (conv1, conv2, later layers, last epochs of 0.02 and 0.002 for biases,
+#       first epoch without color jitter)
+MANUAL = {
     '145': ((24, 50, 66, 71, 91), (24, 50, 78, 91), (24, 50, 78, 91),
             (91,), 67),
     '145-2010': ((22, 50, 67, 71, 93), (22, 50, 77, 93), (22, 50, 77, 93),
@@ -47,8 +50,8 @@ BY_HAND = {
     '135': ((19, 46, 65, 74, 96), (19, 46, 65, 74, 96), (19, 46, 80, 96),
             (19, 96), 66),
 }
-# run: {epoch: (conv1, conv2, fc8)}, epochs in all, biases, first epoch without
-# color noise. 145-continued counts its epochs from 145's 91.
+# run: {epoch: (conv1, conv2, fc8)}, number of epochs, biases, first epoch
+# without color jitter. Epoch 1 of 145-continued is epoch 91 of 145.
 CONTINUED = {
     '145-continued': (
         {1: (0, 1e-3, 1e-3), 16: (0, 1e-3, 1e-3), 17: (0, 1e-4, 1e-4),
@@ -67,7 +70,8 @@ CONTINUED = {
         52, 0.02, 38),
 }
 # run: the rates of kernels at the start, the middle and the end, those of
-# biases, epochs in all, first epochs without color noise and of frozen conv1.
+# biases at the start and the end, number of epochs, the first epochs without
+# color jitter and with conv1 frozen.
 # The middle of a schedule with an even number of levels lies in the lower half.
 AUTOMATIC = {
     '155': (0.02, 0.00031623, 5e-6, 0.04, 1e-5, 95, 61, 74),
@@ -89,127 +93,128 @@ AUTOMATIC = {
 
 
 @functools.cache
-def rates_of(run):
-  """f(epoch, progress) -> {layer: {kernel, bias}}, compiled once a run."""
-  o = logged_run.get_config(run).optimizer
+def rates_of(run, progress):
+  """{layer: {'kernel': [E], 'bias': [E]}}, the rates in epochs 1 to E."""
+  fields = logged_run.get_config(run).optimizer
   params = {layer: {'kernel': 0, 'bias': 0} for layer in LAYERS}
-  return jax.jit(lambda epoch, progress: optimizer.rates(
-      params, o.learning_rate, epoch, progress, schedule=o.schedule,
-      target_factor=o.target_factor, schedule_levels=o.schedule_levels,
-      drops=o.drops, bias_rate=o.bias_rate, bias_drops=o.bias_drops,
-      layer_drops=o.layer_drops, layer_rates=o.layer_rates, frozen=o.frozen))
+  rates = optimizer.learning_rates(
+      Rates(**{name: fields[name] for name in Rates._fields}), params,
+      fields.learning_rate, jnp.arange(1, MOST_EPOCHS + 1), progress)
+  return {layer: {kind: np.broadcast_to(rate, MOST_EPOCHS)
+                  for kind, rate in kinds.items()}
+          for layer, kinds in rates.items()}
 
 
-def kernels(run, epoch, progress=0.0):
-  rates = rates_of(run)(epoch, progress)
-  return {layer: rates[layer]['kernel'] for layer in LAYERS}
+def kernels(run, layer, epoch, progress=0.0):
+  return rates_of(run, progress)[layer]['kernel'][epoch - 1]
 
 
-def biases(run, epoch, progress=0.0):
-  rates = rates_of(run)(epoch, progress)
-  return {layer: rates[layer]['bias'] for layer in LAYERS}
+def biases(run, layer, epoch, progress=0.0):
+  return rates_of(run, progress)[layer]['bias'][epoch - 1]
 
 
 def approx(value):
   return pytest.approx(value, rel=1e-4)
 
 
-def stretches(last_epochs, rates):
-  """(epoch, rate) of the first and last epoch of every stretch."""
+def ends_of_stretches(last_epochs, rates):
+  """(epoch, rate) of the first and the last epoch at each rate."""
   firsts = (1, *(last + 1 for last in last_epochs))
   for first, last, rate in zip(firsts, last_epochs, rates, strict=False):
     if first <= last:
       yield from ((first, rate), (last, rate))
 
 
-def test_every_run_is_held_against_the_notes():
-  assert set(logged_run.RUNS) == {*BY_HAND, *CONTINUED, *AUTOMATIC}
+def test_every_run_is_compared_with_the_notes():
+  assert set(logged_run.RUNS) == {*MANUAL, *CONTINUED, *AUTOMATIC}
 
 
-@pytest.mark.parametrize('run', BY_HAND)
-def test_rates_fall_by_hand_in_the_noted_epochs(run):
-  conv1, conv2, above, _, _ = BY_HAND[run]
-  rates = (1e-2, 1e-3, 1e-4, 1e-5)
+@pytest.mark.parametrize('run', MANUAL)
+def test_manual_rates_fall_in_the_noted_epochs(run):
+  conv1, conv2, later, _, _ = MANUAL[run]
+  rates = (1e-2, 1e-3, 1e-4, 1e-5, 0.0)
   for layer, last_epochs in zip(
-      LAYERS, (conv1, conv2, above, above, above), strict=True):
-    for epoch, rate in stretches(last_epochs, (*rates, 0.0)):
-      assert kernels(run, epoch)[layer] == approx(rate), (layer, epoch)
+      LAYERS, (conv1, conv2, later, later, later), strict=True):
+    for epoch, rate in ends_of_stretches(last_epochs, rates):
+      assert kernels(run, layer, epoch) == approx(rate), (layer, epoch)
+  assert later[-1] == logged_run.get_config(run).run.epochs
 
 
-@pytest.mark.parametrize('run', BY_HAND)
-def test_biases_rest_with_their_kernels_and_fall_once_or_never(run):
-  conv1, conv2, above, falls, _ = BY_HAND[run]
-  for epoch, rate in stretches(falls, (0.02, 0.002)):
-    found = biases(run, epoch)
-    assert found['fc6'] == found['fc8'] == found['conv3'] == approx(rate)
-  for layer, last_epochs in (('conv1', conv1), ('conv2', conv2)):
-    alive = last_epochs[3]  # where there is a fifth stretch, at rest
-    last_rate = (0.02, 0.002)[len(falls) - 1]
-    assert biases(run, alive)[layer] == approx(last_rate)
-    assert len(last_epochs) == 4 or biases(run, alive + 1)[layer] == 0
-  assert above[-1] == logged_run.get_config(run).run.epochs
+@pytest.mark.parametrize('run', MANUAL)
+def test_biases_freeze_with_their_kernels_and_fall_at_most_once(run):
+  conv1, conv2, _, last_epochs, _ = MANUAL[run]
+  rates = (0.02, 0.002)
+  for epoch, rate in ends_of_stretches(last_epochs, rates):
+    for layer in ('conv3', 'fc6', 'fc8'):
+      assert biases(run, layer, epoch) == approx(rate), (layer, epoch)
+  for layer, stretches in (('conv1', conv1), ('conv2', conv2)):
+    learning = stretches[3]  # a fifth stretch is frozen
+    assert biases(run, layer, learning) == approx(rates[len(last_epochs) - 1])
+    assert len(stretches) == 4 or biases(run, layer, learning + 1) == 0
 
 
 @pytest.mark.parametrize('run', CONTINUED)
-def test_runs_that_go_on_from_others_start_lower(run):
+def test_runs_that_continue_others_start_lower(run):
   rows, epochs, bias, _ = CONTINUED[run]
-  for epoch, (conv1, conv2, fc8) in rows.items():
-    found = kernels(run, epoch)
-    assert (found['conv1'], found['conv2'], found['fc8']) == (
-        approx(conv1), approx(conv2), approx(fc8)), epoch
-    assert biases(run, epoch)['fc8'] == biases(run, epoch)['conv2'] == (
-        approx(bias))
-  assert biases(run, epochs)['conv1'] == 0
+  for epoch, rates in rows.items():
+    for layer, rate in zip(('conv1', 'conv2', 'fc8'), rates, strict=True):
+      assert kernels(run, layer, epoch) == approx(rate), (layer, epoch)
+    for layer in ('conv2', 'fc8'):
+      assert biases(run, layer, epoch) == approx(bias), (layer, epoch)
+  assert biases(run, 'conv1', epochs) == 0
   assert logged_run.get_config(run).run.epochs == epochs
 
 
 @pytest.mark.parametrize('run', AUTOMATIC)
 def test_automatic_rates_go_from_the_first_to_the_last(run):
   first, middle, last, bias, last_bias, epochs, _, frozen = AUTOMATIC[run]
-  assert kernels(run, 1, 0.0)['fc8'] == approx(first)
-  assert kernels(run, 1 + epochs // 2, 0.5)['fc8'] == approx(middle)
-  assert kernels(run, epochs, 1.0)['fc8'] == approx(last)
-  assert biases(run, 1, 0.0)['fc8'] == approx(bias)
-  assert biases(run, epochs, 1.0)['fc8'] == approx(last_bias)
+  assert kernels(run, 'fc8', 1, 0.0) == approx(first)
+  assert kernels(run, 'fc8', 1 + epochs // 2, 0.5) == approx(middle)
+  assert kernels(run, 'fc8', epochs, 1.0) == approx(last)
+  assert biases(run, 'fc8', 1, 0.0) == approx(bias)
+  assert biases(run, 'fc8', epochs, 1.0) == approx(last_bias)
   assert logged_run.get_config(run).run.epochs == epochs
   if frozen:
-    assert kernels(run, frozen - 1, 0.5)['conv1'] == approx(middle)
-    assert kernels(run, frozen, 0.5)['conv1'] == 0
-    assert biases(run, frozen, 0.5)['conv1'] == 0
+    assert kernels(run, 'conv1', frozen - 1, 0.5) == approx(middle)
+    assert kernels(run, 'conv1', frozen, 0.5) == 0
+    assert biases(run, 'conv1', frozen, 0.5) == 0
   else:
-    assert kernels(run, epochs, 1.0)['conv1'] == approx(last)
+    assert kernels(run, 'conv1', epochs, 1.0) == approx(last)
 
 
-@pytest.mark.parametrize('run, ends', [
+@pytest.mark.parametrize('run, rates', [
     ('160', {24: 0.04, 25: 0.00317480, 48: 0.00317480, 49: 0.00025198,
              71: 0.00025198, 72: 2e-5}),  # after 23.75, 47.5 and 71.25 epochs
     ('170', {48: 0.02, 49: 0.002}),  # after 47.5
     ('155', {1: 0.04, 48: 0.00063246, 95: 1e-5}),
 ])
-def test_biases_step_at_the_nearest_whole_epoch(run, ends):
-  for epoch, rate in ends.items():
-    assert biases(run, epoch)['fc6'] == approx(rate), epoch
+def test_biases_change_at_the_nearest_whole_epoch(run, rates):
+  for epoch, rate in rates.items():
+    assert biases(run, 'fc6', epoch) == approx(rate), epoch
 
 
-@pytest.mark.parametrize('run', logged_run.RUNS)
-def test_color_noise_ends_in_the_noted_epoch(run):
-  noted = {**{name: row[4] for name, row in BY_HAND.items()},
-           **{name: row[3] for name, row in CONTINUED.items()},
-           **{name: row[6] for name, row in AUTOMATIC.items()}}
-  assert logged_run.get_config(run).augment.jitter_until == noted[run]
+def test_color_jitter_ends_in_the_noted_epoch():
+  noted = {**{run: row[4] for run, row in MANUAL.items()},
+           **{run: row[3] for run, row in CONTINUED.items()},
+           **{run: row[6] for run, row in AUTOMATIC.items()}}
+  assert {run: logged_run.get_config(run).augment.jitter_until
+          for run in logged_run.RUNS} == noted
 
 
-def test_two_runs_decay_their_full_layers_twice_as_much():
-  for run in logged_run.RUNS:
-    decays = dict(logged_run.get_config(run).optimizer.layer_decays)
-    assert decays == ({'fc6': 0.001, 'fc7': 0.001, 'fc8': 0.001}
-                      if run in ('163', '165') else {})
+def test_two_runs_decay_their_fully_connected_layers_twice_as_much():
+  decays = {run: dict(logged_run.get_config(run).optimizer.layer_decays)
+            for run in logged_run.RUNS}
+  twice = dict.fromkeys(('fc6', 'fc7', 'fc8'), 0.001)
+  assert {run: decay for run, decay in decays.items() if decay} == {
+      '163': twice, '165': twice}
 
 
-def test_only_one_run_has_larger_batches():
-  for run in logged_run.RUNS:
-    batch = logged_run.get_config(run).optimizer.batch_size
-    assert batch == (256 if run == '170-256-double' else 128)
+def test_one_run_has_larger_batches():
+  assert [run for run in logged_run.RUNS
+          if logged_run.get_config(run).optimizer.batch_size != 128] == [
+              '170-256-double']
+  config = logged_run.get_config('170-256-double')
+  assert config.optimizer.batch_size == 256
 
 
 @pytest.mark.parametrize('run, fields', [
@@ -223,7 +228,7 @@ def test_only_one_run_has_larger_batches():
     ('135', {'kernels': (48, 128, 192, 192, 128)}),
     ('170', {'kernels': (48, 128, 192, 192, 128)}),
 ])
-def test_a_run_has_its_own_net_where_it_is_known(run, fields):
+def test_a_run_has_its_own_network_where_that_is_known(run, fields):
   model = logged_run.get_config(run).model
   assert model.name == 'alexnet_2012'
   for name, value in fields.items():
@@ -235,8 +240,5 @@ def test_without_a_name_it_is_145():
 
 
 def test_an_unknown_run_is_answered_with_all_names():
-  with pytest.raises(ValueError) as error:
+  with pytest.raises(ValueError, match=r"'144'.*145-2010.*174.* the colon\.$"):
     logged_run.get_config('144')
-  for part in ("'144'", '145-2010', '174', 'behind the colon'):
-    assert part in str(error.value)
-  assert len(str(error.value).splitlines()) == 1

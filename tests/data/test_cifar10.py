@@ -70,7 +70,7 @@ def write_pictures(folder, rows):
     for i, row in enumerate(held):
       picture = row[1:].reshape(3, 32, 32).transpose(1, 2, 0)
       (folder / split / WORDS[row[0]] / f'{name}_{i}.png').write_bytes(
-          images.encode_exactly(np.ascontiguousarray(picture)))
+          images.encode_png(np.ascontiguousarray(picture)))
 
 
 def expected(rows, split):

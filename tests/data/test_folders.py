@@ -181,5 +181,5 @@ def test_a_fraction_that_empties_a_split_is_refused(tree, fraction):
   with pytest.raises(InputError) as error:
     _open(root, validation_fraction=fraction)
   assert str(error.value) == (
-      f'--config.data.validation_fraction={fraction} does not leave pictures '
+      f'config.data.validation_fraction={fraction} does not leave pictures '
       'for both splits; give a number between 0 and 1, such as 0.1.')

@@ -113,11 +113,11 @@ both_readers = pytest.mark.parametrize('reader', ['any', 'Pillow'])
 def test_every_kind_of_picture_is_seen_as_it_is(name, reader, tmp_path,
                                                 monkeypatch):
   if reader == 'Pillow':
-    monkeypatch.setattr(images, '_opaque', lambda data: False)
+    monkeypatch.setattr(images, '_is_opaque', lambda data: False)
   make, expected, off = KINDS[name]
   path = tmp_path / name
   make(path)
-  seen = pictures.read(str(path), SIDE)
+  seen = images.read_square(str(path), SIDE)
   assert seen.dtype == np.uint8 and seen.shape == (SIDE, SIDE, 3)
   assert np.abs(seen - np.asarray(expected, float)).max() <= off
 
@@ -127,7 +127,7 @@ def test_what_a_png_declares_clear_is_white(mode, tmp_path):
   path = str(tmp_path / 'keyed.png')
   expected = keyed(path, mode)
   assert (expected == 255).all(-1).any()
-  assert np.array_equal(pictures.read(path, SIDE), expected)
+  assert np.array_equal(images.read_square(path, SIDE), expected)
 
 
 def test_an_animation_shows_its_first_frame(tmp_path):
@@ -135,7 +135,7 @@ def test_an_animation_shows_its_first_frame(tmp_path):
   frames = [Image.fromarray(np.full((SIDE, SIDE, 3), level, np.uint8))
             for level in (200, 0)]
   frames[0].save(path, save_all=True, append_images=frames[1:])
-  assert (pictures.read(path, SIDE) == 200).all()
+  assert (images.read_square(path, SIDE) == 200).all()
 
 
 @both_readers
@@ -144,7 +144,7 @@ def test_an_animation_shows_its_first_frame(tmp_path):
 def test_a_picture_stands_upright(extension, orientation, reader, tmp_path,
                                   monkeypatch):
   if reader == 'Pillow':
-    monkeypatch.setattr(images, '_opaque', lambda data: False)
+    monkeypatch.setattr(images, '_is_opaque', lambda data: False)
   upright = colors()
   turned = np.rot90(upright, {3: 2, 4: 2, 5: 1, 6: 1, 7: 3, 8: 3}.get(
       orientation, 0))
@@ -156,7 +156,7 @@ def test_a_picture_stands_upright(extension, orientation, reader, tmp_path,
   exif = Image.Exif()
   exif[0x0112] = orientation
   Image.fromarray(turned).save(path, exif=exif, quality=98)
-  difference = np.abs(pictures.read(path, SIDE) - upright.astype(float))
+  difference = np.abs(images.read_square(path, SIDE) - upright.astype(float))
   assert difference.mean() < 3
 
 
@@ -165,7 +165,7 @@ def test_a_picture_stands_upright(extension, orientation, reader, tmp_path,
 def test_tiny_pictures_and_strips_become_squares(width, height, tmp_path):
   path = str(tmp_path / 'strip.png')
   Image.new('RGB', (width, height), (10, 200, 30)).save(path)
-  seen = pictures.read(path, 256)
+  seen = images.read_square(path, 256)
   assert seen.shape == (256, 256, 3) and (seen == (10, 200, 30)).all()
 
 
@@ -178,7 +178,7 @@ def test_a_strip_keeps_its_middle():
 def test_a_huge_photograph_is_read(tmp_path):
   path = str(tmp_path / 'huge.jpg')
   cv2.imwrite(path, np.full((6000, 8000), 77, np.uint8))
-  assert (pictures.read(path, 64) == 77).all()
+  assert (images.read_square(path, 64) == 77).all()
 
 
 def png_of(width, height):
@@ -199,9 +199,7 @@ def photograph(tmp_path):
 @pytest.mark.parametrize('name, content, reason', [
     ('half.jpg', lambda path: photograph(path)[:-200], 'truncated'),
     ('empty.jpg', lambda path: b'', 'it is empty'),
-    ('text.png', lambda path: b'no picture', 'it is of no known format'),
-    ('photo.heic', lambda path: b'\0\0\0\x18ftypheic\0\0\0\0heicmif1',
-     'it is of no known format'),
+    ('text.png', lambda path: b'no picture', 'its format is unknown'),
     ('bomb.png', lambda path: png_of(20_000, 20_000),
      'it has more than 178,956,970 pixels')])
 def test_what_cannot_be_read_is_said_in_one_sentence(
@@ -209,7 +207,7 @@ def test_what_cannot_be_read_is_said_in_one_sentence(
   path = tmp_path / name
   path.write_bytes(content(tmp_path))
   with pytest.raises(InputError) as error:
-    pictures.read(str(path), SIDE)
+    images.read_square(str(path), SIDE)
   said = str(error.value)
   assert said.startswith(f'{path} cannot be read as a picture (')
   assert reason in said and '\n' not in said
@@ -219,13 +217,13 @@ def test_what_cannot_be_read_is_said_in_one_sentence(
 def test_numbers_without_a_white_are_refused(mode, tmp_path):
   path = str(tmp_path / 'numbers.tif')
   Image.fromarray(greys()).convert(mode).save(path)
-  with pytest.raises(InputError, match='nothing says which of its 32-bit'):
-    pictures.read(path, SIDE)
+  with pytest.raises(InputError, match='no white level is defined for its 32-bit'):
+    images.read_square(path, SIDE)
 
 
 def test_a_file_that_has_gone_is_said(tmp_path):
   with pytest.raises(InputError, match=r'gone.jpg cannot be read \(No such'):
-    pictures.read(str(tmp_path / 'gone.jpg'), SIDE)
+    images.read_square(str(tmp_path / 'gone.jpg'), SIDE)
 
 
 def test_files_come_as_given_and_folders_sorted(tree, tmp_path):
@@ -263,3 +261,11 @@ def test_a_bad_picture_stands_in_its_place_among_the_others(tmp_path):
   assert len(seen) == 40
   assert isinstance(seen[17], InputError) and '17.png' in str(seen[17])
   assert all((one == i).all() for i, one in enumerate(seen) if i != 17)
+
+
+def test_a_heic_picture_names_the_package_that_reads_it(tmp_path, monkeypatch):
+  monkeypatch.setattr(images, 'EXTENSIONS', ('.jpg',))
+  path = tmp_path / 'photo.heic'
+  path.write_bytes(b'\0\0\0\x18ftypheic\0\0\0\0heicmif1')
+  with pytest.raises(InputError, match='pip install pillow-heif'):
+    images.read_square(str(path), SIDE)

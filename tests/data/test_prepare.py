@@ -74,7 +74,7 @@ def test_records_hold_every_picture_with_its_label(photos, tmp_path):
                      prepared[i]['image'].tobytes())
                     for i in range(len(prepared)))
     given = sorted((int(source[i]['label']), images.decode(
-        images.encode(source[i]['image'], 95)).tobytes())
+        images.encode_jpeg(source[i]['image'], 95)).tobytes())
                    for i in range(len(source)))
     assert stored == given
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from alexnet_jax.errors import InputError
+from alexnet_jax.learning.step import State
 from alexnet_jax.run import checkpoint
 from alexnet_jax.run.checkpoint import Metadata
 
@@ -16,7 +17,10 @@ ABOUT = Metadata({'seed': 3, 'model': {'name': 'alexnet', 'kernels': [1, 2]},
 
 
 def value(step):
-  return {'w': jax.numpy.full((3,), step, jax.numpy.float32)}
+  weights = {'w': jax.numpy.full((3,), step, jax.numpy.float32)}
+  nothing = jax.numpy.zeros(())
+  return State(jax.numpy.int32(step), weights, {'v': nothing}, nothing,
+               {'best': nothing}, {'mean': weights['w']})
 
 
 @pytest.fixture
@@ -77,10 +81,11 @@ def test_a_checkpoint_that_is_not_there_is_refused(saved, tmp_path, which):
 def test_a_state_comes_back_to_the_bit_where_it_is_asked_to(saved, mesh_of):
   manager = saved({7: None})
   home = jax.sharding.NamedSharding(mesh_of(2, 2), jax.sharding.PartitionSpec())
-  shapes = {'w': jax.ShapeDtypeStruct((3,), np.float32, sharding=home)}
-  restored = checkpoint.restore(manager, 7, shapes)['w']
+  shapes = jax.tree.map(lambda x: jax.ShapeDtypeStruct(
+        x.shape, x.dtype, sharding=home), value(7))
+  restored = checkpoint.restore(manager, 7, shapes).params['w']
   assert restored.sharding == home
-  np.testing.assert_array_equal(restored, value(7)['w'])
+  np.testing.assert_array_equal(restored, value(7).params['w'])
   manager.close()
 
 
@@ -113,3 +118,16 @@ def test_fields_that_came_later_are_filled_in(tmp_path):
   manager.close()
   assert found == {'seed': 3, 'precision': 'float32',
                    'run': {'epochs': 2.0, 'hold_data': False}}
+
+
+def test_a_checkpoint_with_the_old_name_of_the_statistics_is_read(tmp_path):
+  before = {'pixels' if name == 'input_stats' else name: part
+            for name, part in value(3)._asdict().items()}
+  with checkpoint.open_manager(str(tmp_path), 2) as manager:
+    checkpoint.save(manager, 3, before, ABOUT, None)
+  home = jax.sharding.SingleDeviceSharding(jax.devices()[0])
+  shapes = jax.tree.map(lambda x: jax.ShapeDtypeStruct(
+      x.shape, x.dtype, sharding=home), value(3))
+  with checkpoint.open_to_read(str(tmp_path)) as manager:
+    restored = checkpoint.restore(manager, 3, shapes)
+  np.testing.assert_array_equal(restored.input_stats['mean'], [3, 3, 3])

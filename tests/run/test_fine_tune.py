@@ -28,8 +28,8 @@ def config_of(name, *form):
 
 def model_of(config, classes):
   """The network and its parameters' shapes, of any size."""
-  model = experiment.build_model(
-      config, columns.make_mesh(1, 1, config.model.num_columns), classes)
+  model = experiment.read(config).build_model(
+      columns.make_mesh(1, 1, config.model.num_columns), classes)
   shapes = jax.eval_shape(model.init, jax.random.key(0))
   return model, weights.to_layers(model, shapes)
 
@@ -180,7 +180,7 @@ def test_a_network_of_another_form_is_refused(exported, begin, tmp_path):
 
 
 def test_a_start_that_is_not_there_is_refused(begin):
-  with pytest.raises(InputError, match='--init_from=/nowhere is not there: give'
+  with pytest.raises(InputError, match='--init_from=/nowhere does not exist: give'
                      ' the workdir of a run, or a file that --task=export'):
     begin('/nowhere', ('a', 'b'))
 
@@ -272,7 +272,7 @@ def test_what_is_new_learns_faster_at_first_on_many_classes():
   assert set(late.values()) == {(0.001, 0.02)}
 
 
-@pytest.mark.parametrize('base', ['quickstart', 'ablations/baseline:small'])
+@pytest.mark.parametrize('base', ['quickstart', 'ablations:baseline,small'])
 def test_a_network_is_tuned_in_the_form_it_was_trained_in(base):
   name, _, form = base.partition(':')
   theirs = config_of(name.replace('/', '.'), *([form] if form else []))

@@ -56,9 +56,9 @@ def test_a_run_has_finished_once_it_was_tested(tmp_path):
   journal.final(2, {'one_crop_loss': 1.5})
   journal.close()
   assert written.final_line(str(tmp_path)) == {
-      'step': 2, 'kind': 'test', 'one_crop_loss': 1.5}
+      'step': 2, 'kind': 'final', 'one_crop_loss': 1.5}
   assert [line['kind'] for line in written.read(str(tmp_path))] == [
-      'train', 'test']
+      'train', 'final']
   assert (tmp_path / 'command.txt').read_text() == (
       'python launch.py --config=a\n')
 
@@ -106,7 +106,8 @@ def test_without_a_terminal_there_are_plain_lines(tmp_path, capsys):
   out, err = capsys.readouterr()
   assert not out
   first, second = err.splitlines()
-  for part in ('step 5/100', 'loss 2.5000', 'top-1 error 0.7500', 'images/s',
-               'left '):
+  for part in ('step 5/100', 'loss 2.5000', 'top-1 error 75.0 %', 'images/s',
+               ' left'):
     assert part in first
-  assert second.startswith('step 5  validation: loss 2.5000')
+  assert second == (
+      'step 5: validation loss 2.5000, top-1 error 75.0 %')

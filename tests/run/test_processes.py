@@ -6,7 +6,6 @@ import socket
 import numpy as np
 import program
 import pytest
-import test_resume
 import tiny
 
 
@@ -46,7 +45,7 @@ def test_two_processes_stop_at_the_same_step_and_go_on(
             'run.evaluate_every': 10**6}
   arguments = [*tiny.flags(fields), f'--workdir={tmp_path}']
   two = start_two(arguments, compiled)
-  test_resume.wait_for(lambda: (tmp_path / 'metrics.jsonl').exists()
+  program.wait_for(lambda: (tmp_path / 'metrics.jsonl').exists()
                        and len(tiny.metrics(tmp_path)) > 1, two[0])
   two[1].send_signal(signal.SIGTERM)  # one of them is enough
   for process in two:

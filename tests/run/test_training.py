@@ -22,17 +22,17 @@ def test_metrics_have_a_line_for_every_step_validation_and_test(trained):
   assert [(line['kind'], line['step']) for line in tiny.metrics(workdir)] == [
       ('train', 1), ('train', 2), ('validation', 2), ('train', 3),
       ('train', 4), ('validation', 4), ('train', 5), ('train', 6),
-      ('validation', 6), ('test', 6)]
+      ('validation', 6), ('final', 6)]
 
 
 def test_a_line_tells_loss_errors_and_speed(trained):
   _, workdir, errors = trained
   with open(os.path.join(workdir, 'metrics.jsonl'), encoding='utf-8') as file:
-    first, *_, last = map(json.loads, file)
+    _, first, *_, last = map(json.loads, file)
   assert set(first) == {'step', 'kind', 'loss', 'top1_error', 'top5_error',
                         'images_per_second'}
   assert first['images_per_second'] > 0
-  assert last == {'step': 6, 'kind': 'test', **errors}
+  assert last == {'step': 6, 'kind': 'final', **errors}
 
 
 def test_the_last_test_has_one_patch_and_ten(trained):
@@ -50,9 +50,9 @@ def test_a_run_can_stop_at_a_training_error(tmp_path):
   logged = tiny.metrics(tmp_path, 'train')
   reached = [line['step'] for line in logged if line['top1_error'] < 0.99]
   assert len(reached) == 1 and reached[0] < 38
-  last = tiny.metrics(tmp_path, 'test')[-1]
+  last = tiny.metrics(tmp_path, 'final')[-1]
   # A loss is looked at one step late.
-  assert last == {'step': reached[0] + 1, 'kind': 'test', **errors}
+  assert last == {'step': reached[0] + 1, 'kind': 'final', **errors}
   assert tiny.steps(tmp_path)[-1] == reached[0] + 1
   assert set(errors) == {'one_crop_loss', 'one_crop_top1_error',
                          'one_crop_top5_error'}
@@ -163,7 +163,7 @@ def test_no_checkpoint_of_a_state_that_is_not_finite_is_kept(tmp_path):
   config = tiny.config({
       'optimizer.learning_rate': 3e38, 'model.stddevs': (0.5,) * 8,
       'run.save_every': 1})
-  with pytest.raises(InputError, match='at step [12] and'):
+  with pytest.raises(InputError, match='at step [12], and'):
     training.train(experiment.read(config), str(tmp_path))
   for step in tiny.steps(tmp_path):
     for leaf in jax.tree.leaves(tiny.state(config, str(tmp_path), step).params):

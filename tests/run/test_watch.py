@@ -50,7 +50,7 @@ def test_nothing_is_said_where_nobody_asked():
 
 @pytest.mark.parametrize('loss', [math.nan, math.inf, -math.inf])
 @pytest.mark.parametrize('newest, saved', [
-    (None, 'no checkpoint had been saved'), (400, 'is of step 400')])
+    (None, 'no checkpoint has been saved'), (400, 'is of step 400')])
 @pytest.mark.parametrize('stall_steps', [0, 4])
 def test_a_loss_that_is_no_number_stops_the_run(
     loss, newest, saved, stall_steps):

@@ -121,7 +121,7 @@ def test_all_but_the_softmax_layer_is_taken_for_other_classes():
   fitted = weights.match(layers(0.0), layers(7.0), same_classes=False)
   assert values(fitted) == {'conv1': 7, 'conv2': 7, 'fc6': 7, 'fc8': 0}
   assert weights.summary(fitted, 'X') == (
-      'Took conv1 to fc6 from X; fc8 is new (other classes there).')
+      'Took conv1 to fc6 from X; fc8 is new (its classes are different).')
 
 
 def test_all_is_taken_for_the_same_classes():
@@ -150,14 +150,14 @@ def test_a_layer_put_in_between_is_new_and_all_above_it():
   fitted = weights.match(with_conv3, layers(0.0), same_classes=True)
   assert fitted.taken == ['conv1', 'conv2']
   assert fitted.new == ['conv3', 'fc6', 'fc8']
-  assert fitted.reason == 'there is no conv3 there'
+  assert fitted.reason == 'it has no conv3'
 
 
 def test_a_layer_left_out_makes_all_above_it_new():
   with_bottleneck = inserted('bottleneck', (2, 16, 8), 'fc8')
   fitted = weights.match(layers(0.0), with_bottleneck, same_classes=True)
   assert fitted.new == ['fc8']
-  assert fitted.reason == 'bottleneck stands below it there'
+  assert fitted.reason == 'it has bottleneck below it'
 
 
 def test_nothing_is_taken_when_the_first_layer_differs():

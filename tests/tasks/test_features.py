@@ -14,6 +14,7 @@ from alexnet_jax.analysis import features
 from alexnet_jax.errors import InputError
 from alexnet_jax.learning.augment import central, subtract_mean
 from alexnet_jax.run import trained as trained_network
+from alexnet_jax.tasks import features as features_task
 
 SHARD = 10  # of 24 validation images: 10, 10, 4
 
@@ -21,7 +22,7 @@ SHARD = 10  # of 24 validation images: 10, 10, 4
 @pytest.fixture
 def small_shards(monkeypatch):
   """Several shards of few images."""
-  monkeypatch.setattr(features, 'SHARD', SHARD)
+  monkeypatch.setattr(features_task, 'SHARD', SHARD)
 
 
 @pytest.fixture(scope='module')
@@ -30,7 +31,7 @@ def written(trained, tmp_path_factory):
   out = str(tmp_path_factory.mktemp('features'))
   with pytest.MonkeyPatch.context() as patched:
     patched.setattr(features, 'SHARD', SHARD)
-    features.features(trained[1], split='validation', out=out)
+    features_task.features(trained[1], split='validation', out=out)
   return out
 
 
@@ -111,7 +112,7 @@ def test_the_index_tells_the_network_and_the_images(trained, written):
 def test_both_splits_are_written_into_the_workdir(trained, tmp_path, capsys):
   workdir = str(tmp_path / 'run')
   shutil.copytree(trained[1], workdir)
-  assert features.features(workdir) == os.path.join(workdir, 'features')
+  assert features_task.features(workdir) == os.path.join(workdir, 'features')
   said = capsys.readouterr().out
   for split, count in (('train', 64), ('validation', 24)):
     folder = os.path.join(workdir, 'features', split)
@@ -128,14 +129,14 @@ def test_who_was_killed_goes_on_with_what_is_missing(
   interrupt(folder, *missing)
   with open(os.path.join(folder, f'{missing[0]}.part'), 'wb') as file:
     file.write(b'half of it')
-  features.features(trained[1], split='validation', out=copied)
+  features_task.features(trained[1], split='validation', out=copied)
   assert bytes_of(folder) == bytes_of(os.path.join(written, 'validation'))
   assert asked == [4 if 'features-00002' in missing[0] else 10]
 
 
 def test_finished_features_are_not_made_again(
     trained, copied, asked, small_shards, capsys):
-  features.features(trained[1], split='validation', out=copied)
+  features_task.features(trained[1], split='validation', out=copied)
   assert not asked and 'already holds features' in capsys.readouterr().out
 
 
@@ -143,13 +144,13 @@ def test_the_same_run_in_another_place_goes_on(
     trained, copied, asked, small_shards, tmp_path):
   moved = str(tmp_path / 'moved')
   shutil.copytree(trained[1], moved)
-  features.features(moved, split='validation', out=copied)
+  features_task.features(moved, split='validation', out=copied)
   assert not asked
 
 
 def test_pictures_in_place_of_the_runs_own_data(trained, tmp_path):
   photos = tiny.write_photos(tmp_path / 'photos')
-  out = features.features(trained[1], data=photos, split='validation',
+  out = features_task.features(trained[1], data=photos, split='validation',
                           out=str(tmp_path / 'out'))
   held = features.open_features(os.path.join(out, 'validation'))
   assert held.class_names == ('cat', 'dog') and held.index['path'] == photos

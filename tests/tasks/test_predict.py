@@ -40,7 +40,7 @@ def photos(source, tmp_path_factory):
     own.mkdir(exist_ok=True)
     paths.append(str(own / f'{i:02}.png'))
     with open(paths[-1], 'wb') as file:
-      file.write(images.encode_exactly(source[i]['image']))
+      file.write(images.encode_png(source[i]['image']))
   return paths
 
 
@@ -85,8 +85,8 @@ def test_a_bad_picture_is_told_in_its_place_and_stops_nothing(
   predict.predict(found.workdir, 'latest', [photos[0], str(bad), photos[1]],
                   views=1, as_json=True)
   said, err = lines_of(capsys)
-  sentence = (f'{bad} cannot be read as a picture (it is of no known format);'
-              ' replace it with a sound JPEG or PNG, or remove it.')
+  sentence = (f'{bad} cannot be read as a picture (its format is unknown);'
+              ' replace it with an intact JPEG or PNG, or remove it.')
   assert [one['image'] for one in said] == [photos[0], str(bad), photos[1]]
   assert said[1] == {'image': str(bad), 'error': sentence}
   assert len(said[2]['labels']) == 5

@@ -15,6 +15,7 @@ from alexnet_jax.analysis import features
 from alexnet_jax.analysis import retrieval_precision as precision_at
 from alexnet_jax.errors import InputError
 from alexnet_jax.run import trained as trained_network
+from alexnet_jax.tasks import features as features_task
 from alexnet_jax.tasks import retrieve
 
 
@@ -23,7 +24,7 @@ def run(trained, tmp_path_factory):
   """The workdir of a run that has its features."""
   workdir = str(tmp_path_factory.mktemp('retrieved') / 'run')
   shutil.copytree(trained[1], workdir)
-  features.features(workdir)
+  features_task.features(workdir)
   return workdir
 
 
