@@ -87,8 +87,10 @@ def _print_tasks(names):
   width = max(map(len, names))
   for name in names:
     print(f'  {name:<{width}}  {_first_line(name)}')
-  print('\npython launch.py --task=TASK --help explains the flags of a task and,'
-        '\nwith --config=FILE, the fields of that config.')
+  print(
+    '\npython launch.py --task=TASK --help explains the flags of a task and,'
+    '\nwith --config=FILE, the fields of that config.'
+  )
 
 
 def _first_line(name):
@@ -101,7 +103,7 @@ def _first_line(name):
 
 
 def parse(argv: Sequence[str], task: Task) -> list[str]:
-  """absl's parser for one task; a mistake ends the program with 2.
+  """Absl's parser for one task; a mistake ends the program with 2.
 
   Overrides of the config are parsed with the rest, where a mistyped field is
   answered in one sentence.

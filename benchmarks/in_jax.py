@@ -32,7 +32,9 @@ class OurWork:
 
   def __init__(self, problem: Problem, ours: Ours):
     config = _config(problem, ours)
-    built = experiment.build(experiment.read(config), problem.sizes.classes, EXAMPLES)
+    built = experiment.build(
+      experiment.read(config), problem.sizes.classes, EXAMPLES
+    )
     size = config.data.image_size
     # Ready patches have no mean left to subtract.
     mean = 120.0 if _from_images(problem, ours) else 0.0

@@ -107,7 +107,9 @@ def binarize(reads: jax.Array) -> jax.Array:
   return (reads > 0).astype(reads.dtype) + ignored
 
 
-def reconstruction_errors(model: Autoencoder, params: Any, x: jax.Array) -> jax.Array:
+def reconstruction_errors(
+  model: Autoencoder, params: Any, x: jax.Array
+) -> jax.Array:
   """Mean squared error of every example's numbers: [B, D] -> [B].
 
   It is 1 on average where the code tells nothing.

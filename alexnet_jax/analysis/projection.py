@@ -242,7 +242,9 @@ def fields(layers: Sequence[Layer], num_columns: int,
   The norms are passed by, as they are on the way down.
   """
   found, field = {}, Field(0, 1, 1)
-  for layer, reads, neurons, _ in columns.layer_shapes(layers, num_columns, patch):
+  for layer, reads, neurons, _ in columns.layer_shapes(
+    layers, num_columns, patch
+  ):
     if len(neurons) < 3:
       break
     field = _read_through(field, *_kernel(layer.module, reads[0]))

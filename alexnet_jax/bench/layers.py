@@ -142,7 +142,7 @@ def _weights(layer: Layer, num_columns: int, reads_pixels: bool) -> Callable:
 
 
 def _of_weights(name, f, given, flops, with_input=True):
-  """f is linear: its gradients need what is given, not what it put out.
+  """F is linear: its gradients need what is given, not what it put out.
 
   Nobody wants the gradient of the pixels, hence `with_input`.
   """
@@ -162,8 +162,10 @@ def _of_what_follows(layer, keys, ys):
   """The gradient gets what the forward pass has kept for it."""
 
   def follow(ys):
-    return [columns.apply_post_ops(layer, y, rng.column_keys(keys, layer.name, k))
-            for k, y in enumerate(ys)]
+    return [
+      columns.apply_post_ops(layer, y, rng.column_keys(keys, layer.name, k))
+      for k, y in enumerate(ys)
+    ]
 
   forward = jax.jit(lambda ys: jax.vjp(follow, ys))
   backward = jax.jit(lambda pull, g: pull(g))

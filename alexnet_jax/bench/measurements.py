@@ -106,7 +106,9 @@ def exchange(compiled: jax.stages.Compiled, built: Experiment,
     batch_size: images of a step.
   """
   shape = built.mesh.shape
-  table = describe.layer_rows(built.model, built.num_classes, shape[columns.COLUMN])
+  table = describe.layer_rows(
+    built.model, built.num_classes, shape[columns.COLUMN]
+  )
   computed = {row.layer: row.exchanged_bytes for row in table}
   measured = collectives.exchanged_bytes(
       collectives.find_collectives(

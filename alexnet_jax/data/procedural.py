@@ -59,7 +59,7 @@ def picture(split: str, index: int, size: int) -> np.ndarray:
 
 @functools.lru_cache(maxsize=8)
 def _grid(size: int) -> tuple[np.ndarray, np.ndarray]:
-  """x `[1, size]` to the right and y `[size, 1]` downwards, in -1..1."""
+  """X `[1, size]` to the right and y `[size, 1]` downwards, in -1..1."""
   line = (2 * np.arange(size, dtype=np.float32) + 1) / size - 1
   return line[None, :], line[:, None]
 

@@ -61,7 +61,7 @@ class Records:
 
 
 def shard_name(split: str, shard: int, count: int) -> str:
-  """train-00003-of-00025.array_record"""
+  """train-00003-of-00025.array_record."""
   return f'{split}-{shard:05d}-of-{count:05d}.array_record'
 
 

@@ -61,7 +61,9 @@ def draw(numbers: Mapping[str, Any],
 
 
 def _points(curve, steps_per_epoch):
-  return [at / steps_per_epoch for at in learning_rate_search.positions(curve)], curve.errors
+  return [
+    at / steps_per_epoch for at in learning_rate_search.positions(curve)
+  ], curve.errors
 
 
 def _mark_ratio(axes: Axes, numbers):

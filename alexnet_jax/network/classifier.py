@@ -116,9 +116,14 @@ def makers(
 
   def conv(number, size, post_ops, stride=1, padding=1) -> Layer:
     name = f'conv{number}'
-    module = L.conv(spec.kernels[number - 1], size,
-                    stddev=spec.stddevs[number - 1],
-                    bias=spec.biases[number - 1], stride=stride, padding=padding)
+    module = L.conv(
+      spec.kernels[number - 1],
+      size,
+      stddev=spec.stddevs[number - 1],
+      bias=spec.biases[number - 1],
+      stride=stride,
+      padding=padding,
+    )
     return Layer(name, module, name in spec.crossings, post_ops)
 
   def full(number, post_ops) -> Layer:

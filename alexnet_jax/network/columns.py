@@ -29,7 +29,9 @@ class Layer(NamedTuple):
   name: str  # 'conv1' ... 'fc7', as numbered in the paper
   module: nn.Module  # the weights: a convolution or a full layer
   crosses: bool  # reads every column's maps, not only its own
-  post_ops: Sequence[Callable[[jax.Array], jax.Array]]  # what follows the weights
+  post_ops: Sequence[
+    Callable[[jax.Array], jax.Array]
+  ]  # what follows the weights
   dropout: bool = False  # and, last of all, section 4.2
 
 
@@ -127,8 +129,8 @@ def run(layers: Sequence[Layer], mesh: Mesh) -> Callable:
         if layer.crosses:
           xs = [every_column(xs)] * local
         xs = [
-            apply_post_ops(layer, x, rng.column_keys(keys, layer.name, first + k))
-            for k, x in enumerate(apply_weights(layer, params[layer.name], xs))
+          apply_post_ops(layer, x, rng.column_keys(keys, layer.name, first + k))
+          for k, x in enumerate(apply_weights(layer, params[layer.name], xs))
         ]
     return jnp.concatenate(xs, axis=-1)
 
@@ -173,7 +175,9 @@ def apply_weights(layer: Layer, params: Any,
           for own, x in zip(each, xs, strict=True)]
 
 
-def apply_post_ops(layer: Layer, x: jax.Array, keys: jax.Array | None) -> jax.Array:
+def apply_post_ops(
+  layer: Layer, x: jax.Array, keys: jax.Array | None
+) -> jax.Array:
   """What follows the weights of one column's layer, dropout last."""
   for f in layer.post_ops:
     x = f(x)
@@ -202,7 +206,9 @@ def layer_shapes(layers: Sequence[Layer], num_columns: int,
           (*x.shape[:-1], num_columns * x.shape[-1]), x.dtype)
     params = jax.eval_shape(layer.module.init, jax.random.key(0), x)['params']
     neurons = jax.eval_shape(layer.module.apply, {'params': params}, x)
-    out = jax.eval_shape(lambda x, layer=layer: apply_post_ops(layer, x, None), neurons)
+    out = jax.eval_shape(
+      lambda x, layer=layer: apply_post_ops(layer, x, None), neurons
+    )
     if 0 in neurons.shape:  # pooling would hang -inf over nothing
       raise InputError(
           f'{patch}-pixel patches leave {layer.name} no units: give a larger'

@@ -41,7 +41,9 @@ class LayerRow(NamedTuple):
   ratio: float  # exchanged bytes per FLOP of the training step
 
 
-def layer_rows(model: Model, num_classes: int, devices: int = 0) -> list[LayerRow]:
+def layer_rows(
+  model: Model, num_classes: int, devices: int = 0
+) -> list[LayerRow]:
   """One row a layer, from the pixels up.
 
   A device that reads every column's maps receives the (D-1)/D that it does not
@@ -58,7 +60,9 @@ def layer_rows(model: Model, num_classes: int, devices: int = 0) -> list[LayerRo
   """
   devices = devices or model.num_columns
   params = jax.eval_shape(model.init, jax.random.key(0))
-  walk = list(columns.layer_shapes(model.layers, model.num_columns, model.patch))
+  walk = list(
+    columns.layer_shapes(model.layers, model.num_columns, model.patch)
+  )
   table = []
   for at in walk:
     held = params['columns'][at.layer.name]

@@ -73,7 +73,9 @@ def conv(
   )
 
 
-def fully_connected(neurons: int, *, stddev: float, bias: float) -> FullyConnected:
+def fully_connected(
+  neurons: int, *, stddev: float, bias: float
+) -> FullyConnected:
   """A fully-connected layer with the same initialization (5)."""
   return FullyConnected(
       neurons,
@@ -82,7 +84,9 @@ def fully_connected(neurons: int, *, stddev: float, bias: float) -> FullyConnect
   )
 
 
-def locally_connected(maps: int, size: int, *, stddev: float, bias: float) -> LocallyConnected:
+def locally_connected(
+  maps: int, size: int, *, stddev: float, bias: float
+) -> LocallyConnected:
   """`maps` kernels of size x size at every position; the same initialization.
 
   The four-layer CIFAR-10 net of section 3.3 ends with two such layers.
@@ -147,7 +151,7 @@ def within_map_norm(
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(1, 2, 3, 4))
 def _divide(x, windows: tuple[Window, ...], k, alpha, beta):
-  """x / (k + alpha * (sum of squares over the windows)) ** beta."""
+  """X / (k + alpha * (sum of squares over the windows)) ** beta."""
   return _divide_forward(x, windows, k, alpha, beta)[0]
 
 

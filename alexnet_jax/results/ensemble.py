@@ -219,7 +219,9 @@ def predict(one: Checkpoint, settings: Settings,
                      one.class_names, labels, colors, probabilities)
 
 
-def report(asked: Sequence[Predictions], weights: Sequence[float] | None) -> dict:
+def report(
+  asked: Sequence[Predictions], weights: Sequence[float] | None
+) -> dict:
   """Prints the table and the JSON line, and returns what that says.
 
   Args:

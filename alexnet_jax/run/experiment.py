@@ -163,7 +163,7 @@ def _check_elements(fields):
     value = fields[field]
     if not isinstance(value, tuple) or any(
         type(element) is not type(example)
-        or isinstance(element, tuple) and len(element) != len(example)
+        or (isinstance(element, tuple) and len(element) != len(example))
         for element in value):
       raise InputError(
           f'config.optimizer.{field}={value!r} has the wrong form: give a'

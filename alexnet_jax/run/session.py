@@ -21,7 +21,9 @@ from alexnet_jax.run.loop import Cadence, Session
 from alexnet_jax.run.preemption import StopRequest
 from alexnet_jax.run.watch import LossMonitor
 
-STOPPED = 'Stopped as asked; saved step {}. The same command goes on from there.'
+STOPPED = (
+  'Stopped as asked; saved step {}. The same command goes on from there.'
+)
 
 
 class Plan(NamedTuple):

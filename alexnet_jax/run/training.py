@@ -78,7 +78,7 @@ def cadence(settings: Settings, length: experiment.Length) -> Cadence:
 
 
 def devices_in_words(mesh: Mesh) -> str:
-  """'Running on 1 of 8 devices (TPU v3); config.mesh.data=8 uses all.'"""
+  """'Running on 1 of 8 devices (TPU v3); config.mesh.data=8 uses all.'."""
   used, there = mesh.devices.size, len(jax.devices())
   kind = jax.devices()[0].device_kind
   if used == there:

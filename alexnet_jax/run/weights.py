@@ -186,7 +186,7 @@ def _mismatch(name, fresh, pretrained, height, same_classes) -> str:
 
 
 def summary(matched: Match, origin: str) -> str:
-  """'Took conv1 to fc7 from X; fc8 is new (12 classes there, 2 here).'"""
+  """'Took conv1 to fc7 from X; fc8 is new (12 classes there, 2 here).'."""
   taken = f'Took {_range(matched.taken)} from {origin}'
   if not matched.new:
     return f'{taken}.'

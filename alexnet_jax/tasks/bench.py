@@ -125,17 +125,29 @@ def bench(settings: Settings, plain: bool, out: str = '',
 
   batch_size = settings.optimizer.batch_size
   result = {
-      'machine': bench_result.machine(), 'network': settings.config['model']['name'],
-      'batch_size': batch_size, 'mesh': dict(built.mesh.shape),
-      'rows': bench_result.speeds(
-          rows, batch_size, describe.layer_rows(built.model, built.num_classes)),
-      'compile_seconds': compile_seconds, 'memory': memory,
-      'layers': bench_result.layers(
-          built, training.state.params, patches, in_step, whole_step,
-          LAYER_ROUNDS, LAYER_TURN_SECONDS),
-      'exchange': bench_result.exchange(compiled, built, batch_size),
-      'input': bench_result.input_forms(
-          source, settings.data.image_size, LAYER_ROUNDS)}
+    'machine': bench_result.machine(),
+    'network': settings.config['model']['name'],
+    'batch_size': batch_size,
+    'mesh': dict(built.mesh.shape),
+    'rows': bench_result.speeds(
+      rows, batch_size, describe.layer_rows(built.model, built.num_classes)
+    ),
+    'compile_seconds': compile_seconds,
+    'memory': memory,
+    'layers': bench_result.layers(
+      built,
+      training.state.params,
+      patches,
+      in_step,
+      whole_step,
+      LAYER_ROUNDS,
+      LAYER_TURN_SECONDS,
+    ),
+    'exchange': bench_result.exchange(compiled, built, batch_size),
+    'input': bench_result.input_forms(
+      source, settings.data.image_size, LAYER_ROUNDS
+    ),
+  }
   _tell(result, out, trace)
   return result
 
@@ -194,8 +206,15 @@ def _augmented(built):
                         shared_by)
         for name, shared_by in (('crop', augmentation.share_crops),
                                 ('jitter', 1)))
-    return step.augment_batch(images, state.input_stats, augmentation, jnp.int32(1),
-                              built.mesh, crop, jitter)
+    return step.augment_batch(
+      images,
+      state.input_stats,
+      augmentation,
+      jnp.int32(1),
+      built.mesh,
+      crop,
+      jitter,
+    )
 
   return jax.jit(augmented)
 

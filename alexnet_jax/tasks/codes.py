@@ -43,8 +43,11 @@ CONFIG = 'required'
 def define_flags(values: flags.FlagValues) -> None:
   """Defines the flags of this task."""
   flags.DEFINE_string(
-      'features', '',
-      'What --task=features wrote; WORKDIR/features unless given.', flag_values=values)
+    'features',
+    '',
+    'What --task=features wrote; WORKDIR/features unless given.',
+    flag_values=values,
+  )
   flags.DEFINE_string(
       'out', '',
       'The picture; WORKDIR/codes/codes.png unless given.', flag_values=values)

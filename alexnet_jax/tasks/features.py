@@ -106,8 +106,9 @@ def check_resumable(folder: str, index: dict[str, Any]) -> None:
                      ' --out.')
   if there | {'workdir': ''} != index | {'workdir': ''}:  # a run may be moved
     raise InputError(
-        f'{folder} holds features {describe_features(there)}, not {describe_features(index)}:'
-        ' give another --out, or remove that folder.')
+      f'{folder} holds features {describe_features(there)}, not {describe_features(index)}:'
+      ' give another --out, or remove that folder.'
+    )
 
 
 def _write(folder, trained, feature_step, source, index):

@@ -22,13 +22,14 @@ from alexnet_jax.results import learning_rate_search, runs
 from alexnet_jax.results.learning_rate_search import Curve, RateSearch
 from alexnet_jax.run import checkpoint, experiment, journal, training
 from alexnet_jax.run.watch import Diverged
+import itertools
 
 CONFIG = 'required'
 DIVERGED = 'diverged.txt'  # in the workdir of a run that ended so
 TITLES = {'cifar10': 'CIFAR-10'}  # of data sets that have a name in print
 
 
-class Stopped(Exception):  # noqa: N818
+class Stopped(Exception):
   """A signal stopped the run that was being trained."""
 
 
@@ -111,7 +112,7 @@ def check(config: ConfigDict, out: str) -> None:
       isinstance(one, tuple) and len(one) == 2 and one[0] > 0
       and isinstance(one[1], int) and one[1] > 0 for one in rounds) or any(
           b[0] <= a[0] or b[1] > a[1]
-          for a, b in zip(rounds, rounds[1:], strict=False)):
+          for a, b in itertools.pairwise(rounds)):
     refuse('rounds', 'give pairs of epochs, which grow, and of how many rates'
            ' go on, which shrink, such as ((1.0, 3), (3.0, 1))')
   if not 0 < config.run.until_error < 1:
@@ -139,7 +140,9 @@ def search(config: ConfigDict, workdir: str, nonlinearity: str,
     for rate in left:
       curves[rate] = _trained(
           config, workdir, nonlinearity, rate, steps, command)
-    known = {rate: learning_rate_search.up_to(curves[rate], steps) for rate in left}
+    known = {
+      rate: learning_rate_search.up_to(curves[rate], steps) for rate in left
+    }
     left = list(learning_rate_search.best(known, kept, goal))
     told.append({
         'steps': steps, 'kept': left,
@@ -188,8 +191,11 @@ def read_curve(workdir: str) -> Curve:
 
 
 def _done(curve, steps, goal):
-  return (curve.diverged or learning_rate_search.iterations_to(curve, goal) is not None
-          or bool(curve.steps) and curve.steps[-1] >= steps)
+  return (
+    curve.diverged
+    or learning_rate_search.iterations_to(curve, goal) is not None
+    or (bool(curve.steps) and curve.steps[-1] >= steps)
+  )
 
 
 def _check_same_experiment(at, own):

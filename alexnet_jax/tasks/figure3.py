@@ -26,11 +26,17 @@ def define_flags(values: flags.FlagValues) -> None:
   flags.DEFINE_string(
       'checkpoint', 'latest', 'latest, best or a step.', flag_values=values)
   flags.DEFINE_string(
-      'kernels', '',
-      'An .npz, .npy or .safetensors file instead of a run; an array in it behind a colon.', flag_values=values)
+    'kernels',
+    '',
+    'An .npz, .npy or .safetensors file instead of a run; an array in it behind a colon.',
+    flag_values=values,
+  )
   flags.DEFINE_string(
-      'out', '',
-      'The picture; figure3.png in the workdir unless given.', flag_values=values)
+    'out',
+    '',
+    'The picture; figure3.png in the workdir unless given.',
+    flag_values=values,
+  )
   flags.DEFINE_bool(
       'per_kernel', False,
       'Stretch the contrast of each kernel alone.', flag_values=values)

@@ -177,7 +177,9 @@ def probabilities(found: Trained, paths: Sequence[str],
     for place, one in enumerate(some):
       if not isinstance(one, InputError):
         batch[place] = one
-    means = jax.device_get(predict_batch(found.params, found.input_stats, batch))
+    means = jax.device_get(
+      predict_batch(found.params, found.input_stats, batch)
+    )
     for one, mean in zip(some, means[:len(some)], strict=True):
       yield one if isinstance(one, InputError) else mean
 

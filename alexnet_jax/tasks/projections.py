@@ -47,8 +47,11 @@ def define_flags(values: flags.FlagValues) -> None:
       'layers', '',
       'Such as conv2,conv5; all convolutions unless given.', flag_values=values)
   flags.DEFINE_string(
-      'maps', '8',
-      'How many maps of a layer, or which, counted from 1: 3,17,40; or 17, for one alone.', flag_values=values)
+    'maps',
+    '8',
+    'How many maps of a layer, or which, counted from 1: 3,17,40; or 17, for one alone.',
+    flag_values=values,
+  )
   flags.DEFINE_string(
       'out', '',
       'The folder; WORKDIR/projections unless given.', flag_values=values)
@@ -126,7 +129,7 @@ def check_folder(path: str) -> None:
   while file and not os.path.exists(file):
     file = os.path.dirname(file)
   a_picture = os.path.splitext(path)[1] in style.FORMATS
-  if a_picture or file and not os.path.isdir(file):
+  if a_picture or (file and not os.path.isdir(file)):
     what = (f'--out={path} is a picture' if a_picture else
             f'--out={path} cannot be made, {file} is a file')
     raise InputError(f'{what}: give a folder, where every layer gets a picture'

@@ -55,17 +55,26 @@ def define_flags(values: flags.FlagValues) -> None:
       'images', [], 'Pictures and folders of them; more may follow.',
       flag_values=values)
   flags.DEFINE_integer(
-      'queries', 5,
-      'How many validation images to look for, without --images.', flag_values=values)
+    'queries',
+    5,
+    'How many validation images to look for, without --images.',
+    flag_values=values,
+  )
   flags.DEFINE_integer(
       'neighbors', 6,
       'How many to find for each.', flag_values=values)
   flags.DEFINE_string(
-      'features', '',
-      'What --task=features wrote; WORKDIR/features unless given.', flag_values=values)
+    'features',
+    '',
+    'What --task=features wrote; WORKDIR/features unless given.',
+    flag_values=values,
+  )
   flags.DEFINE_string(
-      'data', '',
-      'Where the images of these features are, if they were moved.', flag_values=values)
+    'data',
+    '',
+    'Where the images of these features are, if they were moved.',
+    flag_values=values,
+  )
   flags.DEFINE_string(
       'words', '', 'A file with a line "CLASS its, words" for each class.',
       flag_values=values)
@@ -209,9 +218,10 @@ def open_database(workdir: str, held: Features, names: Sequence[str],
   with checkpoint.open_to_read(workdir) as manager:
     if index['step'] not in manager.all_steps():
       raise InputError(
-          f'{held.folder} holds features {describe_features(index)}, and {workdir} has'
-          ' no such step: give the --workdir of that run, or make features of'
-          ' a step that it has in another --features folder.')
+        f'{held.folder} holds features {describe_features(index)}, and {workdir} has'
+        ' no such step: give the --workdir of that run, or make features of'
+        ' a step that it has in another --features folder.'
+      )
   found = open_trained(workdir, str(index['step']))
   path = data or index['path']
   source = open_split(found, index['split'], path)
@@ -219,15 +229,17 @@ def open_database(workdir: str, held: Features, names: Sequence[str],
   if any(here[field] != index[field]
          for field in ('saved', 'dimension', 'image_size')):
     raise InputError(
-        f'{held.folder} holds features {describe_features(index)}, not'
-        f' {describe_features(here)}: give --workdir and --features of one network.')
+      f'{held.folder} holds features {describe_features(index)}, not'
+      f' {describe_features(here)}: give --workdir and --features of one network.'
+    )
   if len(source) != index['count'] or any(
       source[int(i)]['label'] != held.labels[i]
       for i in evenly_spread(len(source), GLANCES)):
     raise InputError(
-        f'{held.folder} holds features {describe_features(index)}, and the images that'
-        f' are now in {here["path"] or "this data set"} are others: give the'
-        ' same ones as --data, or make features of these.')
+      f'{held.folder} holds features {describe_features(index)}, and the images that'
+      f' are now in {here["path"] or "this data set"} are others: give the'
+      ' same ones as --data, or make features of these.'
+    )
   return Database(held, found, path, source, tuple(names))
 
 
@@ -318,8 +330,9 @@ def _open_tested(folder, held):
   tested = open_features(folder)
   if tested.index['saved'] != held.index['saved'] or not len(tested.labels):
     raise InputError(
-        f'{folder} holds features {describe_features(tested.index)}, and {held.folder}'
-        f' {describe_features(held.index)}: make both with one --task=features.')
+      f'{folder} holds features {describe_features(tested.index)}, and {held.folder}'
+      f' {describe_features(held.index)}: make both with one --task=features.'
+    )
   return tested
 
 

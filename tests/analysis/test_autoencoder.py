@@ -74,8 +74,10 @@ def test_the_error_is_that_of_what_is_decoded_from_the_bits(model, params):
   assert bits.dtype == bool and 0.1 < bits.mean() < 0.9
   back = model.decode(params, bits.astype(jnp.float32))
   np.testing.assert_allclose(
-      autoencoder.reconstruction_errors(model, params, x), ((back - x) ** 2).mean(1),
-      rtol=1e-5)
+    autoencoder.reconstruction_errors(model, params, x),
+    ((back - x) ** 2).mean(1),
+    rtol=1e-5,
+  )
 
 
 def test_standardized_features_keep_who_is_near_whom():
@@ -102,8 +104,8 @@ def test_it_learns_low_rank_features_and_its_codes_find_their_class(model):
   def move(state, features):
     x = autoencoder.standardize(features, state.input_stats)
     loss, grads = jax.value_and_grad(
-        lambda params: autoencoder.reconstruction_errors(model, params, x).mean())(
-            state.params)
+      lambda params: autoencoder.reconstruction_errors(model, params, x).mean()
+    )(state.params)
     return step.update(state, grads, rule, rates, jnp.int32(1), steps), loss
 
   def codes_by(params, features):
@@ -118,7 +120,7 @@ def test_it_learns_low_rank_features_and_its_codes_find_their_class(model):
   first = jax.tree.map(jnp.copy, state.params)
   draw = np.random.default_rng(5)
   for _ in range(steps):
-    state, loss = move(state, features[draw.integers(0, 512, 64)])
+    state, _loss = move(state, features[draw.integers(0, 512, 64)])
   assert int(state.step) == steps
   x = autoencoder.standardize(others, standard)
   assert autoencoder.reconstruction_errors(model, first, x).mean() > 0.9

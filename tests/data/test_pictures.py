@@ -217,7 +217,9 @@ def test_what_cannot_be_read_is_said_in_one_sentence(
 def test_numbers_without_a_white_are_refused(mode, tmp_path):
   path = str(tmp_path / 'numbers.tif')
   Image.fromarray(greys()).convert(mode).save(path)
-  with pytest.raises(InputError, match='no white level is defined for its 32-bit'):
+  with pytest.raises(
+    InputError, match='no white level is defined for its 32-bit'
+  ):
     images.read_square(path, SIDE)
 
 

@@ -42,21 +42,21 @@ def test_the_home_folder_may_be_written_as_a_tilde(tree, monkeypatch):
 
 
 @pytest.mark.parametrize('arguments, sentence', [
-    (dict(name='imagenet', split='train'),
+    ({'name': 'imagenet', 'split': 'train'},
      "there is no data set 'imagenet'; set --config.data.name to "
      'imagenet2012.'),
-    (dict(name='qqq', split='train'),
+    ({'name': 'qqq', 'split': 'train'},
      "there is no data set 'qqq'; set --config.data.name to procedural or "
      'folder or records or imagenet2012 or cifar10.'),
-    (dict(name='procedural', split='test'),
+    ({'name': 'procedural', 'split': 'test'},
      "there is no split 'test'; the splits are train and validation."),
-    (dict(name='folder', split='train'),
+    ({'name': 'folder', 'split': 'train'},
      "the data set 'folder' needs a path; set --config.data.path to the "
      'folder that holds it.'),
-    (dict(name='procedural', split='train', image_size=0),
+    ({'name': 'procedural', 'split': 'train', 'image_size': 0},
      '--config.data.image_size=0 is not a size in pixels; give 1 or more, '
      'such as 256.'),
-    (dict(name='procedural', split='train', limit=-1),
+    ({'name': 'procedural', 'split': 'train', 'limit': -1},
      '--config.data.train_examples=-1 is negative; give the number of examples '
      'to keep, or 0 for all.')])
 def test_arguments_that_cannot_work_are_answered(arguments, sentence):

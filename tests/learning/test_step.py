@@ -73,7 +73,7 @@ def at(state, step):
 
 
 def test_a_step_counts_itself_and_moves_every_leaf(given):
-  config, built, state, batch = given
+  _config, built, state, batch = given
   before = jax.device_get(state)
   after, measured = built.train_step()(
       at(state, 0), batch)
@@ -88,7 +88,7 @@ def test_a_step_counts_itself_and_moves_every_leaf(given):
 
 
 def test_a_step_depends_on_the_seed_and_the_step_alone(given):
-  config, built, state, batch = given
+  _config, built, state, batch = given
   move = built.train_step()
   losses = [float(move(at(state, step), batch)[1]['loss'])
             for step in (0, 0, 1)]

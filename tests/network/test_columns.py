@@ -95,7 +95,9 @@ def test_what_belongs_to_a_column_lies_with_its_column(mesh_of, problem):
 
 def test_each_of_two_devices_holds_half_of_each_kernel(mesh_of, problem):
   params = problem().params
-  placed = jax.device_put(params, columns.param_shardings(mesh_of(1, 2), params))
+  placed = jax.device_put(
+    params, columns.param_shardings(mesh_of(1, 2), params)
+  )
   for leaf in (*jax.tree.leaves(placed['columns']), placed['fc8']['kernel']):
     assert [part.data.size for part in leaf.addressable_shards] == (
         [leaf.size // 2] * 2)

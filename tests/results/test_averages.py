@@ -1,4 +1,4 @@
-"""Averages of predictions, and the search of their weights as it was done."""
+"""Averages of predictions, and the authors' search of their weights."""
 
 import itertools
 
@@ -11,7 +11,7 @@ M, N, CLASSES = 3, 120, 12
 
 
 @pytest.fixture(scope='module')
-def asked():
+def predictions():
   """(M x [N, 12], labels): a good network, a weak one and one that guesses."""
   draw = np.random.default_rng(0)
   labels = draw.integers(0, CLASSES, N)
@@ -21,30 +21,30 @@ def asked():
   return list(np.float32(exp / exp.sum(-1, keepdims=True))), labels
 
 
-def wrong(scores, labels, k=5):
-  """Images whose label is not among the k best, one by one."""
+def count_errors(scores, labels, k=5):
+  """Images whose label is not among the k best; classes that tie share."""
   count = 0
   for row, label in zip(scores, labels, strict=True):
-    above, level = sum(row > row[label]), sum(row == row[label])
-    count += 1 - min(max((k - above) / level, 0), 1)
+    above, tied = sum(row > row[label]), sum(row == row[label])
+    count += 1 - min(max((k - above) / tied, 0), 1)
   return count
 
 
-def searched_by_hand(probabilities, labels):
-  """avg-valid.py's search in the plainest words."""
+def plain_search(probabilities, labels):
+  """The search of avg-valid.py, written independently."""
   weights = [0.5] * len(probabilities)
-  least = wrong(np.tensordot(weights, probabilities, 1), labels)
+  fewest = count_errors(np.tensordot(weights, probabilities, 1), labels)
   for _, m, step in itertools.product(
       range(5), range(len(weights)), range(21)):
     tried = [*weights[:m], step / 20, *weights[m + 1:]]
-    count = wrong(np.tensordot(tried, probabilities, 1), labels)
-    if count < least:
-      least, weights = count, tried
+    count = count_errors(np.tensordot(tried, probabilities, 1), labels)
+    if count < fewest:
+      fewest, weights = count, tried
   return weights
 
 
-def test_an_average_is_the_weighted_mean_of_the_outputs(asked):
-  probabilities, _ = asked
+def test_an_average_is_the_weighted_mean_of_the_outputs(predictions):
+  probabilities, _ = predictions
   one, two, three = probabilities
   np.testing.assert_allclose(
       averages.average(probabilities, [1, 1, 2]),
@@ -52,32 +52,32 @@ def test_an_average_is_the_weighted_mean_of_the_outputs(asked):
   np.testing.assert_array_equal(averages.average([two], [0.3]), two)
 
 
-def test_errors_are_those_of_the_outputs(asked):
-  (one, *_), labels = asked
+def test_errors_are_those_of_the_outputs(predictions):
+  (one, *_), labels = predictions
   errors = averages.errors(one, labels)
   assert errors == pytest.approx({
       'loss': -np.log(one[np.arange(N), labels]).mean(),
       'top1_error': (one.argmax(-1) != labels).mean(),
-      'top5_error': wrong(one, labels) / N})
+      'top5_error': count_errors(one, labels) / N})
   assert 0.2 < errors['top1_error'] < 0.8
 
 
-def test_classes_level_in_an_average_share_the_credit():
+def test_classes_that_tie_in_an_average_share_the_credit():
   each = np.float32([[0.6, 0.4, 0], [0.4, 0.6, 0]])
   averaged = averages.average([each, each[::-1]], [1, 1])
   assert averages.errors(averaged, np.zeros(2, int))['top1_error'] == 0.5
 
 
-def test_the_search_is_the_authors(asked):
-  probabilities, labels = (asked[0], asked[1][:40])
-  probabilities = [own[:40] for own in probabilities]
+def test_the_search_finds_the_weights_of_avg_valid(predictions):
+  probabilities, labels = (predictions[0], predictions[1][:40])
+  probabilities = [outputs[:40] for outputs in probabilities]
   weights = averages.search(probabilities, labels)
-  assert list(weights) == searched_by_hand(probabilities, labels)
+  assert list(weights) == plain_search(probabilities, labels)
   assert len(set(weights)) > 1
 
 
-def test_a_search_lowers_the_error_of_the_images_it_sees(asked):
-  probabilities, labels = asked
+def test_a_search_lowers_the_error_of_the_images_it_sees(predictions):
+  probabilities, labels = predictions
   weights = averages.search(probabilities, labels)
   searched, equal = (
       averages.errors(averages.average(probabilities, shares), labels)
@@ -85,13 +85,13 @@ def test_a_search_lowers_the_error_of_the_images_it_sees(asked):
   assert searched['top5_error'] < equal['top5_error']
 
 
-def test_networks_that_agree_keep_equal_weights(asked):
-  (one, *_), labels = asked
+def test_networks_that_agree_keep_equal_weights(predictions):
+  (one, *_), labels = predictions
   assert list(averages.search([one, one], labels)) == [0.5, 0.5]
 
 
 def test_a_search_leaves_at_least_one_network():
-  # A label that every network puts last: all level would be better.
+  # Every network puts the label last: a tie of all classes would be better.
   probabilities = np.float32([[0] + [1 / 11] * 11] * 4)
   assert averages.search([probabilities] * 2, np.zeros(4, int)).any()
 

@@ -277,7 +277,7 @@ def test_a_file_in_the_folders_place_is_refused(trained, unopened):
   assert f'--predictions={__file__} is a file' in said
 
 
-@pytest.mark.parametrize(('given', 'weights'), [
+@pytest.mark.parametrize('given, weights', [
     ('', [1, 1, 1]), ('0.5,0.3,0.2', [0.5, 0.3, 0.2]), ('1,0,0', [1, 0, 0]),
     ('search', None)])
 def test_weights_are_equal_given_or_searched(given, weights):
@@ -293,7 +293,7 @@ def test_weights_that_cannot_be_are_refused(given):
     ensemble.parse_weights(given, 3, 12)
 
 
-@pytest.mark.parametrize(('count', 'classes'), [(1, 12), (2, 5)])
+@pytest.mark.parametrize('count, classes', [(1, 12), (2, 5)])
 def test_a_search_without_a_choice_is_refused(count, classes):
   with pytest.raises(InputError, match=rf'--weights=search .* {count} netw.*'
                      rf'{classes} classes.*repeat --checkpoint'):

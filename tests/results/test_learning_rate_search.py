@@ -1,23 +1,22 @@
-"""What Figure 1's search decides and says, on curves made by hand."""
+"""The learning rate search of Figure 1, on curves written by hand."""
 
 import pytest
 
 from alexnet_jax.errors import InputError
-from alexnet_jax.results import learning_rate_search
-from alexnet_jax.results import learning_rate_search as halving
+from alexnet_jax.results import learning_rate_search as rate_search
 from alexnet_jax.results.learning_rate_search import Curve, Ratio
 from alexnet_jax.tasks import figure1
-from configs.cifar10 import figure1 as recipe
+from configs.cifar10 import figure1 as figure1_config
 
 DOWN = Curve((10, 20, 30), (0.8, 0.4, 0.2))
 SLOW = Curve((10, 20, 30), (0.8, 0.6, 0.5))
 LATE = Curve((10, 20, 30, 40), (0.8, 0.7, 0.5, 0.1))
-BROKEN = Curve((10,), (0.3,), diverged=True)
-BROKEN_AT_ONCE = Curve(diverged=True)
+DIVERGED = Curve((10,), (0.3,), diverged=True)
+DIVERGED_AT_ONCE = Curve(diverged=True)
 
 
-def test_a_mean_stands_in_the_middle_of_its_steps():
-  assert halving.positions(Curve((10, 20, 40), (1, 1, 1))) == (5, 15, 30)
+def test_a_mean_has_its_position_in_the_middle_of_its_steps():
+  assert rate_search.positions(Curve((10, 20, 40), (1, 1, 1))) == (5, 15, 30)
 
 
 @pytest.mark.parametrize('goal, iterations', [
@@ -29,42 +28,42 @@ def test_a_mean_stands_in_the_middle_of_its_steps():
 ])
 def test_the_goal_is_crossed_on_a_straight_line_between_two_means(
     goal, iterations):
-  assert halving.iterations_to(DOWN, goal) == (
+  assert rate_search.iterations_to(DOWN, goal) == (
       iterations if iterations is None else pytest.approx(iterations))
 
 
 def test_only_the_first_crossing_counts():
   again = Curve((10, 20, 30, 40), (0.8, 0.2, 0.6, 0.2))
-  assert halving.iterations_to(again, 0.2) == 15
+  assert rate_search.iterations_to(again, 0.2) == 15
 
 
-def test_no_line_means_no_crossing():
-  assert halving.iterations_to(Curve(), 0.25) is None
+def test_an_empty_curve_has_no_crossing():
+  assert rate_search.iterations_to(Curve(), 0.25) is None
 
 
-def test_the_lowest_last_error_goes_on_and_the_diverged_come_last():
-  curves = {0.1: BROKEN, 0.01: SLOW, 0.001: DOWN, 1.0: BROKEN_AT_ONCE}
-  assert halving.best(curves, 2, 0.1) == (0.001, 0.01)
-  assert halving.best(curves, 9, 0.1)[2:] == (0.1, 1.0)
+def test_the_lowest_last_error_is_best_and_curves_that_diverged_come_last():
+  curves = {0.1: DIVERGED, 0.01: SLOW, 0.001: DOWN, 1.0: DIVERGED_AT_ONCE}
+  assert rate_search.best(curves, 2, 0.1) == (0.001, 0.01)
+  assert rate_search.best(curves, 9, 0.1)[2:] == (0.1, 1.0)
 
 
-def test_who_reached_the_goal_first_is_best_whatever_its_last_error():
-  assert halving.best({0.1: LATE, 0.01: DOWN}, 2, 0.3) == (0.01, 0.1)
+def test_the_first_to_reach_the_goal_is_best_whatever_its_last_error():
+  assert rate_search.best({0.1: LATE, 0.01: DOWN}, 2, 0.3) == (0.01, 0.1)
   assert LATE.errors[-1] < DOWN.errors[-1]
 
 
-def test_a_decision_is_made_on_what_was_known_then():
+def test_a_decision_sees_the_curve_up_to_its_step_only():
   # The one that is behind at step 20 would be ahead at step 40.
   curves = {0.1: LATE, 0.01: SLOW}
-  known = {rate: halving.up_to(curve, 20) for rate, curve in curves.items()}
+  known = {rate: rate_search.up_to(curve, 20) for rate, curve in curves.items()}
   assert known[0.1] == Curve((10, 20), (0.8, 0.7))
-  assert halving.best(known, 1, 0.05) == (0.01,)
-  assert halving.best(curves, 1, 0.05) == (0.1,)
+  assert rate_search.best(known, 1, 0.05) == (0.01,)
+  assert rate_search.best(curves, 1, 0.05) == (0.1,)
 
 
 def test_a_run_that_diverges_later_has_not_diverged_yet():
-  assert not halving.up_to(BROKEN, 10).diverged
-  assert halving.up_to(BROKEN, 20).diverged
+  assert not rate_search.up_to(DIVERGED, 10).diverged
+  assert rate_search.up_to(DIVERGED, 20).diverged
 
 
 @pytest.mark.parametrize('first, second, ratio', [
@@ -74,20 +73,20 @@ def test_a_run_that_diverges_later_has_not_diverged_yet():
     (SLOW, DOWN, Ratio(pytest.approx(15 / 25), '<')),
     (SLOW, SLOW, Ratio(None, '=')),
     (DOWN, Curve((10,), (0.7,), True), Ratio(None, '=')),
-    (BROKEN_AT_ONCE, DOWN, Ratio(None, '=')),
+    (DIVERGED_AT_ONCE, DOWN, Ratio(None, '=')),
 ])
 def test_a_curve_that_stays_above_the_goal_gives_a_bound(first, second, ratio):
-  assert halving.ratio(first, second, 0.4) == ratio
+  assert rate_search.ratio(first, second, 0.4) == ratio
 
 
 @pytest.mark.parametrize('step, logged', [
     (390, 392), (1170, 1176), (3, 98), (147, 196), (196, 196)])
 def test_a_round_ends_where_a_line_is_logged(step, logged):
-  assert halving.logged_step(step, 98) == logged
+  assert rate_search.logged_step(step, 98) == logged
 
 
-def test_nothing_regularises_and_nothing_is_cut_or_mirrored():
-  config = recipe.get_config('tanh')
+def test_figure_1_has_no_regularization_and_no_augmentation():
+  config = figure1_config.get_config('tanh')
   assert config.model.nonlinearity == 'tanh'
   assert config.optimizer.weight_decay == 0
   assert not config.optimizer.layer_decays and not config.optimizer.drops
@@ -109,19 +108,20 @@ def test_nothing_regularises_and_nothing_is_cut_or_mirrored():
     ('run.until_error', 0.0, ['until_error=0.0', '0.25']),
 ])
 def test_a_search_that_cannot_work_is_refused(field, value, parts):
-  config = recipe.get_config()
+  config = figure1_config.get_config()
   config.update_from_flattened_dict({field: value})
   refused(config, 'figure1.png', parts)
 
 
-def test_a_config_without_the_section_is_sent_to_the_one_with_it():
-  config = recipe.get_config()
+def test_a_config_without_the_section_is_refused_with_the_one_that_has_it():
+  config = figure1_config.get_config()
   del config.figure1
   refused(config, 'figure1.png', ['--config=configs/cifar10/figure1.py'])
 
 
-def test_a_picture_has_a_known_form():
-  refused(recipe.get_config(), 'figure1.jpg', ['--out=figure1.jpg', '.png'])
+def test_a_picture_of_another_format_is_refused():
+  refused(figure1_config.get_config(), 'figure1.jpg',
+          ['--out=figure1.jpg', '.png'])
 
 
 def refused(config, out, parts):
@@ -147,17 +147,17 @@ NUMBERS = {
 }
 
 
-def test_the_outcome_is_said_in_words():
-  said = learning_rate_search.as_text(NUMBERS | {'ratio_sign': '>'})
+def test_the_outcome_as_text():
+  text = rate_search.as_text(NUMBERS | {'ratio_sign': '>'})
   for part in (
       'ReLU, learning rate 0.003: reached 25 % training error after 1,950'
       ' iterations (5.0 epochs).',
       'tanh, learning rate 0.001: did not reach 25 % training error in 7,800'
       ' iterations (20.0 epochs).\n  That is the lowest rate tried',
       'tanh takes more than 4.3 times as many iterations as ReLU (paper: 6).'):
-    assert part in said
-  assert said.count('rate tried') == 1
+    assert part in text
+  assert text.count('rate tried') == 1
 
 
-def test_two_curves_that_miss_the_goal_have_no_ratio():
-  assert 'no ratio' in learning_rate_search.as_text(NUMBERS | {'ratio': None})
+def test_two_curves_that_miss_the_goal_have_no_ratio_in_the_text():
+  assert 'no ratio' in rate_search.as_text(NUMBERS | {'ratio': None})

@@ -25,7 +25,9 @@ def test_the_run_is_the_same_to_the_last_bit(mesh, tmp_path):
 def test_batches_are_those_of_the_loader(at_step):
   config = tiny.config({'mesh.data': 2})
   source = experiment.read(config).open_split('train')
-  built = experiment.build(experiment.read(config), len(source.class_names), len(source))
+  built = experiment.build(
+    experiment.read(config), len(source.class_names), len(source)
+  )
   streamed = built.train_batches(source, at_step)
   config.run.hold_data = True
   picked = built.device_batches(source, at_step)
@@ -56,7 +58,9 @@ def test_every_device_holds_every_image():
 def test_nothing_is_decoded_during_the_run(monkeypatch):
   config = tiny.config({'run.hold_data': True})
   source = experiment.read(config).open_split('train')
-  built = experiment.build(experiment.read(config), len(source.class_names), len(source))
+  built = experiment.build(
+    experiment.read(config), len(source.class_names), len(source)
+  )
   batches = built.device_batches(source)
   next(batches)
 

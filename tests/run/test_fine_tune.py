@@ -162,7 +162,7 @@ def test_a_file_is_as_good_a_start_as_the_workdir(trained, exported, begin):
 def test_the_same_number_of_other_classes_is_not_the_same_classes(
     exported, begin):
   _, sentence = begin(exported, tuple('abcdefghijkl'))
-  assert sentence.endswith('fc8 is new (other classes there).')
+  assert sentence.endswith('fc8 is new (its classes are different).')
 
 
 def test_a_network_of_another_form_is_refused(exported, begin, tmp_path):
@@ -180,8 +180,11 @@ def test_a_network_of_another_form_is_refused(exported, begin, tmp_path):
 
 
 def test_a_start_that_is_not_there_is_refused(begin):
-  with pytest.raises(InputError, match='--init_from=/nowhere does not exist: give'
-                     ' the workdir of a run, or a file that --task=export'):
+  with pytest.raises(
+    InputError,
+    match='--init_from=/nowhere does not exist: give'
+    ' the workdir of a run, or a file that --task=export',
+  ):
     begin('/nowhere', ('a', 'b'))
 
 
@@ -196,7 +199,10 @@ def test_an_export_says_what_it_is(trained, exported, capsys):
   assert f'{out}: {count:,} parameters and 12 classes of' in said
   assert f'--init_from={out}' in said
   assert_same(here.layers, there.layers, (*BELOW, 'fc8'))
-  assert here.input_stats.mean.shape == (72, 72, 3) and here.input_stats.mean.std() > 1
+  assert (
+    here.input_stats.mean.shape == (72, 72, 3)
+    and here.input_stats.mean.std() > 1
+  )
   assert here.class_names == there.class_names
 
 
@@ -236,11 +242,10 @@ def test_each_network_of_the_chain_takes_from_the_last_what_fits():
 
 def rates_in(config, layers, epoch):
   """{layer: (rate of the kernel, rate of the bias)}."""
-  o = config.optimizer
-  rates = optimizer.rates(
-      weights.from_layers(layers), o.learning_rate, jnp.int32(epoch),
-      jnp.float32(0), drops=o.drops, bias_rate=o.bias_rate,
-      bias_drops=o.bias_drops, layer_drops=o.layer_drops)
+  o = experiment.read(config).optimizer
+  rates = optimizer.learning_rates(
+      o.rates, weights.from_layers(layers), o.learning_rate, jnp.int32(epoch),
+      jnp.float32(0))
   rates = rates['columns'] | {'fc8': rates['fc8']}
   return {name: tuple(round(float(held[kind]), 8) for kind in
                       ('kernel', 'bias')) for name, held in rates.items()}

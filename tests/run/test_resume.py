@@ -50,7 +50,10 @@ def test_a_finished_run_stays_as_it_is(trained, tmp_path):
 def test_a_run_goes_on_upon_another_mesh(trained, tmp_path):
   config, workdir, errors = trained
   stop_at(3, config, tmp_path)
-  there = training.train(experiment.read(tiny.config({'mesh.data': 2, 'mesh.column': 2})), str(tmp_path))
+  there = training.train(
+    experiment.read(tiny.config({'mesh.data': 2, 'mesh.column': 2})),
+    str(tmp_path),
+  )
   assert there == pytest.approx(errors, abs=1e-4)
   tiny.assert_close(tiny.state(config, str(tmp_path)),
                     tiny.state(config, workdir))

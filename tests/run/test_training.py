@@ -108,7 +108,10 @@ def test_the_step_is_compiled_once(tmp_path, caplog):
 @pytest.mark.parametrize('data, column', [(2, 1), (1, 2), (2, 2)])
 def test_every_mesh_gives_the_same_numbers(trained, tmp_path, data, column):
   config, workdir, errors = trained
-  there = training.train(experiment.read(tiny.config({'mesh.data': data, 'mesh.column': column})), str(tmp_path))
+  there = training.train(
+    experiment.read(tiny.config({'mesh.data': data, 'mesh.column': column})),
+    str(tmp_path),
+  )
   assert there == pytest.approx(errors, abs=1e-4)
   np.testing.assert_allclose(
       tiny.losses(tmp_path), tiny.losses(workdir), rtol=1e-4)
@@ -150,8 +153,10 @@ def test_a_stuck_loss_is_said_once_and_changes_nothing(tmp_path, capsys):
   fields = {'optimizer.learning_rate': 0.0, 'model.stddevs': (0.001,) * 8}
   runs = {}
   for stall in (0, 2):
-    training.train(experiment.read(tiny.config(fields | {'run.stall_steps': stall})),
-                str(tmp_path / str(stall)))
+    training.train(
+      experiment.read(tiny.config(fields | {'run.stall_steps': stall})),
+      str(tmp_path / str(stall)),
+    )
     said = capsys.readouterr().err
     assert said.count('known cures') == (1 if stall else 0)
     runs[stall] = tiny.metrics(tmp_path / str(stall))

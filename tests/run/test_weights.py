@@ -161,7 +161,9 @@ def test_a_layer_left_out_makes_all_above_it_new():
 
 
 def test_nothing_is_taken_when_the_first_layer_differs():
-  fitted = weights.match(layers(0.0, conv1=(1, 11, 11, 3, 8)), layers(7.0), True)
+  fitted = weights.match(
+    layers(0.0, conv1=(1, 11, 11, 3, 8)), layers(7.0), True
+  )
   assert not fitted.taken and set(values(fitted).values()) == {0}
   assert fitted.reason == (
       'conv1/kernel is (2, 11, 11, 3, 4) there, (1, 11, 11, 3, 8) here')

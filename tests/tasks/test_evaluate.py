@@ -20,13 +20,18 @@ def given():
   found = statistics.statistics(source)
   images, labels = (np.stack([source[i][name] for i in range(len(source))])
                     for name in ('image', 'label'))
-  return source, augment.pixel_stats(found.mean, found.covariance), images, labels
+  return (
+    source,
+    augment.pixel_stats(found.mean, found.covariance),
+    images,
+    labels,
+  )
 
 
 @pytest.fixture(scope='module')
 def by_hand(given):
   """The errors of the first State with one and ten patches, in numpy."""
-  source, pixels, images, labels = given
+  _source, pixels, images, labels = given
   config = tiny.config()
   built = experiment.build(experiment.read(config), 12, 64)
   params = jax.device_get(

@@ -125,7 +125,7 @@ def test_a_path_that_is_no_text_can_be_printed():
 def test_few_classes_make_few_labels(found, photos, monkeypatch):
   monkeypatch.setattr(predict, 'probabilities', lambda *_: iter(
       [np.array([0.25, 0.5, 0.25], np.float32)]))
-  assert list(predict.answers(found, photos[:1], 10, found.class_names))[0][
+  assert next(iter(predict.answers(found, photos[:1], 10, found.class_names)))[
       1:3] == ((1, 0, 2), (0.5, 0.25, 0.25))
 
 

@@ -1,0 +1,58 @@
+"""What each ablation changes, and how its name and form are given."""
+
+import functools
+
+import pytest
+from ml_collections import ConfigDict
+
+from configs import ablations, authors_2012, paper
+from configs.ablations import ABLATIONS, FORMS
+
+
+@functools.cache
+def fields_of(name, form):
+  """{'section.field': value} of an ablation's config."""
+  config = ablations.get_config(f'{name},{form}')
+  return {
+      f'{section}.{field}': value for section, fields in config.items()
+      if isinstance(fields, ConfigDict) for field, value in fields.items()
+  } | {section: value for section, value in config.items()
+       if not isinstance(value, ConfigDict)}
+
+
+@pytest.mark.parametrize('form', FORMS)
+def test_an_ablation_changes_every_field_of_its_row_and_no_other(form):
+  baseline = fields_of('baseline', form)
+  for name, row in ABLATIONS.items():
+    changed = {field: value for field, value in fields_of(name, form).items()
+               if value != baseline[field]}
+    model = ablations.get_config(f'baseline,{form}').model
+    fields = row.fields(model) if callable(row.fields) else row.fields
+    assert changed == fields, name
+
+
+def test_every_ablation_but_the_baseline_is_another_experiment():
+  changes = [str(sorted(fields_of(name, 'small').items()))
+             for name in ABLATIONS]
+  assert len(set(changes)) == len(ABLATIONS)
+
+
+def test_the_default_is_the_baseline_in_the_form_of_the_program():
+  assert ablations.get_config() == authors_2012.get_config()
+  assert ablations.get_config('baseline,paper') == paper.get_config()
+  for name in ABLATIONS:
+    assert ablations.get_config(name) == ablations.get_config(
+        f'{name},authors_2012')
+
+
+@pytest.mark.parametrize('argument, message', [
+    ('no_nrm', r"no ablation 'no_nrm': .*no_norm, .* behind the colon\.$"),
+    ('small', r"no ablation 'small'"),
+    ('no_norm,tiny',
+     r"no form 'tiny': .*authors_2012, paper, small behind the comma\.$"),
+    ('no_norm,small,paper', r"no form 'small,paper'"),
+])
+def test_an_unknown_name_or_form_is_answered_with_the_known_ones(
+    argument, message):
+  with pytest.raises(ValueError, match=message):
+    ablations.get_config(argument)
