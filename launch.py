@@ -1,4 +1,4 @@
-"""python launch.py --config=configs/quickstart.py [--task=TASK] [--workdir=RUN].
+"""The program: python launch.py --config=FILE [--task=TASK] [--workdir=RUN].
 
 Every field of a config can be set on the command line after --config:
 --config.optimizer.learning_rate=0.005. A task that looks into a trained network

@@ -27,9 +27,11 @@ class Row:
   """Work of this process."""
 
   def __init__(self, work: Callable[[], Any], turn_seconds: float = 0.0):
-    """Args:
-    work: does it once and returns what to wait for.
-    turn_seconds: a turn repeats what is quicker until it lasts so long.
+    """Wraps the work.
+
+    Args:
+      work: does it once and returns what to wait for.
+      turn_seconds: a turn repeats quicker work until it lasts so long.
     """
     self.seconds = []
     self._work = work

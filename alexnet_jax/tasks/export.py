@@ -1,4 +1,4 @@
-"""--task=export: writes a checkpoint's network into one file of named arrays."""
+"""--task=export: writes a checkpoint's network into one file."""
 
 import os
 

@@ -106,7 +106,8 @@ def check_resumable(folder: str, index: dict[str, Any]) -> None:
                      ' --out.')
   if there | {'workdir': ''} != index | {'workdir': ''}:  # a run may be moved
     raise InputError(
-      f'{folder} holds features {describe_features(there)}, not {describe_features(index)}:'
+      f'{folder} holds features {describe_features(there)}, not'
+      f' {describe_features(index)}:'
       ' give another --out, or remove that folder.'
     )
 

@@ -5,6 +5,7 @@ has to do follows from what it has logged, so the task may be stopped at any
 time; the same command goes on.
 """
 
+import itertools
 import os
 import sys
 from typing import Any
@@ -22,7 +23,6 @@ from alexnet_jax.results import learning_rate_search, runs
 from alexnet_jax.results.learning_rate_search import Curve, RateSearch
 from alexnet_jax.run import checkpoint, experiment, journal, training
 from alexnet_jax.run.watch import Diverged
-import itertools
 
 CONFIG = 'required'
 DIVERGED = 'diverged.txt'  # in the workdir of a run that ended so

@@ -28,7 +28,8 @@ def define_flags(values: flags.FlagValues) -> None:
   flags.DEFINE_string(
     'kernels',
     '',
-    'An .npz, .npy or .safetensors file instead of a run; an array in it behind a colon.',
+    'An .npz, .npy or .safetensors file instead of a run; an array in it'
+    ' behind a colon.',
     flag_values=values,
   )
   flags.DEFINE_string(

@@ -49,7 +49,8 @@ def define_flags(values: flags.FlagValues) -> None:
   flags.DEFINE_string(
     'maps',
     '8',
-    'How many maps of a layer, or which, counted from 1: 3,17,40; or 17, for one alone.',
+    'How many maps of a layer, or which, counted from 1: 3,17,40; or 17, for'
+    ' one alone.',
     flag_values=values,
   )
   flags.DEFINE_string(

@@ -218,7 +218,8 @@ def open_database(workdir: str, held: Features, names: Sequence[str],
   with checkpoint.open_to_read(workdir) as manager:
     if index['step'] not in manager.all_steps():
       raise InputError(
-        f'{held.folder} holds features {describe_features(index)}, and {workdir} has'
+        f'{held.folder} holds features {describe_features(index)},'
+        f' and {workdir} has'
         ' no such step: give the --workdir of that run, or make features of'
         ' a step that it has in another --features folder.'
       )
@@ -230,13 +231,15 @@ def open_database(workdir: str, held: Features, names: Sequence[str],
          for field in ('saved', 'dimension', 'image_size')):
     raise InputError(
       f'{held.folder} holds features {describe_features(index)}, not'
-      f' {describe_features(here)}: give --workdir and --features of one network.'
+      f' {describe_features(here)}: give --workdir and --features of one'
+      ' network.'
     )
   if len(source) != index['count'] or any(
       source[int(i)]['label'] != held.labels[i]
       for i in evenly_spread(len(source), GLANCES)):
     raise InputError(
-      f'{held.folder} holds features {describe_features(index)}, and the images that'
+      f'{held.folder} holds features {describe_features(index)},'
+      ' and the images that'
       f' are now in {here["path"] or "this data set"} are others: give the'
       ' same ones as --data, or make features of these.'
     )
@@ -330,7 +333,8 @@ def _open_tested(folder, held):
   tested = open_features(folder)
   if tested.index['saved'] != held.index['saved'] or not len(tested.labels):
     raise InputError(
-      f'{folder} holds features {describe_features(tested.index)}, and {held.folder}'
+      f'{folder} holds features {describe_features(tested.index)},'
+      f' and {held.folder}'
       f' {describe_features(held.index)}: make both with one --task=features.'
     )
   return tested

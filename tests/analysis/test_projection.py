@@ -50,7 +50,7 @@ def test_a_unit_reads_its_field_and_nothing_else(
   model = nets.build(name, mesh_of(1, 1, 1), 10, patch, num_columns=1,
                        response_norm=False, **given)
   # Averages read all that maxima are taken of.
-  layers = [layer._replace(then=[
+  layers = [layer._replace(post_ops=[
       functools.partial(L.avg_pool, **getattr(f, 'keywords', {}))
       if getattr(f, 'func', f) is L.max_pool else f for f in layer.post_ops])
             for layer in model.layers]
@@ -218,7 +218,7 @@ def test_own_columns_below_a_crossing_and_all_below_it(net, problem):
 def test_it_looks_at_the_maps_that_the_columns_make(net, problem, mesh_of):
   params, patches, *_ = problem('alexnet_2012')
   layers = net('alexnet_2012').layers[:3]
-  bare = (*layers[:2], layers[2]._replace(then=(L.flatten,)))
+  bare = (*layers[:2], layers[2]._replace(post_ops=(L.flatten,)))
   made = jax.jit(columns.run(bare, mesh_of()))(
       {layer.name: params['columns'][layer.name] for layer in bare}, patches,
       None)

@@ -1,7 +1,6 @@
 """Every experiment can be built as it is and, narrowed, can take a step."""
 
 import glob
-import importlib.util
 import os
 
 import jax
@@ -10,12 +9,17 @@ import program
 import pytest
 import tiny
 
+from alexnet_jax import command_line
 from alexnet_jax.data import loader, statistics
 from alexnet_jax.learning import augment
 from alexnet_jax.run import device_data, experiment
+from configs.ablations import ABLATIONS
 
-CONFIGS = sorted(glob.glob(
-    os.path.join(program.ROOT, 'configs', '**', '*.py'), recursive=True))
+FOLDER = os.path.join(program.ROOT, 'configs')
+FILES = sorted(os.path.relpath(path, FOLDER) for path in glob.glob(
+    os.path.join(FOLDER, '**', '*.py'), recursive=True))
+# The config of the auto-encoders has no network: tests/tasks/test_codes.py.
+NETWORKS = [name for name in FILES if name != 'codes.py']
 PARAMETERS = {
     'paper.py': 60_965_224,
     'authors_2012.py': 60_965_224,
@@ -29,7 +33,8 @@ PARAMETERS = {
     'cifar10/without_norm.py': 2_112_970,
 }
 CLASSES = {'procedural': 12, 'cifar10': 10}  # and ImageNet's 1000
-# One of each wiring is run; other tests run the quickstart.
+IMAGES = 1_281_167  # of ImageNet's training set
+# One of each wiring takes a step; other tests train the quickstart.
 WIRINGS = ('authors_2012.py', 'cifar10/net_18pct.py',
            'cifar10/conv_local_11pct.py')
 # Of every layer, as many as there are.
@@ -39,16 +44,13 @@ NARROW = {name: value for name, value in tiny.FIELDS.items()
           } | {'data.name': 'procedural', 'data.path': ''}
 
 
-def config_of(path):
-  spec = importlib.util.spec_from_file_location('some_config', path)
-  module = importlib.util.module_from_spec(spec)
-  spec.loader.exec_module(module)
-  return module, module.get_config().lock()
+def config_of(name):
+  return command_line.load_config(os.path.join(FOLDER, name), {}, 'config')
 
 
-def narrowed(path):
-  """The config with few maps and pictures, as small as its net can take."""
-  _, config = config_of(path)
+def narrowed(name):
+  """The config with few kernels and small images, as its network allows."""
+  config = config_of(name)
   config.update_from_flattened_dict(NARROW)
   for field, width in WIDTHS.items():
     if field in config.model:
@@ -58,52 +60,51 @@ def narrowed(path):
   return config
 
 
-def short(path):
-  return os.path.relpath(path, os.path.join(program.ROOT, 'configs'))
-
-
-# The auto-encoders' config is of no network; tests/run/test_codes.py runs it.
-@pytest.fixture(
-    params=[path for path in CONFIGS if short(path) != 'codes.py'], ids=short)
-def path(request):
-  return request.param
+def distinct_steps():
+  """Names of configs, one for each narrowed network and augmentation."""
+  names = {}
+  for name in (*NETWORKS, *(f'ablations.py:{row}' for row in ABLATIONS)):
+    config = narrowed(name)
+    names.setdefault(str((config.model, config.augment)), name)
+  return list(names.values())
 
 
 def test_there_are_configs():
-  assert {'quickstart.py', 'codes.py', *PARAMETERS} <= {
-      short(path) for path in CONFIGS}
+  assert {'quickstart.py', 'codes.py', *PARAMETERS} <= set(FILES)
 
 
-@pytest.mark.parametrize('path', CONFIGS, ids=short)
-def test_a_config_says_how_to_run_it(path):
-  module, _ = config_of(path)
-  assert f'launch.py --config=configs/{short(path)}' in module.__doc__
+@pytest.mark.parametrize('name', FILES)
+def test_the_docstring_of_a_config_has_a_command_that_runs_it(name):
+  with open(os.path.join(FOLDER, name), encoding='utf-8') as file:
+    docstring = file.read().split('"""')[1]
+  assert f'launch.py --config=configs/{name}' in docstring
 
 
-def test_every_config_has_the_fields_of_the_paper(path):
-  _, paper = config_of(os.path.join(program.ROOT, 'configs/paper.py'))
-  _, config = config_of(path)
-  fields = lambda held: {
-      f'{section}.{name}' for section, fields in held.items()
-      if hasattr(fields, 'items') for name in fields
-      # Another network has fields of its own, which its `build` checks.
-      if section != 'model' or config.model.name.startswith('alexnet')}
-  assert fields(paper) <= fields(config)
+@pytest.mark.parametrize('name', NETWORKS)
+def test_every_config_has_the_fields_of_the_paper(name):
+  paper, config = config_of('paper.py'), config_of(name)
+  for section, fields in paper.items():
+    # Another network has other fields, which it checks itself.
+    if hasattr(fields, 'keys') and (
+        section != 'model' or config.model.name.startswith('alexnet')):
+      assert set(fields) <= set(config[section]), section
 
 
-def test_a_config_builds_at_full_size(path):
-  _, config = config_of(path)
+@pytest.mark.parametrize('name', NETWORKS)
+def test_a_config_builds_at_full_size(name):
+  config = config_of(name)
   classes = CLASSES.get(config.data.name, 1000)
-  built = experiment.build(experiment.read(config), classes, 1_281_167)
+  built = experiment.build(experiment.read(config), classes, IMAGES)
   shapes = built.state_shapes()
   parameters = sum(leaf.size for leaf in jax.tree.leaves(shapes.params))
-  assert parameters == PARAMETERS.get(short(path), parameters) > 10_000
-  assert built.total_steps == int(
-      config.run.epochs * (1_281_167 // config.optimizer.batch_size))
+  assert parameters == PARAMETERS.get(name, parameters) > 10_000
+  assert built.length.total_steps == int(
+      config.run.epochs * (IMAGES // config.optimizer.batch_size))
 
 
-def test_a_step_of_a_config_fits_together_when_narrowed(path):
-  config = narrowed(path)
+@pytest.mark.parametrize('name', distinct_steps())
+def test_a_step_of_a_narrowed_config_returns_a_state_of_the_same_shapes(name):
+  config = narrowed(name)
   built = experiment.build(experiment.read(config), 12, 64)
   before = built.state_shapes()
   size, batch = config.data.image_size, config.optimizer.batch_size
@@ -117,17 +118,18 @@ def test_a_step_of_a_config_fits_together_when_narrowed(path):
 
 
 @pytest.mark.parametrize('name', WIRINGS)
-def test_a_config_takes_a_step_when_narrowed(name):
-  config = narrowed(os.path.join(program.ROOT, 'configs', name))
-  source = experiment.read(config).open_split('train')
-  built = experiment.build(experiment.read(config), 12, len(source))
-  found = statistics.statistics(source)
-  state = built.new_state(augment.pixel_stats(found.mean, found.covariance))
+def test_a_narrowed_config_takes_a_step(name):
+  settings = experiment.read(narrowed(name))
+  source = settings.open_split('train')
+  built = experiment.build(settings, 12, len(source))
+  measured = statistics.statistics(source)
+  state = built.new_state(
+      augment.pixel_stats(measured.mean, measured.covariance))
   before = jax.device_get(state.params)
   batch = next(loader.train_batches(
-      source, batch_size=config.optimizer.batch_size, seed=0))
-  state, measured = built.train_step()(
+      source, batch_size=settings.optimizer.batch_size, seed=0))
+  state, metrics = built.train_step()(
       state, device_data.to_device(batch, built.mesh))
-  assert 0 < measured['loss'] < 20
+  assert 0 < metrics['loss'] < 20
   moved = jax.tree.map(lambda a, b: bool((a != b).any()), before, state.params)
   assert moved['fc8'] == {'kernel': True, 'bias': True}

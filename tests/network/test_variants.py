@@ -1,4 +1,4 @@
-"""The nets of the paper's experiments: sizes, and what each one changes."""
+"""The networks of the paper's experiments: sizes, layers left out, columns."""
 
 import functools
 import importlib
@@ -7,7 +7,6 @@ import jax
 import nets
 import numpy as np
 import pytest
-from ml_collections import ConfigDict
 
 from alexnet_jax.network import describe
 from alexnet_jax.run import experiment
@@ -44,31 +43,6 @@ SIZES = {
         61_557_992 + 884_736 - 19_200, 387_200 + 186_624 + 2 * 129_792
         + 43_264 + 2 * 4096 + 1000),
 }
-# The fields that each ablation changes.
-CHANGES = {
-    'ablations/baseline': set(),
-    'ablations/no_norm': {'model.response_norm'},
-    'ablations/non_overlapping': {'model.overlapping_pooling'},
-    'ablations/one_column': {
-        'model.num_columns', 'model.kernels', 'model.neurons'},
-    'ablations/four_columns': {
-        'model.num_columns', 'model.kernels', 'model.neurons'},
-    'ablations/never_talk': {
-        'model.crossings', 'model.kernels', 'model.neurons'},
-    'ablations/cross_everywhere': {'model.crossings'},
-    'ablations/cross_at_fc6': {'model.crossings'},
-    'ablations/tanh': {'model.nonlinearity'},
-    'ablations/no_dropout': {'model.dropout'},
-    'ablations/no_crops': {'augment.random_crops'},
-    'ablations/no_flips': {'augment.flips'},
-    'ablations/no_crops_no_flips': {'augment.random_crops', 'augment.flips'},
-    'ablations/no_jitter': {'augment.jitter'},
-    'ablations/without_conv2': {'model.without'},
-    'ablations/without_conv3': {'model.without', 'model.crossings'},
-    'ablations/without_conv4': {'model.without'},
-    'ablations/without_conv5': {'model.without'},
-}
-FORMS = ('authors_2012', 'paper', 'small')
 LAYERS = ('conv1', 'conv2', 'conv3', 'conv4', 'conv5', 'fc6', 'fc7', 'fc8')
 
 
@@ -89,21 +63,6 @@ def sizes(config, mesh_of, classes=1000):
   whole = describe.totals(
       describe.layer_rows(model_of(config, mesh, classes), classes))
   return whole['parameters'], whole['neurons']
-
-
-@functools.cache
-def flat(name, form):
-  fields = {}
-
-  def walk(config, prefix=''):
-    for field, value in config.items():
-      if isinstance(value, ConfigDict):
-        walk(value, f'{prefix}{field}.')
-      else:
-        fields[prefix + field] = value
-
-  walk(config_of(name, form))
-  return fields
 
 
 # --- Sizes --------------------------------------------------------------------
@@ -130,34 +89,6 @@ def test_three_columns_are_those_of_net_117(mesh_of):
                      kernels=(32, 128, 192, 192, 128), neurons=(1408, 1408))
   whole = describe.totals(describe.layer_rows(net, 1000))
   assert whole['parameters'] == 84_490_600 - 28_800
-
-
-# --- What an ablation changes -------------------------------------------------
-
-
-def test_every_ablation_is_held_against_its_baseline():
-  assert set(CHANGES) == set(ABLATIONS)
-
-
-@pytest.mark.parametrize('form', FORMS)
-@pytest.mark.parametrize('name', ABLATIONS)
-def test_an_ablation_changes_only_what_it_is_about(name, form):
-  base, own = flat('ablations/baseline', form), flat(name, form)
-  assert set(base) == set(own)
-  assert {field for field in base if base[field] != own[field]} == (
-      CHANGES[name])
-
-
-@pytest.mark.parametrize('name', ABLATIONS)
-def test_an_ablation_without_a_form_is_that_of_the_program(name):
-  assert config_of(name) == config_of(name, 'authors_2012')
-
-
-def test_an_unknown_form_is_answered_with_the_known_ones():
-  with pytest.raises(ValueError) as error:
-    config_of('ablations/no_norm', 'tiny')
-  for part in ("'tiny'", 'authors_2012, paper, small', 'comma'):
-    assert part in str(error.value)
 
 
 # --- Layers left out ----------------------------------------------------------

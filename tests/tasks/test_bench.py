@@ -187,8 +187,8 @@ def test_input_is_measured_in_every_form(benched):
 
 
 def test_the_forms_hold_the_same_pictures(tmp_path):
-  source = experiment.open_split(
-      tiny.config({'data.train_examples': 6}), 'train')
+  source = experiment.read(
+      tiny.config({'data.train_examples': 6})).open_split('train')
   forms = bench_input.in_every_form(source, str(tmp_path), 48)
   assert list(forms) == FORMS
   records, raw = forms['records of JPEGs'], forms['raw records']

@@ -355,7 +355,7 @@ def test_a_rate_that_is_too_high_is_named_with_the_folder(features, tmp_path):
 
 
 def test_something_is_due_every_so_many_steps_and_at_the_end():
-  assert [step for step in range(1, 12) if loop.due(step, 4, 11)] == [4, 8, 11]
+  assert [step for step in range(1, 12) if loop.is_due(step, 4, 11)] == [4, 8, 11]
 
 
 # --- As a person starts it ----------------------------------------------------

@@ -10,7 +10,7 @@ from alexnet_jax.errors import InputError
 from alexnet_jax.results import runs
 from alexnet_jax.results.runs import Estimate, Run
 from alexnet_jax.run import experiment, training
-from alexnet_jax.tasks import compare, train
+from alexnet_jax.tasks import compare
 
 FIRST, SECOND = 'configs/quickstart.py', 'configs/trials/faster.py:small'
 SEEDS = (0, 1)
@@ -116,14 +116,14 @@ def test_the_table_is_there_for_programs_too(compared):
 
 def test_what_is_finished_is_not_run_again(compared, monkeypatch):
   workdir, _, table = compared
-  monkeypatch.setattr(train, 'train', None)
+  monkeypatch.setattr(training, 'train', None)
   assert run(both(), workdir) == table
 
 
 def test_a_longer_comparison_goes_on_with_the_same_runs(compared, monkeypatch):
   asked = []
-  monkeypatch.setattr(train, 'train', lambda config, workdir, **_: (
-      asked.append((config.run.steps, workdir)) or {}))
+  monkeypatch.setattr(training, 'train', lambda settings, workdir, **_: (
+      asked.append((settings.run.steps, workdir)) or {}))
   longer = both()
   for _, config in longer:
     config.run.steps = 4
@@ -133,7 +133,7 @@ def test_a_longer_comparison_goes_on_with_the_same_runs(compared, monkeypatch):
 
 def test_one_bar_counts_the_images_of_all_runs(compared, monkeypatch):
   bars = []
-  monkeypatch.setattr(train, 'train', lambda config, workdir, command, bar: (
+  monkeypatch.setattr(training, 'train', lambda settings, workdir, command, bar: (
       bars.append((bar.n, bar.total)) or {}))
   configs = both()
   compare.compare(
@@ -157,7 +157,7 @@ def test_a_config_that_cannot_work_is_refused_before_the_first_runs(
 
 def test_runs_of_other_experiments_are_refused_before_the_first_goes_on(
     compared, monkeypatch):
-  monkeypatch.setattr(train, 'train', None)
+  monkeypatch.setattr(training, 'train', None)
   with pytest.raises(InputError) as error:
     run(both(**{'optimizer.momentum': 0.5}), compared[0])
   for part in (SECOND, 'config.optimizer.momentum=0.9', 'faster-small/seed_0'):

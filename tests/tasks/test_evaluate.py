@@ -16,7 +16,7 @@ from alexnet_jax.tasks import evaluate
 @pytest.fixture(scope='module')
 def given():
   """(source, pixels, images, labels) of the 24 validation pictures."""
-  source = experiment.open_split(tiny.config(), 'validation')
+  source = experiment.read(tiny.config()).open_split('validation')
   found = statistics.statistics(source)
   images, labels = (np.stack([source[i][name] for i in range(len(source))])
                     for name in ('image', 'label'))

@@ -12,7 +12,7 @@ import tiny
 
 from alexnet_jax.analysis import features
 from alexnet_jax.errors import InputError
-from alexnet_jax.learning.augment import central, subtract_mean
+from alexnet_jax.learning.augment import central_crop, subtract_mean
 from alexnet_jax.run import trained as trained_network
 from alexnet_jax.tasks import features as features_task
 
@@ -22,7 +22,8 @@ SHARD = 10  # of 24 validation images: 10, 10, 4
 @pytest.fixture
 def small_shards(monkeypatch):
   """Several shards of few images."""
-  monkeypatch.setattr(features_task, 'SHARD', SHARD)
+  for module in (features, features_task):
+    monkeypatch.setattr(module, 'SHARD', SHARD)
 
 
 @pytest.fixture(scope='module')
@@ -77,7 +78,7 @@ def test_saved_features_are_those_of_the_network(trained, written):
   source = trained_network.open_split(found, 'validation')
   held = features.open_features(os.path.join(written, 'validation'))
   images = np.stack([source[i]['image'] for i in range(24)])
-  middle = np.stack([central(image, found.model.patch) for image in images])
+  middle = np.stack([central_crop(image, found.model.patch) for image in images])
   _, expected = jax.jit(found.model.apply)(
       found.params, subtract_mean(middle, found.input_stats))
   vectors = np.concatenate(held.vectors)

@@ -9,7 +9,7 @@ import pytest
 import tiny
 
 from alexnet_jax.errors import InputError
-from alexnet_jax.tasks import figure1, train
+from alexnet_jax.tasks import figure1
 from configs.cifar10 import figure1 as recipe
 
 FIELDS = {
@@ -37,7 +37,7 @@ def config(fields=None):
 
 
 @pytest.fixture(scope='module')
-def drawn(tmp_path_factory, compile_quickly):
+def drawn(tmp_path_factory, compile_once):
   """(folder of the runs, the numbers)."""
   folder = tmp_path_factory.mktemp('figure1')
   return folder, figure1.figure1(
@@ -82,7 +82,7 @@ def test_a_run_remembers_the_command_that_makes_it_alone(drawn):
 
 def test_what_is_done_is_not_done_again(drawn, monkeypatch):
   folder, numbers = drawn
-  monkeypatch.setattr(train, 'train', None)
+  monkeypatch.setattr(training, 'train', None)
   assert figure1.figure1(
       config(), str(folder / 'runs'), str(folder / 'again.png')) == numbers
 
@@ -103,7 +103,7 @@ def test_a_search_that_was_stopped_goes_on_to_the_same_numbers(
 
 def test_runs_of_another_search_are_refused(drawn, tmp_path, monkeypatch):
   folder, _ = drawn
-  monkeypatch.setattr(train, 'train', None)
+  monkeypatch.setattr(training, 'train', None)
   shutil.copytree(folder / 'runs', tmp_path / 'runs')
   for fields, part in (({'seed': 1}, 'config.seed=0'),
                        ({'run.log_every': 1}, 'config.run.log_every=2')):

@@ -37,7 +37,7 @@ def known(tmp_path_factory):
 
 
 @pytest.fixture(scope='module')
-def drawn(trained, tmp_path_factory, compile_quickly):
+def drawn(trained, tmp_path_factory, compile_once):
   """(folder, numbers) of a run."""
   folder = tmp_path_factory.mktemp('run')
   return folder, figure3.figure3(trained[1], out=f'{folder}/new/it.png')

@@ -27,7 +27,7 @@ def found(trained):
 
 @pytest.fixture(scope='module')
 def source(trained):
-  return experiment.open_split(trained[0], 'validation')
+  return experiment.read(trained[0]).open_split('validation')
 
 
 @pytest.fixture(scope='module')
