@@ -166,7 +166,7 @@ def _with_a_way_down(layer):
           ' which no projection can pass: say in WAYS_DOWN of projection.py how'
           ' it is to be undone, or choose --layers up to'
           f' {layer.name}.')
-  return layer._replace(then=tuple(
+  return layer._replace(post_ops=tuple(
       _with_rule(f, WAYS_DOWN[_bare(f)]) for f in layer.post_ops))
 
 

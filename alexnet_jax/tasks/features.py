@@ -17,7 +17,6 @@ from alexnet_jax import command_line, files
 from alexnet_jax.analysis.features import (
     FOLDER,
     INDEX,
-    SHARD,
     UNFINISHED,
     compute_features,
     describe_features,
@@ -120,7 +119,7 @@ def _write(folder, trained, feature_step, source, index):
   with tqdm(total=len(source), desc=folder, unit=' images', leave=False,
             dynamic_ncols=True, disable=None) as bar:
     for first, labels_file, vectors_file in shards(folder, index):
-      part = Part(source, first, SHARD)
+      part = Part(source, first, index['shard'])
       if os.path.exists(vectors_file):
         bar.update(len(part))
         continue

@@ -61,7 +61,7 @@ def benched(quick, tmp_path_factory):
   printed = io.StringIO()
   with contextlib.redirect_stdout(printed):
     result = bench.bench(
-        tiny.config({'mesh.column': 2}), plain=True, out=out, trace=trace)
+        experiment.read(tiny.config({'mesh.column': 2})), plain=True, out=out, trace=trace)
   return Benched(result, printed.getvalue().splitlines(), out, trace)
 
 
@@ -222,7 +222,7 @@ def test_other_networks_have_layers_too(quick, mesh_of):
 
 def test_an_out_that_is_a_folder_is_refused(tmp_path):
   with pytest.raises(InputError, match='is a folder: give the name of a file'):
-    bench.bench(tiny.config(), plain=False, out=str(tmp_path))
+    bench.bench(experiment.read(tiny.config()), plain=False, out=str(tmp_path))
 
 
 @pytest.mark.parametrize('flag, below', [('out', 'x.json'), ('trace', '')])
@@ -231,5 +231,5 @@ def test_a_place_below_a_file_is_refused(tmp_path, flag, below):
   file.write_text('')
   place = f'{file}/{below}' if below else str(file)
   with pytest.raises(InputError, match=f'--{flag}={place}') as error:
-    bench.bench(tiny.config(), plain=False, **{flag: place})
+    bench.bench(experiment.read(tiny.config()), plain=False, **{flag: place})
   assert 'give another place' in str(error.value)

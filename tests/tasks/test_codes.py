@@ -13,13 +13,13 @@ import pytest
 import tiny
 
 from alexnet_jax.analysis import codes_table, compression, hamming
-from alexnet_jax.analysis import features as features_task
 from alexnet_jax.analysis.features import open_features
 from alexnet_jax.errors import InputError
 from alexnet_jax.results import runs
 from alexnet_jax.run import checkpoint, loop
 from alexnet_jax.run.journal import Journal
 from alexnet_jax.tasks import codes
+from alexnet_jax.tasks import features as features_task
 from configs import codes as codes_config
 
 FIELDS = {

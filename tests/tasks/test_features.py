@@ -22,8 +22,7 @@ SHARD = 10  # of 24 validation images: 10, 10, 4
 @pytest.fixture
 def small_shards(monkeypatch):
   """Several shards of few images."""
-  for module in (features, features_task):
-    monkeypatch.setattr(module, 'SHARD', SHARD)
+  monkeypatch.setattr(features, 'SHARD', SHARD)
 
 
 @pytest.fixture(scope='module')
@@ -170,7 +169,7 @@ def refusal(function, *arguments, **named):
 
 def test_features_of_another_step_are_not_mixed(trained, copied, small_shards):
   interrupt(os.path.join(copied, 'validation'), 'features-00002-of-00003.npy')
-  said = refusal(features.features, trained[1], '4', split='validation',
+  said = refusal(features_task.features, trained[1], '4', split='validation',
                  out=copied)
   for part in (copied, 'step 6', 'step 4', 'another --out'):
     assert part in said
@@ -179,7 +178,7 @@ def test_features_of_another_step_are_not_mixed(trained, copied, small_shards):
 def test_features_of_other_images_are_not_mixed(
     trained, copied, small_shards, tmp_path):
   photos = tiny.write_photos(tmp_path / 'photos')
-  said = refusal(features.features, trained[1], data=photos,
+  said = refusal(features_task.features, trained[1], data=photos,
                  split='validation', out=copied)
   assert f'8 validation images ({photos})' in said
   assert '24 validation images (the embedded ones)' in said
@@ -188,13 +187,13 @@ def test_features_of_other_images_are_not_mixed(
 def test_a_folder_of_other_files_is_left_alone(trained, tmp_path):
   photos = tiny.write_photos(tmp_path / 'photos')
   assert f'{photos}/train holds other files' in refusal(
-      features.features, trained[1], out=photos)
+      features_task.features, trained[1], out=photos)
 
 
 def test_a_file_is_no_folder(trained, tmp_path):
   (tmp_path / 'file').write_text('')
   assert f'--out={tmp_path}/file is a file: give a folder' in refusal(
-      features.features, trained[1], out=str(tmp_path / 'file'))
+      features_task.features, trained[1], out=str(tmp_path / 'file'))
 
 
 def test_where_no_features_are_the_command_that_makes_them_is_told(tmp_path):

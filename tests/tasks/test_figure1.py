@@ -9,6 +9,7 @@ import pytest
 import tiny
 
 from alexnet_jax.errors import InputError
+from alexnet_jax.run import training
 from alexnet_jax.tasks import figure1
 from configs.cifar10 import figure1 as recipe
 
