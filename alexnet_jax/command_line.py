@@ -74,10 +74,10 @@ def task_name(argv: Sequence[str]) -> str:
     _print_tasks(names)
     sys.exit(0)
   if name and name not in names:
-    near = difflib.get_close_matches(name, names, 1) or names
-    refuse(f'--task={name} is not a task: give {" or ".join(near)}.'
-           if len(near) == 1 else
-           f'--task={name} is not a task: give one of {", ".join(near)}.')
+    near = difflib.get_close_matches(name, names, 1)
+    hint = f'did you mean {near[0]}? ' if near else ''
+    refuse(f'--task={name} is not a task: {hint}give one of'
+           f' {", ".join(names)}.')
   return name or 'train'
 
 

@@ -7,6 +7,8 @@ import program
 import pytest
 import tiny
 
+from alexnet_jax import command_line
+
 
 @pytest.fixture(scope='module')
 def workdir(compiled, tmp_path_factory):
@@ -26,12 +28,28 @@ def test_train_trains(trained, workdir):
 
 
 def test_evaluate_prints_the_errors_of_the_last_test(workdir, compiled):
-  out = program.launch([*tiny.flags(), '--task=evaluate',
-                        f'--workdir={workdir}'], compiled)
-  test = tiny.metrics(workdir, 'test')[0]
+  final, = tiny.metrics(workdir, 'final')
+  for arguments in (tiny.flags(), []):  # the config of the run is enough
+    out = program.launch(
+        [*arguments, '--task=evaluate', f'--workdir={workdir}'], compiled)
+    errors = json.loads(out.splitlines()[-1])
+    assert errors.pop('images') == 24
+    assert errors | {'kind': 'final'} == final
+
+
+def test_fields_of_the_runs_config_can_be_set(workdir, compiled):
+  out = program.launch(
+      ['--task=evaluate', f'--workdir={workdir}', '--config.run.views=9',
+       '--config.data.validation_examples=12'], compiled)
   errors = json.loads(out.splitlines()[-1])
-  assert errors.pop('images') == 24
-  assert errors | {'kind': 'test'} == test
+  assert errors['images'] == 12 and 'nine_crop_top1_error' in errors
+
+
+def test_a_config_that_is_not_read_is_said(workdir, compiled, tmp_path):
+  (code, _, err), = program.launch_many([[
+      '--config=configs/quickstart.py', '--task=export',
+      f'--workdir={workdir}', f'--out={tmp_path}/weights.npz']], compiled)
+  assert code == 0 and '--config is not read' in err
 
 
 def test_describe_prints_the_table_of_the_paper(compiled):
@@ -71,8 +89,26 @@ def test_prepared_photographs_can_be_trained_on(compiled, tmp_path):
   assert json.loads(out.splitlines()[-1])['images'] == 8
 
 
-def test_help_names_tasks_and_flags(compiled):
-  _, out, _ = program.finish(program.start(['--help'], compiled))
-  for part in ('--config', '--workdir', 'train|evaluate|compare',
-               '--checkpoint'):
-    assert part in out
+def test_help_lists_the_tasks_and_explains_each(compiled):
+  tasks = command_line.task_names()
+  everything, *each = program.launch_many(
+      [['--help'], *([f'--task={task}', '--help'] for task in tasks)], compiled)
+  for code, _, err in (everything, *each):
+    assert code == 0, err
+  for task, (_, out, _) in zip(tasks, each, strict=True):
+    line = out.splitlines()[0].partition(': ')[2]
+    assert len(line) > 20 and f' {task} ' in everything[1]
+    assert line in everything[1]
+    assert '--workdir' in out
+  assert '--views: Crops averaged' in each[tasks.index('predict')][1]
+
+
+def test_help_lists_the_fields_of_a_config_with_their_comments(compiled):
+  (code, out, _), = program.launch_many([
+      ['--config=configs/quickstart.py', '--task=train', '--help']], compiled)
+  assert code == 0
+  assert '--init_from' in out
+  assert 'model.kernels=(16, 32, 48, 48, 32)' in out
+  assert 'optimizer.momentum=0.9' in out
+  assert "augment.jitter_scale='stddev'  # the printed form: 'eigenvalue'" in out
+

@@ -89,7 +89,7 @@ REFUSED = {
         ['7-pixel', 'conv1', 'config.augment.crop', '64']),
     'unknown jitter scale': (
         experiment_with(augment__jitter_scale='sigma'),
-        ["config.augment.jitter_scale='sigma'", 'stddev or eigenvalue']),
+        ["config.augment.jitter_scale='sigma'", 'stddev, eigenvalue']),
     'unknown schedule': (
         experiment_with(optimizer__schedule='cosine'),
         ["config.optimizer.schedule='cosine'", 'jdexp']),
@@ -115,7 +115,7 @@ REFUSED = {
         experiment_with(run__steps=-1), ['config.run.steps=-1', '0 or more']),
     'no step at all': (
         experiment_with(run__steps=0, run__epochs=0.1),
-        ['config.run.epochs=0.1', 'config.run.steps']),
+        ['config.run.epochs=0.1', 'give more epochs']),
     'workdir that is a file': (
         [*experiment_with(), '--workdir=README.md'],
         ['--workdir=README.md is a file']),
@@ -176,11 +176,24 @@ REFUSED = {
          '--plain'],
         ["config.model.nonlinearity='tanh'", "'relu'", '--plain']),
     'export of nothing': (
-        [*experiment_with(), '--task=export', '--workdir={new}'],
-        ['{new}', 'no checkpoint']),
+        ['--task=export', '--workdir={new}'], ['{new}', 'no checkpoint']),
+    'export without a run': (
+        ['--task=export'], ['--task=export looks into', '--workdir=RUN']),
+    'evaluate without a run': (
+        ['--task=evaluate'], ['--task=evaluate looks into', '--workdir=RUN']),
+    'evaluate of nothing': (
+        ['--task=evaluate', '--workdir={new}'], ['{new} holds no run']),
+    'flag of another task': (
+        [Q, '--task=describe', '--views=5'],
+        ['--views is a flag of --task=predict, not of --task=describe']),
+    'flag of no task': (
+        [Q, '--task=describe', '--jsn'],
+        ['--task=describe has no flag --jsn', 'did you mean --json?']),
+    'field of a task without a config': (
+        ['--task=export', '--workdir={old}', '--config.seed=1'],
+        ['--config.seed cannot be set', '--task=export takes no config']),
     'export into a folder': (
-        [*experiment_with(), '--task=export', '--workdir={old}',
-         '--out={photos}'],
+        ['--task=export', '--workdir={old}', '--out={photos}'],
         ['--out={photos} is a folder', '{photos}/weights.npz']),
     'no logging': (
         experiment_with(run__log_every=0), ['config.run.log_every=0']),

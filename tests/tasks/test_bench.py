@@ -22,7 +22,7 @@ from alexnet_jax.run import experiment
 from alexnet_jax.tasks import bench
 
 LAYERS = ['conv1', 'conv2', 'conv3', 'conv4', 'conv5', 'fc6', 'fc7', 'fc8']
-ROWS = ['step', 'step with input', 'forward only', 'test, ten patches',
+ROWS = ['step', 'step with input', 'forward only', 'test, ten crops',
         'input alone', 'plain form', 'plain, as it comes']
 FORMS = ['as it comes', 'folder of JPEGs', 'records of JPEGs', 'raw records']
 
@@ -79,10 +79,10 @@ def test_a_speed_is_counted_in_the_flops_of_what_is_done(benched):
   rows = benched.result['rows']
   per_image = {name: 1e9 * row['gflops_per_second'] / row['images_per_second']
                for name, row in rows.items() if row['gflops_per_second']}
-  built = experiment.build(tiny.config(), 12, 64)
+  built = experiment.build(experiment.read(tiny.config()), 12, 64)
   whole = describe.totals(describe.layer_rows(built.model, 12))
   assert per_image['forward only'] == pytest.approx(whole['flops'])
-  assert per_image['test, ten patches'] == pytest.approx(10 * whole['flops'])
+  assert per_image['test, ten crops'] == pytest.approx(10 * whole['flops'])
   for name in ('step', 'step with input', 'plain form', 'plain, as it comes'):
     assert per_image[name] == pytest.approx(whole['step_flops'])
   assert rows['input alone']['gflops_per_second'] is None
@@ -153,7 +153,7 @@ def test_layers_are_counted_in_the_flops_of_one_device(benched):
       1e9 * part[way]['gflops_per_second'] * part[way]['seconds']
       for part in benched.result['layers']['parts']
       if part['what'] == 'weights') for way in ('forward', 'backward')}
-  built = experiment.build(tiny.config(), 12, 64)
+  built = experiment.build(experiment.read(tiny.config()), 12, 64)
   whole = describe.totals(describe.layer_rows(built.model, 12))
   half_a_batch = 16 / 2  # one of two columns of 16 images
   assert done['forward'] == pytest.approx(half_a_batch * whole['flops'])

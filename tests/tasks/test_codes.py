@@ -103,7 +103,7 @@ def test_each_length_is_a_run_of_its_own_that_learns(made):
         *(('train', step) for step in range(1, 5)), ('validation', 4),
         *(('train', step) for step in range(5, 9)), ('validation', 8),
         *(('train', step) for step in range(9, 13)), ('validation', 12),
-        ('test', 12)]
+        ('final', 12)]
     validations = [line['loss'] for line in lines
                    if line['kind'] == 'validation']
     assert validations[0] > validations[-1]
@@ -118,7 +118,7 @@ def test_what_is_kept_are_the_codes_of_the_features(made, features):
   for name, split in (('train', 'train'), ('validation', 'validation')):
     vectors = np.concatenate(
         open_features(os.path.join(features, split)).vectors)
-    x = (vectors - held["['pixels']['mean']"]) / held["['pixels']['scale']"]
+    x = (vectors - held["['input_stats']['mean']"]) / held["['input_stats']['scale']"]
     reads = layer('encode2', np.maximum(layer('encode1', x), 0))
     kept = hamming.unpack(saved(workdir, 64, name))
     sure = np.abs(reads) > 1e-4  # of the side, whatever the rounding
@@ -131,8 +131,8 @@ def test_the_features_are_standardized_by_those_of_training(made, features):
       open_features(os.path.join(features, 'train')).vectors).astype(np.float64)
   held = state(made[0], 32)
   np.testing.assert_allclose(
-      held["['pixels']['mean']"], vectors.mean(0), rtol=1e-5)
-  assert held["['pixels']['scale']"] == pytest.approx(
+      held["['input_stats']['mean']"], vectors.mean(0), rtol=1e-5)
+  assert held["['input_stats']['scale']"] == pytest.approx(
       np.sqrt(vectors.var(0).mean()), rel=1e-5)
 
 
@@ -274,7 +274,7 @@ def test_a_run_that_is_past_its_end_has_ended(made, features):
     ({'run.log_every': 0}, ['config.run.log_every=0', '1 or more']),
     ({'run.epochs': 0.1}, ['config.run.epochs=0.1', '4 steps', 'no step']),
     ({'optimizer.batch_size': 65},
-     ['config.optimizer.batch_size=65', '64 training images', 'smaller']),
+     ['config.optimizer.batch_size=65', '64 training examples', 'smaller']),
 ])
 def test_fields_that_cannot_work_are_refused(
     fields, parts, features, tmp_path):

@@ -51,7 +51,7 @@ def asked(monkeypatch):
     seen.append(len(source))
     return compute_features(trained, feature_step, source, bar)
 
-  monkeypatch.setattr(features, 'compute_features', counted)
+  monkeypatch.setattr(features_task, 'compute_features', counted)
   return seen
 
 
