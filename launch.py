@@ -9,6 +9,7 @@ needs only its workdir: --task=predict --workdir=RUN --images a.jpg photos/
 import importlib
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 from alexnet_jax import machine
 
@@ -26,7 +27,8 @@ from alexnet_jax.errors import InputError  # noqa: E402
 def load_task(argv: Sequence[str]) -> command_line.Task:
   """The module of the task that --task names."""
   name = command_line.task_name(argv)
-  return importlib.import_module(f'alexnet_jax.tasks.{name}')
+  task: Any = importlib.import_module(f'alexnet_jax.tasks.{name}')
+  return task
 
 
 def parse(argv: Sequence[str]) -> list[str]:

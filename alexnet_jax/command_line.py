@@ -35,7 +35,7 @@ class Invocation(NamedTuple):
   """What was asked for on the command line."""
 
   task: str
-  config: ConfigDict | None
+  config: ConfigDict  # an empty one for a task that takes none
   workdir: str  # '' where a task without a config got none
   command: str  # the command line, to be kept beside a run
   flags: flags.FlagValues
@@ -47,6 +47,7 @@ class Task(Protocol):
 
   CONFIG: str
   __doc__: str
+  __name__: str
 
   def define_flags(self, values: flags.FlagValues) -> None:
     """Defines the task's own flags."""
@@ -206,16 +207,16 @@ def invocation(argv: Sequence[str]) -> Invocation:
   """What was asked for, from the parsed flags and the positional arguments."""
   values = flags.FLAGS
   config = values['config'].value if 'config' in values else None
-  workdir = os.path.expanduser(values['workdir'].value)
+  workdir = os.path.expanduser(values['workdir'].value or '')
   if not workdir and config is not None:
     workdir = os.path.join('runs', config_name(sys.argv))
   if os.path.exists(workdir) and not os.path.isdir(workdir):
     refuse(f'--workdir={workdir} is a file: give a folder, or a new name.')
-  task = values['task'].value
+  task = values['task'].value or ''
   if config is not None and 'model' not in config and task != 'codes':
     refuse(f'--config={config_argument(sys.argv)} describes no network: add'
            ' --task=codes, or give another config.')
-  return Invocation(task, config, workdir,
+  return Invocation(task, config or ConfigDict(), workdir,
                     'python launch.py ' + shlex.join(sys.argv[1:]), values,
                     tuple(argv[1:]))
 
@@ -312,14 +313,11 @@ def _fields(config: ConfigDict, prefix: str = '') -> Iterator[tuple[str, Any]]:
 
 
 def _print_flags(values, name, task):
-  own = [flag for flag in values if values[flag].module not in (
-      'absl.app', 'absl.logging') and flag not in COMMON
-      and not flag.startswith('config.')]
+  task_flags = flags.FlagValues()
+  task.define_flags(task_flags)
   print(f'python launch.py --task={name}: {_first_line(name)}\n')
   print('\n'.join(task.__doc__.strip().splitlines()[1:]).strip() + '\n')
-  listed = [*(flag for flag in sorted(own) if _is_own(values[flag], task)),
-            *(flag for flag in COMMON if flag in values)]
-  for flag in listed:
+  for flag in [*sorted(task_flags), *(f for f in COMMON if f in values)]:
     default = values[flag].default
     shown = f' [{default}]' if default not in (None, '', []) else ''
     print(f'  --{flag}: {values[flag].help}{shown}')
@@ -335,12 +333,6 @@ def _print_flags(values, name, task):
   for field, value in _fields(config):
     comment = comments.get(field.rpartition('.')[2], '')
     print(f'  {field}={value!r}' + (f'  # {comment}' if comment else ''))
-
-
-def _is_own(flag, task):
-  defined = flags.FlagValues()
-  task.define_flags(defined)
-  return flag.name in defined
 
 
 def _comments(path):

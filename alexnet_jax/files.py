@@ -2,13 +2,13 @@
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from typing import Any, BinaryIO
 
 
 @contextmanager
-def atomic_write(path: str) -> Iterator[BinaryIO]:
+def atomic_write(path: str) -> Generator[BinaryIO]:
   """Opens PATH.part for writing and renames it to `path` when the block ends.
 
   Missing folders are created. If the block raises, PATH.part is removed and a

@@ -72,9 +72,9 @@ def main(argv: Sequence[str] | None = None) -> None:
                and ENTRIES[name].only_in in ('', mode)]
       contenders = run(problem, names, args.rounds, args.steps)
       for contender in contenders.values():
-        results['versions'] |= contender.about.get('versions', {})
-        if 'device' in contender.about:
-          results['machine']['device'] = contender.about['device']
+        results['versions'] |= contender.description.get('versions', {})
+        if 'device' in contender.description:
+          results['machine']['device'] = contender.description['device']
       results['modes'].append(table.as_numbers(
           problem, contenders, {name: ENTRIES[name].variant for name in names}))
       print('\n' + table.as_text(results['modes'][-1]), flush=True)
@@ -125,8 +125,8 @@ def _start(problem: Problem, variant: Ours | Peer, scratch: str) -> Contender:
       'in_jax' if ours else 'in_pytorch',
       {'problem': problem._asdict(), 'variant': variant._asdict(),
        'cores': surroundings.cores()},
-      dict(os.environ) | _settings(problem, variant if ours else Ours())
-      | {'TORCHINDUCTOR_CACHE_DIR': scratch})
+      {**os.environ, **_settings(problem, variant if ours else Ours()),
+       'TORCHINDUCTOR_CACHE_DIR': scratch})
 
 
 def _settings(problem: Problem, ours: Ours) -> Mapping[str, str]:

@@ -46,7 +46,7 @@ class OurWork:
              'label': problems.labels(problem),
              'valid': np.ones(problem.batch, bool)}
     self._batch = device_data.to_device(batch, built.mesh)
-    self._result = None
+    self._result: Any = None
     if problem.mode == 'train':
       self._train_step = built.train_step()
       self.step = self._train
@@ -78,7 +78,7 @@ class OurWork:
   def rest(self) -> None:
     """Arrays of a step that is over are given back already."""
 
-  def about(self) -> dict[str, Any]:
+  def describe(self) -> dict[str, Any]:
     """See turns.Work."""
     device = jax.local_devices()[0]
     found = {'versions': {'jax': jax.__version__,

@@ -105,7 +105,7 @@ class PeersWork:
     if self._device.type == 'cuda':
       torch.cuda.empty_cache()
 
-  def about(self) -> dict[str, Any]:
+  def describe(self) -> dict[str, Any]:
     """See turns.Work."""
     found = {'versions': {'torch': torch.__version__}}
     if self._device.type == 'cuda':

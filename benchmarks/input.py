@@ -9,6 +9,7 @@ lies on the device already. configs/paper.py, unless --config says otherwise.
 
 import json
 import sys
+from typing import Any
 
 from alexnet_jax import machine
 
@@ -20,12 +21,12 @@ from absl import app, flags, logging  # noqa: E402
 from ml_collections import ConfigDict, config_flags  # noqa: E402
 
 from alexnet_jax.bench import turns  # noqa: E402
+from alexnet_jax.bench.measurements import Training  # noqa: E402
 from alexnet_jax.data import statistics  # noqa: E402
 from alexnet_jax.learning import augment  # noqa: E402
 from alexnet_jax.run import experiment  # noqa: E402
-from alexnet_jax.tasks.bench import Training  # noqa: E402
 
-KINDS = {
+KINDS: dict[str, dict[str, Any]] = {
     'one thread': {'threads': 1},
     'two threads': {'threads': 2},
     'four threads': {'threads': 4},

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import jax
 
+from alexnet_jax import tables
 from alexnet_jax.network import columns, describe, models
 from configs import paper
 
@@ -55,7 +56,7 @@ class Network(NamedTuple):
   """What `describe` says of one image and one training step."""
 
   step_flops: float
-  parameters: int
+  parameters: float
   exchanged_bytes: float  # received by all columns together
   crossings: int
 
@@ -151,8 +152,7 @@ def table(network: Network, device: Device) -> str:
   """Markdown."""
   head = ('data x column', 'batch', 'compute, ms', 'crossings, ms',
           'gradients, ms', 'images/s', 'times one', '90 epochs')
-  lines = [head, ('---',) * len(head), *rows(network, device)]
-  return '\n'.join(f'| {" | ".join(cells)} |' for cells in lines)
+  return tables.markdown(head, rows(network, device))
 
 
 def main() -> None:

@@ -33,9 +33,9 @@ def as_numbers(problem: Problem, contenders: Mapping[str, Contender],
         'against_ours': _spread(_ratios(ours, contender.seconds)),
         'compile_seconds': contender.compile_seconds,
         'seconds': contender.seconds,
-        'peak_bytes': contender.about['peak_bytes']}
-    if 'device_peak_bytes' in contender.about:
-      row['device_peak_bytes'] = contender.about['device_peak_bytes']
+        'peak_bytes': contender.description['peak_bytes']}
+    if 'device_peak_bytes' in contender.description:
+      row['device_peak_bytes'] = contender.description['device_peak_bytes']
   found = {**problem._asdict(), 'contenders': rows}
   if not contenders['ours'].failed:
     found['ours_over'] = _ours_over(contenders, variants)

@@ -30,7 +30,7 @@ class Work(Protocol):
   def rest(self) -> None:
     """Gives back what memory it can before others have their turn."""
 
-  def about(self) -> dict[str, Any]:
+  def describe(self) -> dict[str, Any]:
     """Versions and the device, and its peak memory if it has its own."""
 
 
@@ -49,8 +49,8 @@ class Contender:
     self.seconds: list[float] = []  # of one step, a number for each turn
     self.failed = ''  # why it does not work
     self.compile_seconds = 0.0
-    self.about: dict[str, Any] = {}
-    self._process = subprocess.Popen(
+    self.description: dict[str, Any] = {}
+    self._process: Any = subprocess.Popen(
         [sys.executable, '-m', f'benchmarks.{module}'], cwd=ROOT, text=True,
         env=settings, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     self.compile_seconds = self._ask(json.dumps(given)).get('compile', 0.0)
@@ -62,8 +62,8 @@ class Contender:
       self.seconds.append(answer['seconds'])
 
   def finish(self) -> None:
-    """Ends the child, which tells about itself before."""
-    self.about = self._ask(None)
+    """Ends the child, which describes itself before."""
+    self.description = self._ask(None)
     self._process.stdin.close()
     self._process.wait()
 
@@ -86,7 +86,7 @@ class Contender:
     return answer
 
 
-def serve(build: Callable[[Mapping[str, Any]], Work]) -> None:
+def serve(build: Callable[[Mapping[str, Any]], Any]) -> None:
   """The child: builds its work and does it when it is told."""
   # What libraries print must not come between the answers.
   answers = os.fdopen(os.dup(sys.stdout.fileno()), 'w', buffering=1)
@@ -99,7 +99,7 @@ def serve(build: Callable[[Mapping[str, Any]], Work]) -> None:
     for line in sys.stdin:
       say({'seconds': _turn(work, int(line))})
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    say({'peak_bytes': peak, **work.about()})
+    say({'peak_bytes': peak, **work.describe()})
   except Exception as error:  # whatever it is, the others go on
     reason = ' '.join(f'{type(error).__name__}: {error}'.split())
     say({'failed': reason[:300]})

@@ -110,5 +110,5 @@ def test_help_lists_the_fields_of_a_config_with_their_comments(compiled):
   assert '--init_from' in out
   assert 'model.kernels=(16, 32, 48, 48, 32)' in out
   assert 'optimizer.momentum=0.9' in out
-  assert "augment.jitter_scale='stddev'  # the printed form: 'eigenvalue'" in out
-
+  assert ("augment.jitter_scale='stddev'  # the printed form: 'eigenvalue'"
+          in out)

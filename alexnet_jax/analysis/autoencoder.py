@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import linen as nn
 from jax import lax
 
@@ -25,8 +26,8 @@ SMALL = 0.1  # of the usual first weights; 0.01 does the same
 class FeatureStats(NamedTuple):
   """What the features of the training set are like."""
 
-  mean: jax.Array  # [D]
-  scale: jax.Array  # [] root of their mean variance
+  mean: jax.Array | np.ndarray  # [D]
+  scale: jax.Array | np.ndarray  # [] root of their mean variance
 
 
 class Autoencoder(NamedTuple):

@@ -250,13 +250,10 @@ def loss_of(evaluation_step: Callable, state: State, features: Features,
     features: [N, D].
     batch_size: features at a time.
   """
-  sums = None
-  for batch_sums in walk(
+  return metrics.means(walk(
       lambda batch: evaluation_step(state.params, state.input_stats, batch),
       Examples(features.vectors), single_device_mesh(), batch_size=batch_size,
-      title='validation'):
-    sums = metrics.add(sums, batch_sums)
-  return metrics.means(sums)['loss']
+      title='validation'))['loss']
 
 
 def single_device_mesh() -> Mesh:
@@ -296,7 +293,7 @@ def feature_stats(vectors: Sequence[np.ndarray]) -> FeatureStats:
   if not variance > 0:
     raise InputError('the features of all training images are the same: train'
                      ' the network longer, then make its features again.')
-  return FeatureStats(mean, np.float32(np.sqrt(variance)))
+  return FeatureStats(mean, np.array(np.sqrt(variance), np.float32))
 
 
 def packed_codes(encode: Callable[[jax.Array], jax.Array],

@@ -178,6 +178,7 @@ def shards(folder: str,
   """(number of its first image, file of labels, file of vectors) of each."""
   count = -(-index['count'] // index['shard'])
   for k in range(count):
-    yield (k * index['shard'], *(
+    labels, vectors = (
         os.path.join(folder, f'{what}-{k:05d}-of-{count:05d}.npy')
-        for what in ('labels', 'features')))
+        for what in ('labels', 'features'))
+    yield k * index['shard'], labels, vectors

@@ -78,11 +78,11 @@ def nearest(queries: np.ndarray, codes: np.ndarray,
     raise InputError(
         f'queries of {WORD * queries.shape[1]} bits have no distance to codes'
         f' of {WORD * codes.shape[1]}: give codes of one length.')
-  codes = jnp.asarray(codes)
+  device_codes = jnp.asarray(codes)
   # The last queries are filled up with more of the last, for one shape.
   size = min(QUERIES, len(queries))
   padded = _fill(queries, -len(queries) % size)
-  found = [_nearest(jnp.asarray(padded[at:at + size]), codes, k)
+  found = [_nearest(jnp.asarray(padded[at:at + size]), device_codes, k)
            for at in range(0, len(padded), size)]
   apart, indices = (np.concatenate(part)[:len(queries)]
                     for part in zip(*jax.device_get(found), strict=True))

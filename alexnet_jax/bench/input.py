@@ -2,13 +2,10 @@
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import numpy as np
-from array_record.python import (
-    array_record_data_source,
-    array_record_module,
-)
+from array_record.python import array_record_data_source
 
 from alexnet_jax.data import images, loader, prepare, records, sources
 from alexnet_jax.data.folders import Folder
@@ -23,7 +20,7 @@ SEED = 0
 class InputAlone:
   """The batches of a run, in turns as a `turns.Row`, as fast as they come."""
 
-  def __init__(self, open_batches: Callable[[], Iterator[dict]]):
+  def __init__(self, open_batches: Callable[[], loader.Batches]):
     self.seconds = []  # of one batch
     self._open = open_batches
 
@@ -81,7 +78,7 @@ def in_every_form(source: Source, folder: str,
                   progress=False)
   as_records = records.Records(prepared, 'train', image_size)
   raw = os.path.join(folder, 'raw.array_record')
-  writer = array_record_module.ArrayRecordWriter(raw, 'group_size:1')
+  writer = records.open_writer(raw)
   for i in range(len(as_records)):
     example = as_records[i]
     writer.write(records.pack(example['label'], example['image'].tobytes()))

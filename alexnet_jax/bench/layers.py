@@ -132,7 +132,7 @@ def _weights(layer: Layer, num_columns: int, reads_pixels: bool) -> Callable:
 
   def weights(held: Any, xs: Sequence[jax.Array]):
     if layer.crosses:
-      together = jnp.concatenate(xs * (num_columns // len(xs)), axis=-1)
+      together = jnp.concatenate([*xs] * (num_columns // len(xs)), axis=-1)
       xs = [together] * len(xs)
     elif reads_pixels:
       xs = [xs[0]] * len(xs)

@@ -4,7 +4,7 @@ import os
 import platform
 import resource
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -16,6 +16,7 @@ from alexnet_jax.bench import layers as bench_layers
 from alexnet_jax.bench import turns
 from alexnet_jax.bench.turns import Timed
 from alexnet_jax.data.sources import Source
+from alexnet_jax.learning.step import State
 from alexnet_jax.network import collectives, columns, describe
 from alexnet_jax.run.experiment import Experiment
 
@@ -48,14 +49,27 @@ def speeds(rows: Mapping[str, Timed], batch_size: int,
   return found
 
 
+
+class Training:
+  """A state that every step uses up, whoever takes it."""
+
+  def __init__(self, state: State):
+    self.state = state
+
+  def take(self, train_step: Callable, batch: Any) -> Any:
+    """One step; returns what to wait for."""
+    self.state, measured = train_step(self.state, batch)
+    return self.state, measured
+
+
 def memory(compiled: jax.stages.Compiled) -> dict[str, int | None]:
   """Bytes: the process's peak so far, and what a step needs for itself."""
   peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
   held = jax.local_devices()[0].memory_stats() or {}  # none of a CPU
+  analysis: Any = compiled.memory_analysis()
   return {'process_peak_bytes': peak,
           'device_peak_bytes': held.get('peak_bytes_in_use'),
-          'step_temporary_bytes': (
-              compiled.memory_analysis().temp_size_in_bytes)}
+          'step_temporary_bytes': analysis.temp_size_in_bytes}
 
 
 def layers(built: Experiment, params: Any, patches: jax.Array,
@@ -112,8 +126,9 @@ def exchange(compiled: jax.stages.Compiled, built: Experiment,
   computed = {row.layer: row.exchanged_bytes for row in table}
   measured = collectives.exchanged_bytes(
       collectives.find_collectives(
-          compiled.as_text(), (shape[columns.DATA], shape[columns.COLUMN]),
-          list(computed)), batch_size)
+          compiled.as_text() or '',
+          (shape[columns.DATA], shape[columns.COLUMN]), list(computed)),
+      batch_size)
   return {name: {'computed_bytes': computed.get(name, 0),
                  'measured_bytes': measured.get(name, 0)}
           for name in [*computed, *sorted(set(measured) - set(computed))]

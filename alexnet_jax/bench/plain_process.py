@@ -33,7 +33,7 @@ class Plain:
     settings['XLA_FLAGS'] = ' '.join(
         flag for flag in settings.get('XLA_FLAGS', '').split()
         if flag not in ours)
-    self._process = subprocess.Popen(
+    self._process: Any = subprocess.Popen(
         [sys.executable, '-m', 'alexnet_jax.bench.plain_process'], env=settings,
         stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     pickle.dump(given, self._process.stdin)

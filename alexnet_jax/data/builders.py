@@ -9,6 +9,7 @@ to import and the other sources do without it.
 import io
 import os
 import tarfile
+from typing import Any
 
 import numpy as np
 
@@ -38,10 +39,12 @@ class Built:
   def __init__(self, name: str, path: str, split: str, image_size: int):
     import tensorflow_datasets as tfds
     builder = tfds.builder(name, data_dir=path)
+    # Its decorator hides its signature.
+    skip = tfds.decode.SkipDecoding()  # ty: ignore[missing-argument]
     try:
-      self._records = builder.as_data_source(
+      self._records: Any = builder.as_data_source(
           split=_SPLITS[name][split],
-          decoders={'image': tfds.decode.SkipDecoding()})
+          decoders={'image': skip})
     # What TFDS raises for data that are missing, lack the split or were
     # written as tfrecord, which cannot be read at random.
     except (AssertionError, ValueError, NotImplementedError) as error:

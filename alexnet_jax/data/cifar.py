@@ -176,7 +176,7 @@ def _contents(path: str) -> bytes:
     with open(path, 'rb') as file:
       return file.read()
   except OSError as error:
-    raise _damaged(path, error.strerror) from error
+    raise _damaged(path, error.strerror or str(error)) from error
 
 
 def _damaged(path: str, reason: str) -> InputError:

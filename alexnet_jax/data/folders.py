@@ -54,13 +54,13 @@ class Folder:
   def __len__(self) -> int:
     return len(self._paths)
 
-  def __getitem__(self, index: int) -> dict:
-    image = images.read_square(self._paths[index], self._image_size)
-    return {'image': image, 'label': self._labels[index]}
+  def __getitem__(self, i: int) -> dict:
+    image = images.read_square(self._paths[i], self._image_size)
+    return {'image': image, 'label': self._labels[i]}
 
-  def where(self, index: int) -> str:
+  def where(self, i: int) -> str:
     """The picture's path."""
-    return self._paths[index]
+    return self._paths[i]
 
 
 def find_pictures(folder: str, hidden_folders: bool) -> list[str]:

@@ -37,7 +37,7 @@ def _readable_extensions() -> tuple[str, ...]:
                 '.gif')
   try:
     # Optional: the extra `heif`.
-    import pillow_heif  # pyright: ignore[reportMissingImports]
+    import pillow_heif
   except ImportError:
     return extensions
   pillow_heif.register_heif_opener()

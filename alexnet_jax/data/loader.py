@@ -9,18 +9,27 @@ global batch.
 
 import os
 from collections.abc import Iterator
+from typing import Any, Protocol
 
 import grain
 import numpy as np
 
-from alexnet_jax.data.sources import Source
+from alexnet_jax.data.sources import RandomAccess
 from alexnet_jax.errors import InputError
 
 
-def train_batches(source: Source, *, batch_size: int, seed: int,
+class Batches(Protocol):
+  """An iterator of batches that stops its threads when closed."""
+
+  def __iter__(self) -> Iterator[dict]: ...
+  def __next__(self) -> dict: ...
+  def close(self) -> None: ...
+
+
+def train_batches(source: RandomAccess, *, batch_size: int, seed: int,
                   step: int = 0, shard: int = 0, num_shards: int = 1,
                   reshuffle: bool = True, threads: int = 2, workers: int = 0,
-                  buffer: int = 8) -> Iterator[dict]:
+                  buffer: int = 8) -> Batches:
   """Endless training batches from global step `step` on.
 
   Shard p of n holds the contiguous rows p*b .. (p+1)*b of each global batch,
@@ -28,7 +37,7 @@ def train_batches(source: Source, *, batch_size: int, seed: int,
   examples left over, others in each epoch, sit it out.
 
   Args:
-    source: labelled images.
+    source: labeled images.
     batch_size: images in a global batch (128 in section 5).
     seed: of the order.
     step: number of batches already taken by all earlier runs.
@@ -49,7 +58,8 @@ def train_batches(source: Source, *, batch_size: int, seed: int,
       while iterating: an image that cannot be read.
   """
   rows = _rows(source, batch_size, num_shards)
-  data = grain.MapDataset.source(source).shuffle(seed=seed % 2**32)
+  examples: Any = source  # Grain's own protocol names its argument
+  data = grain.MapDataset.source(examples).shuffle(seed=seed % 2**32)
   data = data.batch(rows, drop_remainder=True)
   data = data[:len(source) // batch_size * num_shards]
   data = data.repeat(reseed_each_epoch=reshuffle)
@@ -57,9 +67,9 @@ def train_batches(source: Source, *, batch_size: int, seed: int,
   return _iterate(data, threads, buffer, workers)
 
 
-def evaluation_batches(source: Source, *, batch_size: int, shard: int = 0,
+def evaluation_batches(source: RandomAccess, *, batch_size: int, shard: int = 0,
                        num_shards: int = 1,
-                       threads: int = 2) -> Iterator[dict]:
+                       threads: int = 2) -> Batches:
   """Every example exactly once, in order.
 
   The last global batch is filled up with copies of the last example, marked
@@ -99,7 +109,7 @@ def reading(threads: int, ahead: int) -> grain.ReadOptions:
                            prefetch_buffer_size=ahead)
 
 
-def _rows(source: Source, batch_size: int, num_shards: int) -> int:
+def _rows(source: RandomAccess, batch_size: int, num_shards: int) -> int:
   """Rows of a global batch that one shard holds."""
   if len(source) == 0:
     raise InputError(
@@ -114,8 +124,9 @@ def _rows(source: Source, batch_size: int, num_shards: int) -> int:
 
 
 def _iterate(data: grain.MapDataset, threads: int, buffer: int,
-             workers: int) -> Iterator[dict]:
-  data = data.to_iter_dataset(reading(threads, buffer))
+             workers: int) -> Batches:
+  batches = data.to_iter_dataset(reading(threads, buffer))
   if workers:
-    data = data.mp_prefetch(grain.MultiprocessingOptions(num_workers=workers))
-  return iter(data)
+    batches = batches.mp_prefetch(
+        grain.MultiprocessingOptions(num_workers=workers))
+  return iter(batches)

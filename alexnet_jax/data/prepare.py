@@ -11,6 +11,7 @@ import glob
 import json
 import os
 import sys
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from tqdm import tqdm
@@ -34,7 +35,7 @@ class Summary(NamedTuple):
   skipped: list[dict]  # {'where': ..., 'reason': ...} of unreadable images
 
 
-def prepare(source_by_split: dict[str, Source], folder: str, *,
+def prepare(source_by_split: Mapping[str, Source], folder: str, *,
             image_size: int = 256, quality: int = 95, seed: int = 0,
             shard_size: int = 1024, threads: int = 2,
             progress: bool = True) -> Summary:

@@ -24,7 +24,7 @@ _LENGTHS = {'train': 8192, 'validation': 1024}
 class Procedural:
   """A source of `length` procedural pictures, classes in turn."""
 
-  class_names = CLASS_NAMES
+  class_names: tuple[str, ...] = CLASS_NAMES
 
   def __init__(self, split: str, image_size: int, length: int = 0):
     """`length` 0 means 8192 pictures for training, 1024 for validation."""
@@ -114,7 +114,7 @@ def _object(rng, canvas, color, texture, shape) -> None:
   x, y = _grid(size)
   radius = rng.uniform(0.5, 0.75)
   angle = rng.uniform(0, 2 * np.pi)
-  cos, sin = np.float32([np.cos(angle), np.sin(angle)]) / np.float32(radius)
+  cos, sin = _direction(angle) / np.float32(radius)
   dx = x - np.float32(rng.uniform(-0.25, 0.25))
   dy = y - np.float32(rng.uniform(-0.25, 0.25))
   u, v = cos * dx + sin * dy, cos * dy - sin * dx
@@ -127,6 +127,10 @@ def _object(rng, canvas, color, texture, shape) -> None:
   dark = light * np.float32(rng.uniform(0.1, 0.4))
   pattern = _pattern(rng, texture, u, v)[..., None]
   canvas += inside * (dark + pattern * (light - dark) - canvas)
+
+
+def _direction(angle) -> np.ndarray:
+  return np.array([np.cos(angle), np.sin(angle)], np.float32)
 
 
 def _extent(shape, u, v) -> np.ndarray:
@@ -143,7 +147,7 @@ def _pattern(rng, texture, u, v) -> np.ndarray:
   """Stripes or checks in 0..1, turned independently of the shape."""
   pitch = rng.uniform(6.0, 11.0)
   angle = rng.uniform(0, 2 * np.pi)
-  cos, sin = np.float32([np.cos(angle), np.sin(angle)]) * np.float32(pitch)
+  cos, sin = _direction(angle) * np.float32(pitch)
   phases = rng.uniform(0, 2 * np.pi, 2).astype(np.float32)
   wave = np.sin(cos * u + sin * v + phases[0])
   if texture == 'checked':

@@ -9,7 +9,10 @@ import os
 import struct
 
 import numpy as np
-from array_record.python import array_record_data_source
+from array_record.python import (
+    array_record_data_source,
+    array_record_module,  # ty: ignore[missing-module-member] compiled
+)
 
 from alexnet_jax.data import images
 from alexnet_jax.errors import InputError
@@ -19,6 +22,12 @@ PREPARATION = 'preparation.json'  # written first
 STATISTICS = 'statistics.npz'
 
 _LABEL = struct.Struct('<i')
+
+
+
+def open_writer(path: str) -> array_record_module.ArrayRecordWriter:
+  """Writes records that can be read one by one."""
+  return array_record_module.ArrayRecordWriter(path, 'group_size:1')
 
 
 class Records:

@@ -11,7 +11,6 @@ from typing import NamedTuple
 
 import grain
 import numpy as np
-from array_record.python import array_record_module
 from tqdm import tqdm
 
 from alexnet_jax.data import images, loader, records
@@ -46,7 +45,7 @@ def write(shard: Shard, threads: int, bar: tqdm) -> None:
   """Writes one shard and what lies beside it, moving the bar on."""
   sums, skipped = stats.zero(shard.image_size), []
   part = f'{shard.file}.part'
-  writer = array_record_module.ArrayRecordWriter(part, 'group_size:1')
+  writer = records.open_writer(part)
   for record, image, problem in _examples(shard, threads):
     if problem:
       skipped.append(problem)
@@ -79,10 +78,10 @@ def _examples(shard: Shard, threads: int):
     except InputError as error:
       return None, None, {'where': shard.source.where(int(i)),
                           'reason': str(error)}
-    data = images.encode_jpeg(images.square(given['image'], shard.image_size),
-                         shard.quality)
+    data = images.encode_jpeg(
+        images.square(given['image'], shard.image_size), shard.quality)
     # Statistics are those of what training will read: the JPEG.
     return records.pack(given['label'], data), images.decode(data), None
 
-  data = grain.MapDataset.source(shard.order).map(example)
+  data = grain.MapDataset.source(shard.order.tolist()).map(example)
   return data.to_iter_dataset(loader.reading(threads, 32))

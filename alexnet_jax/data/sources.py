@@ -6,7 +6,7 @@ Sources are picklable, so loader workers can hold a copy.
 
 import difflib
 import os
-from typing import Protocol, TypedDict
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -17,20 +17,17 @@ NAMES = ('procedural', 'folder', 'records', 'imagenet2012', 'cifar10')
 SPLITS = ('train', 'validation')
 
 
-class Example(TypedDict):
-  """One labeled image."""
+class RandomAccess(Protocol):
+  """Examples of any kind in a fixed order."""
 
-  image: np.ndarray  # uint8 [S, S, 3]
-  label: np.int32
+  def __len__(self) -> int: ...
+  def __getitem__(self, i: int) -> dict[str, Any]: ...
 
 
-class Source(Protocol):
-  """Labelled square images in a fixed order."""
+class Source(RandomAccess, Protocol):
+  """Labeled square images in a fixed order."""
 
   class_names: tuple[str, ...]
-
-  def __len__(self) -> int:
-    ...
 
   def __getitem__(self, i: int) -> dict:
     """{'image': uint8 `[S, S, 3]`, 'label': int32 scalar} of example `i`.
@@ -61,7 +58,7 @@ class Subset:
   def __len__(self) -> int:
     return len(self._indices)
 
-  def __getitem__(self, i: int) -> Example:
+  def __getitem__(self, i: int) -> dict:
     return self._source[self._original(i)]
 
   def where(self, i: int) -> str:

@@ -62,7 +62,8 @@ def added(sums: Sums, image: np.ndarray) -> Sums:
 
 def joined(one: Sums, other: Sums) -> Sums:
   """The sums over the images of both."""
-  return Sums(*(a + b for a, b in zip(one, other, strict=True)))
+  return Sums(one.count + other.count, one.pixels + other.pixels,
+              one.products + other.products)
 
 
 def from_sums(sums: Sums) -> Statistics:

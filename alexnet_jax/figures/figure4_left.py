@@ -1,7 +1,7 @@
 """Figure 4, left: pictures and the five labels considered most probable."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -42,8 +42,7 @@ def draw(panels: Sequence[Panel], out: str) -> None:
   panels = panels[:DRAWN]
   columns = min(COLUMNS, len(panels))
   rows = -(-len(panels) // columns)
-  with style.figure(out, WIDTH * columns, HEIGHT * rows) as figure:
-    figure.get_layout_engine().set(wspace=0.07)
+  with style.figure(out, WIDTH * columns, HEIGHT * rows, wspace=0.07) as figure:
     axes = figure.subplots(2 * rows, columns, squeeze=False,
                            height_ratios=(PICTURE, BARS) * rows)
     for one in axes.flat:
@@ -62,8 +61,9 @@ def _draw_bars(axes: Axes, panel: Panel) -> None:
       zip(panel.labels, panel.probabilities, strict=True)):
     right = place == panel.right
     color = style.VERMILION if right else style.BLUE
-    text = {'fontsize': 8, 'weight': 'bold' if right else 'normal',
-            'parse_math': False}
+    text: dict[str, Any] = {
+        'fontsize': 8, 'weight': 'bold' if right else 'normal',
+        'parse_math': False}
     # A label of wide letters ends where its number begins.
     axes.text(0, place + 0.6, shortened(label, BESIDE), clip_on=True, **text)
     axes.text(1, place + 0.6, f'{probability:.0%}', ha='right', **text,

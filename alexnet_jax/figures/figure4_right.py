@@ -54,9 +54,8 @@ def draw(rows: Sequence[QueryRow], out: str) -> None:
   columns = min(NEIGHBORS, len(rows[0].by_features))
   width = QUERY + LINE + columns * (SIDE + 0.08)
   height = len(rows) * (SIDE + SMALL + 2 * LINE + BETWEEN) + LEGEND
-  with style.figure(out, width, height) as figure:
-    figure.get_layout_engine().set(
-        w_pad=0.02, h_pad=0.02, wspace=0.01, hspace=0.01)
+  with style.figure(out, width, height, w_pad=0.02, h_pad=0.02, wspace=0.01,
+                    hspace=0.01) as figure:
     grid = figure.add_gridspec(
         2 * len(rows), 2 + columns, height_ratios=(SIDE, SMALL) * len(rows),
         width_ratios=(QUERY, LINE, *(SIDE,) * columns))

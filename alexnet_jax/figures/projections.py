@@ -43,8 +43,8 @@ def draw(name: str, blocks: Sequence[Block], out: str) -> None:
   across = min(len(blocks), 2) if len(blocks) <= FEW else 4
   rows = math.ceil(len(blocks) / across)
   height = 0.3 + rows * (WIDTH / across * NINE / (2 * NINE + GUTTER) + 0.1)
-  with style.figure(out, WIDTH, height) as figure:
-    figure.get_layout_engine().set(h_pad=0.02, w_pad=0.06, hspace=0, wspace=0)
+  with style.figure(out, WIDTH, height, h_pad=0.02, w_pad=0.06, hspace=0,
+                    wspace=0) as figure:
     figure.suptitle(f'{name}: the strongest activations of a map, projected'
                     ' (left), and their patches (right)', fontsize=9)
     grid = figure.add_gridspec(rows, across)

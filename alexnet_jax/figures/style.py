@@ -4,12 +4,13 @@ The colors are those of Okabe and Ito's "Color Universal Design" (2008).
 """
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 import matplotlib
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from alexnet_jax import files
 from alexnet_jax.errors import InputError
@@ -17,7 +18,7 @@ from alexnet_jax.errors import InputError
 BLUE, VERMILION, GRAY = '#0072B2', '#D55E00', '#555555'
 FORMATS = ('.png', '.pdf', '.svg')
 
-_SETTINGS = {
+_SETTINGS: dict[Any, Any] = {
     'font.family': 'DejaVu Sans',  # comes with matplotlib, so is everywhere
     'font.size': 9,
     'axes.labelsize': 9,
@@ -49,11 +50,19 @@ def write_numbers(picture: str, numbers: Mapping[str, Any]) -> str:
 
 
 @contextmanager
-def figure(path: str, width: float = 5.0,
-           height: float = 3.5) -> Iterator[Figure]:
-  """A figure of so many inches, written to `path` when its block ends."""
+def figure(path: str, width: float = 5.0, height: float = 3.5,
+           **spacing: Any) -> Generator[Figure]:
+  """A figure that is written to a file when its block ends.
+
+  Args:
+    path: the file.
+    width: in inches.
+    height: in inches.
+    **spacing: of matplotlib's `ConstrainedLayoutEngine`.
+  """
   with matplotlib.rc_context(_SETTINGS):
-    drawn = Figure(figsize=(width, height), layout='constrained')
+    drawn = Figure(figsize=(width, height),
+                   layout=ConstrainedLayoutEngine(**spacing))
     yield drawn
     os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
     drawn.savefig(path, dpi=300)

@@ -4,12 +4,14 @@ Pixels stay 0..255 minus the mean image (section 2): the initial weights and the
 constants of the response norm are meant for that scale.
 """
 
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
+
+Image = TypeVar('Image', jax.Array, np.ndarray)
 
 
 class Augmentation(NamedTuple):
@@ -113,10 +115,10 @@ def subtract_mean(patches: jax.Array, stats: PixelStats) -> jax.Array:
   as in the program; the paper does not say.
   """
   return (patches.astype(jnp.float32)
-          - central_crop(stats.mean, patches.shape[1])[None])
+          - central_crop(jnp.asarray(stats.mean), patches.shape[1])[None])
 
 
-def central_crop(image: jax.Array | np.ndarray, size: int) -> jax.Array:
+def central_crop(image: Image, size: int) -> Image:
   """The central square: [S, S, 3] -> [size, size, 3]."""
   edge = (image.shape[0] - size) // 2
   return image[edge : edge + size, edge : edge + size]

@@ -1,5 +1,8 @@
 """Errors and loss as sums, so that means are exact; precision of retrieval."""
 
+import functools
+from collections.abc import Iterable
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -65,15 +68,12 @@ def top_credit(scores: jax.Array, labels: jax.Array, k: int) -> jax.Array:
   return jnp.where(level > 0, jnp.clip((k - above) / level, 0, 1), 0)
 
 
-def add(a: Sums | None, b: Sums) -> Sums:
-  """The sums of two batches together, in float64 on the host."""
-  b = jax.tree.map(np.float64, jax.device_get(b))
-  return b if a is None else jax.tree.map(np.add, a, b)
-
-
-def means(sums: Sums) -> dict[str, float]:
-  """Sums and counts to means."""
-  return {name: float(total / count) for name, (total, count) in sums.items()}
+def means(batches: Iterable[Sums]) -> dict[str, float]:
+  """The means over all batches, at least one, added in float64 on the host."""
+  totals = functools.reduce(
+      lambda a, b: jax.tree.map(np.add, a, b),
+      (jax.tree.map(np.float64, jax.device_get(sums)) for sums in batches))
+  return {name: float(total / count) for name, (total, count) in totals.items()}
 
 
 def precision_at(query_labels: np.ndarray,

@@ -37,12 +37,12 @@ def momentum_sgd(
     weight_decay: of every kernel; 0.0005 in the paper.
     layer_decays: (layer, decay), in place of `weight_decay` for that layer.
   """
-  rule = optax.chain(
+  rule: Any = optax.chain(
       _add_decays(weight_decay, layer_decays),
       _scale_by_rates(),
       optax.trace(momentum))
 
-  def update(grads, state, params, *, rates):
+  def update(grads, state: Any, params, *, rates):
     updates, new_state = rule.update(grads, state, params, rates=rates)
 
     def unless_frozen(rate, moved, still):
@@ -58,7 +58,9 @@ def momentum_sgd(
         unless_frozen, rates, velocity.trace, state[-1].trace))
     return updates, (*others, velocity)
 
-  return optax.GradientTransformationExtraArgs(rule.init, update)
+  # `rates` is an extra argument in Optax's sense.
+  return optax.GradientTransformationExtraArgs(
+      rule.init, update)  # ty: ignore[invalid-argument-type]
 
 
 def leaf_decays(params: Any, weight_decay: float,
@@ -93,7 +95,8 @@ def _scale_by_rates():
     return jax.tree.map(lambda rate, g: -rate * g, rates, updates), state
 
   return optax.GradientTransformationExtraArgs(
-      lambda params: optax.EmptyState(), update)
+      lambda params: optax.EmptyState(),
+      update)  # ty: ignore[invalid-argument-type] as above
 
 
 # --- The learning rate --------------------------------------------------------

@@ -11,6 +11,7 @@ in every network, as in the paper: the layer above the columns.
 import dataclasses
 import functools
 from collections.abc import Sequence
+from typing import Any
 
 from jax.sharding import Mesh
 
@@ -84,7 +85,7 @@ def build(spec: Spec, mesh: Mesh, num_classes: int, patch: int) -> Model:
 
 
 def initial_values(names: Sequence[str], stddevs: Sequence[float],
-                   biases: Sequence[float]) -> dict[str, dict[str, float]]:
+                   biases: Sequence[float]) -> dict[str, dict[str, Any]]:
   """{layer: arguments of its maker in `layers.py`}.
 
   Args:

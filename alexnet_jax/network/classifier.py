@@ -17,19 +17,27 @@ from alexnet_jax.network.columns import Layer
 class ColumnSpec(Protocol):
   """What the specification of every network says."""
 
-  num_columns: int
-  crossings: Sequence[str]
+  @property
+  def num_columns(self) -> int: ...
+  @property
+  def crossings(self) -> Sequence[str]: ...
 
 
 class AlexNetSpec(ColumnSpec, Protocol):
   """What `makers` reads of a specification."""
 
-  kernels: Sequence[int]
-  neurons: Sequence[int]
-  stddevs: Sequence[float]
-  biases: Sequence[float]
-  dropout: bool
-  bottleneck: int
+  @property
+  def kernels(self) -> Sequence[int]: ...
+  @property
+  def neurons(self) -> Sequence[int]: ...
+  @property
+  def stddevs(self) -> Sequence[float]: ...
+  @property
+  def biases(self) -> Sequence[float]: ...
+  @property
+  def dropout(self) -> bool: ...
+  @property
+  def bottleneck(self) -> int: ...
 
 
 class Model(NamedTuple):

@@ -144,7 +144,7 @@ def run(layers: Sequence[Layer], mesh: Mesh) -> Callable:
 
 
 def apply_weights(layer: Layer, params: Any,
-            xs: Sequence[jax.Array]) -> Sequence[jax.Array]:
+                  xs: Sequence[jax.Array]) -> Sequence[jax.Array]:
   """One layer's convolution or product for the columns of one device.
 
   Columns that read the same maps are one convolution with all their kernels,
@@ -156,23 +156,25 @@ def apply_weights(layer: Layer, params: Any,
     params: its parameters; a leading axis has the columns.
     xs: what each column reads.
   """
-  # With a leading axis of one XLA would lay out the gradients transposed.
   module, several = layer.module, len(xs) > 1
+
+  def apply(column_params, x) -> Any:
+    return module.apply({'params': column_params}, x)
+
+  # With a leading axis of one XLA would lay out the gradients transposed.
   if several and isinstance(module, nn.Dense):
-    ys = jax.vmap(lambda own, x: module.apply({'params': own}, x))(
-        params, jnp.stack(xs))
-    return jnp.unstack(ys)
+    return jnp.unstack(jax.vmap(apply)(params, jnp.stack(xs)))
   same = all(x is xs[0] for x in xs)
   if several and same and isinstance(module, nn.Conv):
     kernels = jax.tree.map(
         lambda leaf: jnp.concatenate(jnp.unstack(leaf), axis=-1), params)
-    wide = module.clone(features=len(xs) * module.features)
+    wide: Any = module.clone(features=len(xs) * module.features)
     return jnp.split(
         wide.apply({'params': kernels}, xs[0]), len(xs), axis=-1)
   leaves, tree = jax.tree.flatten(params)
   each = zip(*map(jnp.unstack, leaves), strict=True)
-  return [module.apply({'params': tree.unflatten(own)}, x)
-          for own, x in zip(each, xs, strict=True)]
+  return [apply(tree.unflatten(leaves), x)
+          for leaves, x in zip(each, xs, strict=True)]
 
 
 def apply_post_ops(

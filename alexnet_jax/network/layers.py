@@ -9,6 +9,7 @@ import functools
 import itertools
 import math
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -20,8 +21,8 @@ from jax import lax
 class FullyConnected(nn.Dense):
   """Fully connected: [B, ...] -> [B, neurons], its rows in (H, W, C) order."""
 
-  def __call__(self, x: jax.Array) -> jax.Array:
-    return super().__call__(x.reshape(len(x), -1))
+  def __call__(self, inputs: jax.Array) -> jax.Array:
+    return super().__call__(inputs.reshape(len(inputs), -1))
 
 
 class LocallyConnected(nn.Module):
@@ -60,7 +61,7 @@ def conv(
     stddev: float,
     bias: float,
     stride: int = 1,
-    padding: str | Sequence[tuple[int, int]] = 'SAME',
+    padding: int | str | Sequence[tuple[int, int]] = 'SAME',
 ) -> nn.Conv:
   """`maps` kernels of size x size, Gaussian weights, constant biases (5)."""
   return nn.Conv(
@@ -194,16 +195,17 @@ def _narrow(wide, x):
   return wide.astype(x.dtype)
 
 
-def _window_sum(x, windows):
+def _window_sum(x: Any, windows):
   for axis, below, above in windows:
     ends = [(0, 0)] * x.ndim
     ends[axis] = (below, above)
     padded = jnp.pad(x, ends)
     size = x.shape[axis]
-    x = sum(
+    summed: Any = sum(
         lax.slice_in_dim(padded, shift, shift + size, axis=axis % x.ndim)
         for shift in range(below + above + 1)
     )
+    x = summed
   return x
 
 

@@ -19,8 +19,9 @@ from alexnet_jax.errors import InputError
 from alexnet_jax.network import alexnet, alexnet_2012, cifar, cifar_local
 from alexnet_jax.network.classifier import Model
 
-NETWORKS = {'alexnet': alexnet, 'alexnet_2012': alexnet_2012,
-            'cifar': cifar, 'cifar_local': cifar_local}
+NETWORKS: Mapping[str, Any] = {
+    'alexnet': alexnet, 'alexnet_2012': alexnet_2012,
+    'cifar': cifar, 'cifar_local': cifar_local}
 Spec = alexnet.Spec | alexnet_2012.Spec | cifar.Spec | cifar_local.Spec
 
 # As `jax.default_matmul_precision` calls them; without it JAX would round

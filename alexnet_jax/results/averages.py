@@ -27,7 +27,7 @@ def average(probabilities: Sequence[np.ndarray],
     probabilities: of each network.
     weights: of each network, in any scale.
   """
-  shares = np.float32(np.asarray(weights) / np.sum(weights))
+  shares = (np.asarray(weights) / np.sum(weights)).astype(np.float32)
   return functools.reduce(
       np.add, (share * outputs for share, outputs in zip(
           shares, probabilities, strict=True)))
@@ -35,13 +35,13 @@ def average(probabilities: Sequence[np.ndarray],
 
 def errors(probabilities: np.ndarray, labels: np.ndarray) -> dict[str, float]:
   """Mean loss, top-1 and top-5 error: [N, C], [N] -> three numbers."""
-  sums = None
-  for start in range(0, len(labels), 1024):
+  def sums(start):
     scores, batch_labels = (jnp.asarray(array[start : start + 1024])
                             for array in (probabilities, labels))
-    sums = metrics.add(sums, metrics.averaged_sums(
-        scores, batch_labels, jnp.ones(len(batch_labels), bool)))
-  return metrics.means(sums)
+    return metrics.averaged_sums(
+        scores, batch_labels, jnp.ones(len(batch_labels), bool))
+
+  return metrics.means(map(sums, range(0, len(labels), 1024)))
 
 
 def search(probabilities: Sequence[np.ndarray],
@@ -57,7 +57,7 @@ def search(probabilities: Sequence[np.ndarray],
     labels: [N].
   """
   weights = np.full(len(probabilities), FIRST)
-  labels = jnp.asarray(labels)
+  device_labels = jnp.asarray(labels)
   fewest = math.inf
   for _ in range(SWEEPS):
     before = weights.copy()
@@ -71,7 +71,8 @@ def search(probabilities: Sequence[np.ndarray],
       for weight in (weights[m], *GRID):
         if not weight and not others.any():
           continue  # all weights would be zero
-        wrong = float(_top5_errors(rest, outputs, np.float32(weight), labels))
+        wrong = float(_top5_errors(
+            rest, outputs, np.float32(weight), device_labels))
         if wrong < fewest:
           fewest, weights[m] = wrong, weight
     if np.array_equal(weights, before):

@@ -18,6 +18,7 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
+from alexnet_jax import tables
 from alexnet_jax.data.sources import Source
 from alexnet_jax.errors import InputError
 from alexnet_jax.results import averages, predictions
@@ -220,38 +221,39 @@ def predict(one: Checkpoint, settings: Settings,
 
 
 def report(
-  asked: Sequence[Predictions], weights: Sequence[float] | None
+  predictions: Sequence[Predictions], weights: Sequence[float] | None
 ) -> dict:
   """Prints the table and the JSON line, and returns what that says.
 
   Args:
-    asked: the networks' predictions.
+    predictions: the networks' predictions.
     weights: of the networks; None to search them.
   """
-  labels = asked[0].labels
-  every = [one.probabilities for one in asked]
+  labels = predictions[0].labels
+  every = [one.probabilities for one in predictions]
   equal = [1.0] * len(every)
   if weights is None:
     searched, others = averages.halves(labels)
-    weights = averages.search(
-        [own[searched] for own in every], labels[searched])
-    rows = {'searched weights, images searched': (weights, searched),
+    shares = averages.search(
+        [outputs[searched] for outputs in every], labels[searched]).tolist()
+    rows = {'searched weights, images searched': (shares, searched),
             'equal weights, other images': (equal, others),
-            'searched weights, other images': (weights, others)}
+            'searched weights, other images': (shares, others)}
   else:
-    rows = {'average': (weights, np.ones(len(labels), bool))}
+    shares = weights
+    rows = {'average': (shares, np.ones(len(labels), bool))}
   networks = [
       {'workdir': one.workdir, 'step': one.step, 'views': one.views,
        'weight': float(weight),
        **averages.errors(one.probabilities, labels)}
-      for one, weight in zip(asked, weights, strict=True)]
-  told = {
+      for one, weight in zip(predictions, shares, strict=True)]
+  averaged = {
       name: {'images': int(images.sum()), **averages.errors(
-          averages.average([own[images] for own in every], shares),
+          averages.average([outputs[images] for outputs in every], row_shares),
           labels[images])}
-      for name, (shares, images) in rows.items()}
-  _print_table(networks, told, len(labels))
-  *before, last = told.values()
+      for name, (row_shares, images) in rows.items()}
+  _print_table(networks, averaged, len(labels))
+  *before, last = averaged.values()
   result = {**last, 'networks': networks}
   if before:
     result |= {'searched_on': before[0], 'equal_weights': before[1]}
@@ -259,14 +261,17 @@ def report(
   return result
 
 
-def _print_table(networks, told, count):
-  rows = [(f'{one["workdir"]}, step {one["step"]}', one['views'],
-           f'{one["weight"]:.4g}', count, one) for one in networks]
-  rows += [(name, '', '', one['images'], one) for name, one in told.items()]
-  width = max(len(row[0]) for row in rows)
-  print(f'{"network":<{width}}  patches  weight  images      loss'
-        '   top-1 error   top-5 error')
-  for name, views, weight, images, one in rows:
-    print(f'{name:<{width}}  {views:>7}  {weight:>6}  {images:>6}'
-          f'  {one["loss"]:8.4f}      {one["top1_error"]:8.2%}'
-          f'      {one["top5_error"]:8.2%}')
+def _print_table(networks, averaged, count):
+  def errors(row):
+    return (f'{row["loss"]:.4f}', f'{row["top1_error"]:.2%}',
+            f'{row["top5_error"]:.2%}')
+
+  head = ('network', 'crops', 'weight', 'images', 'loss', 'top-1 error',
+          'top-5 error')
+  print('\n'.join(tables.aligned([
+      head,
+      *((f'{row["workdir"]}, step {row["step"]}', str(row['views']),
+         f'{row["weight"]:.4g}', str(count), *errors(row))
+        for row in networks),
+      *((name, '', '', str(row['images']), *errors(row))
+        for name, row in averaged.items())])))

@@ -6,7 +6,7 @@ The batches are those that the loader would make: the same images in the same
 order.
 """
 
-from collections.abc import Iterator
+from collections.abc import Generator
 
 import jax
 import numpy as np
@@ -68,8 +68,8 @@ def load(source: Source, mesh: Mesh, threads: int) -> dict[str, jax.Array]:
       for name in ('image', 'label')}
 
 
-def batches(data: dict[str, jax.Array], indices: Iterator[dict],
-            mesh: Mesh) -> Iterator[dict[str, jax.Array]]:
+def batches(data: dict[str, jax.Array], indices: loader.Batches,
+            mesh: Mesh) -> Generator[dict[str, jax.Array]]:
   """Batches on the mesh, picked from what `load` put there.
 
   Args:

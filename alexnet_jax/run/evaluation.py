@@ -42,13 +42,11 @@ def errors_of(evaluation_step: Callable, experiment: Experiment, state: State,
     source: the images.
     title: of the progress bar.
   """
-  settings, sums = experiment.settings, None
-  for batch_sums in walk(
+  settings = experiment.settings
+  return metrics.means(walk(
       lambda batch: evaluation_step(state.params, state.input_stats, batch),
       source, experiment.mesh, batch_size=settings.optimizer.batch_size,
-      threads=settings.run.threads, title=title):
-    sums = metrics.add(sums, batch_sums)
-  return metrics.means(sums)
+      threads=settings.run.threads, title=title))
 
 
 def check_classes(source: Source, class_names: tuple[str, ...],

@@ -5,7 +5,7 @@ adds what follows from them (number of classes, steps in an epoch, the mesh).
 """
 
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from typing import Any, NamedTuple
 
 import jax
@@ -226,16 +226,16 @@ class Experiment(NamedTuple):
   def state_shapes(self) -> State[PixelStats]:
     """The state as shapes with shardings, which a restore needs."""
     size = self.settings.data.image_size
-    stats = PixelStats(*(
-        jax.ShapeDtypeStruct(shape, jnp.float32)
-        for shape in ((size, size, 3), (3, 3), (3,))))
+    fields: list[Any] = [jax.ShapeDtypeStruct(shape, jnp.float32)
+                         for shape in ((size, size, 3), (3, 3), (3,))]
+    stats = PixelStats(*fields)
     shapes = jax.eval_shape(self.new_state, stats)
     return jax.tree.map(
         lambda x, sharding: jax.ShapeDtypeStruct(
             x.shape, x.dtype, sharding=sharding),
         shapes, columns.param_shardings(self.mesh, shapes))
 
-  def train_batches(self, source: Source, at_step: int = 0) -> Iterator[dict]:
+  def train_batches(self, source: Source, at_step: int = 0) -> loader.Batches:
     """This process's part of the training batches, from a step on."""
     settings = self.settings
     shard, num_shards = columns.process_shard(self.mesh)
@@ -246,7 +246,7 @@ class Experiment(NamedTuple):
         workers=settings.run.workers)
 
   def device_batches(self, source: Source,
-                     at_step: int = 0) -> Iterator[dict[str, jax.Array]]:
+                     at_step: int = 0) -> Generator[dict[str, jax.Array]]:
     """The training batches on the mesh, from a step on."""
     if self.settings.run.hold_data:
       data = device_data.load(source, self.mesh, self.settings.run.threads)

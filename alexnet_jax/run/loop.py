@@ -2,12 +2,13 @@
 
 import statistics
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
 import orbax.checkpoint as ocp
 
+from alexnet_jax.data import loader
 from alexnet_jax.learning.step import Measured, State
 from alexnet_jax.run import checkpoint
 from alexnet_jax.run.checkpoint import Metadata
@@ -46,7 +47,7 @@ class Session(NamedTuple):
 def run(
     state: State,
     train_step: Callable[[State, dict], tuple[State, Measured]],
-    batches: Iterator[dict],
+    batches: loader.Batches,
     validate: Validate,
     cadence: Cadence,
     session: Session,
@@ -156,7 +157,7 @@ class DelayedMetrics:
   """Reads the measurements of a step while the next one is computed."""
 
   def __init__(self, session: Session, log_every: int):
-    self.unlogged: Sequence[dict[str, float]] = list(session.metadata.unlogged)
+    self.unlogged: list[dict[str, float]] = list(session.metadata.unlogged)
     self.error = 1.0  # mean top-1 training error of the last logged line
     self._session = session
     self._log_every = log_every

@@ -6,13 +6,14 @@ writes the errors at the end.
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
 import orbax.checkpoint as ocp
 from tqdm import tqdm
 
+from alexnet_jax.data import loader
 from alexnet_jax.learning.step import Measured, State
 from alexnet_jax.run import checkpoint, loop
 from alexnet_jax.run.checkpoint import Metadata
@@ -35,7 +36,7 @@ class Plan(NamedTuple):
   # The checkpoints -> the first state, and a sentence about where it is from.
   start: Callable[[ocp.CheckpointManager], tuple[State, str]]
   train_step: Callable[[State, dict], tuple[State, Measured]]
-  batches: Callable[[int], Iterator[dict]]  # from a step on
+  batches: Callable[[int], loader.Batches]  # from a step on
   errors: Callable[[State], dict[str, float]]  # of a validation
   final_errors: Callable[[State], dict[str, float]]
   after_validation: Callable[[State, dict[str, float]], State]

@@ -69,7 +69,9 @@ def save(path: str, weights: Weights) -> None:
       file.write(data)
   else:
     with files.atomic_write(path) as file:
-      np.savez(file, **arrays, class_names=np.array(weights.class_names))
+      contents: dict[str, Any] = {
+          **arrays, 'class_names': np.array(weights.class_names)}
+      np.savez(file, **contents)
 
 
 def load(path: str) -> Weights:

@@ -80,7 +80,7 @@ def bench(settings: Settings, plain: bool, out: str = '',
   batches = built.train_batches(source)
   first = next(batches)
   batch = device_data.to_device(first, built.mesh)
-  training = Training(built.new_state(pixels))
+  training = bench_result.Training(built.new_state(pixels))
   compiled, compile_seconds = _compile(
       built.train_step(), training.state, batch)
 
@@ -95,7 +95,7 @@ def bench(settings: Settings, plain: bool, out: str = '',
   test = built.evaluation_step(CROPS)
   tested = device_data.to_device(
       first | {'valid': np.ones(len(first['label']), bool)}, built.mesh)
-  others = {
+  others: dict[str, Any] = {
       'step with input': _row(lambda: training.take(
           compiled, device_data.to_device(next(batches), built.mesh))),
       FORWARD: _row(lambda: logits(training.state.params, patches)),
@@ -103,7 +103,7 @@ def bench(settings: Settings, plain: bool, out: str = '',
           training.state.params, training.state.input_stats, tested)),
       INPUT: bench_input.InputAlone(
           lambda: built.train_batches(source))}
-  if plain:
+  if plain_form is not None:
     plain_step = plain_form.train_step()
     others[PLAIN_FORM] = _row(lambda: training.take(plain_step, batch))
     others[AS_IT_COMES] = Plain(
@@ -115,7 +115,7 @@ def bench(settings: Settings, plain: bool, out: str = '',
       'update': _row(lambda: training.take(update, still))}
   for row in (others | in_step).values():
     row.warm_up()
-  rows = {STEP: whole_step} | others
+  rows: dict[str, Any] = {STEP: whole_step} | others
   turns.take_turns(rows | in_step, {
       name: PLAIN_ROUNDS if name in (PLAIN_FORM, AS_IT_COMES) else ROUNDS
       for name in rows | in_step}, 'rows')
@@ -168,18 +168,6 @@ def _make_places(out, trace) -> None:
       raise InputError(
           f'--{flag}={given} cannot be written, since {folder} cannot be a'
           f' folder ({error.strerror}): give another place.') from error
-
-
-class Training:
-  """A state that every step uses up, whoever takes it."""
-
-  def __init__(self, state: step.State):
-    self.state = state
-
-  def take(self, train_step: Callable, batch: Any) -> Any:
-    """One step; returns what to wait for."""
-    self.state, measured = train_step(self.state, batch)
-    return self.state, measured
 
 
 # --- What is timed beside the step --------------------------------------------
@@ -236,7 +224,7 @@ def _update(built):
 
 def _compile(jitted, *arguments):
   """(executable, seconds): compiled anew, though an earlier start kept it."""
-  kept = jax.config.jax_enable_compilation_cache
+  kept = jax.config.read('jax_enable_compilation_cache')
   jax.config.update('jax_enable_compilation_cache', False)
   compilation_cache.reset_cache()
   begin = time.perf_counter()

@@ -128,8 +128,10 @@ def compare(config: ConfigDict, workdir: str,
       bar.refresh()
   if not first:  # only the first process writes and reads what runs tell
     return []
-  trained = [(path, [runs.read(run.workdir) for run in planned
-                     if run.path == path]) for path, _ in configs]
+  trained = [
+      (path, [finished for run in planned if run.path == path
+              and (finished := runs.read(run.workdir))])
+      for path, _ in configs]
   table = rows(trained)
   _write(workdir, trained, table)
   print(as_text(table))
@@ -231,7 +233,7 @@ def _is_finished(run):
   if runs.read(run.workdir) is None:
     return False
   return checkpoint.first_difference(
-      journal.read_config(run.workdir), run.settings.config,
+      journal.read_config(run.workdir) or {}, run.settings.config,
       [*checkpoint.IDENTITY, 'run']) is None
 
 

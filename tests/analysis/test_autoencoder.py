@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from alexnet_jax.analysis import autoencoder, hamming
-from alexnet_jax.analysis.autoencoder import Standard
+from alexnet_jax.analysis.autoencoder import FeatureStats
 from alexnet_jax.learning import metrics, optimizer, step
 from alexnet_jax.network import rng
 
@@ -37,7 +37,7 @@ def low_rank(count, seed, classes=4):
 
 
 def standard_of(features):
-  return Standard(features.mean(0), np.sqrt(features.var(0).mean()))
+  return FeatureStats(features.mean(0), np.sqrt(features.var(0).mean()))
 
 
 def test_layers_go_down_to_the_bits_and_up_again(params):

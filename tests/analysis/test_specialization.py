@@ -139,7 +139,7 @@ def test_columns_are_measured_as_kernels_are():
 
 def test_columns_that_are_apart_have_a_small_p_value():
   draw = np.random.default_rng(1)
-  values = [*draw.uniform(size=(2, 20)), [0], [0.8]]
+  values = draw.uniform([[0.0], [0.8]], [[1.0], [1.8]], (2, 20))
   found = specialization.permutation_test(values, 1000)
   assert found.value == pytest.approx(values[1].mean() - values[0].mean())
   assert found.p_value == 1 / 1001

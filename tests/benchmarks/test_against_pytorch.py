@@ -20,7 +20,7 @@ class Timed:
     self.seconds = seconds
     self.failed = failed
     self.compile_seconds = 1.5
-    self.index = {'peak_bytes': 2**30}
+    self.description = {'peak_bytes': 2**30}
 
 
 def test_ratios_are_made_within_each_round():
@@ -58,7 +58,7 @@ def test_a_child_that_cannot_work_is_passed_over():
   child.turn(1, warm=False)
   child.finish()
   assert 'config.mesh.column=2 needs 2 devices' in child.failed
-  assert child.seconds == [] and child.index == {}
+  assert child.seconds == [] and child.description == {}
 
 
 def test_a_child_that_dies_is_passed_over():

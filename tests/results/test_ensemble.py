@@ -20,6 +20,10 @@ from alexnet_jax.run import checkpoint, evaluation, experiment
 ERRORS = ('loss', 'top1_error', 'top5_error')
 
 
+def evaluate(config, *arguments):
+  return ensemble.evaluate(experiment.read(config), *arguments)
+
+
 def of_test(errors):
   """The ten-patch errors of a test."""
   return {name: errors[f'ten_crop_{name}'] for name in ERRORS}
@@ -50,7 +54,8 @@ def asked(trained, other, tmp_path_factory):
   config, workdir, _ = trained
   folder = str(tmp_path_factory.mktemp('asked'))
   checkpoints = ['latest', f'{workdir}@4', other[0]]
-  return checkpoints, folder, ensemble.evaluate(experiment.read(config), workdir, checkpoints, '', folder)
+  return checkpoints, folder, evaluate(
+      config, workdir, checkpoints, '', folder)
 
 
 @pytest.fixture
@@ -68,7 +73,7 @@ def unopened(monkeypatch):
     {'optimizer.batch_size': 7, 'mesh.data': 2, 'mesh.column': 2}], ids=str)
 def test_an_ensemble_of_one_is_the_network_itself(trained, fields, capsys):
   _, workdir, errors = trained
-  result = ensemble.evaluate(experiment.read(tiny.config(fields)), workdir, ['6'], '', '')
+  result = evaluate(tiny.config(fields), workdir, ['6'], '', '')
   assert of_ensemble(result) == pytest.approx(of_test(errors), abs=1e-5)
   *table, last = capsys.readouterr().out.splitlines()
   assert json.loads(last) == result
@@ -78,8 +83,7 @@ def test_an_ensemble_of_one_is_the_network_itself(trained, fields, capsys):
 
 def test_one_patch_is_tested_as_one(trained):
   _, workdir, errors = trained
-  result = ensemble.evaluate(
-      experiment.read(tiny.config({'run.views': 1})), workdir, ['latest'], '', '')
+  result = evaluate(tiny.config({'run.views': 1}), workdir, ['latest'], '', '')
   assert result['loss'] == pytest.approx(errors['one_crop_loss'], abs=1e-5)
   assert result['networks'][0]['views'] == 1
 
@@ -112,7 +116,7 @@ def test_an_ensemble_has_the_errors_of_the_mean_output(asked):
 def test_weights_count(trained, asked, unopened):
   config, workdir, _ = trained
   checkpoints, folder, _ = asked
-  result = ensemble.evaluate(experiment.read(config), workdir, checkpoints, '0,0.5,0', folder)
+  result = evaluate(config, workdir, checkpoints, '0,0.5,0', folder)
   assert of_ensemble(result) == pytest.approx(
       of_ensemble(result['networks'][1]))
   assert [one['weight'] for one in result['networks']] == [0, 0.5, 0]
@@ -122,7 +126,7 @@ def test_searched_weights_are_judged_on_images_not_searched(
     trained, asked, unopened, capsys):
   config, workdir, _ = trained
   checkpoints, folder, _ = asked
-  result = ensemble.evaluate(experiment.read(config), workdir, checkpoints, 'search', folder)
+  result = evaluate(config, workdir, checkpoints, 'search', folder)
   assert result['images'] == result['searched_on']['images'] == 12
   kept = [predictions.load(predictions.path_of(
       folder, one['workdir'], one['step'], 10)) for one in result['networks']]
@@ -144,7 +148,7 @@ def test_searched_weights_are_judged_on_images_not_searched(
 def test_what_was_said_is_not_asked_again(trained, asked, unopened):
   config, workdir, _ = trained
   checkpoints, folder, result = asked
-  assert ensemble.evaluate(experiment.read(config), workdir, checkpoints, '', folder) == result
+  assert evaluate(config, workdir, checkpoints, '', folder) == result
 
 
 def test_predictions_stand_without_their_workdirs(
@@ -154,13 +158,13 @@ def test_predictions_stand_without_their_workdirs(
   gone = str(tmp_path / 'gone')
   files = [predictions.path_of(folder, one['workdir'], one['step'], 10)
            for one in result['networks']]
-  assert ensemble.evaluate(experiment.read(config), gone, files, '', '') == result
-  whole = ensemble.evaluate(experiment.read(config), gone, [folder], '', '')
+  assert evaluate(config, gone, files, '', '') == result
+  whole = evaluate(config, gone, [folder], '', '')
   assert of_ensemble(whole) == pytest.approx(of_ensemble(result))
   # A step that a workdir no longer has.
   one = predictions.load(files[0])._replace(step=5)
   predictions.save(predictions.path_of(folder, workdir, 5, 10), one)
-  five = ensemble.evaluate(experiment.read(config), gone, [f'{workdir}@5'], '', folder)
+  five = evaluate(config, gone, [f'{workdir}@5'], '', folder)
   assert of_ensemble(five) == of_ensemble(result['networks'][0])
   os.remove(predictions.path_of(folder, workdir, 5, 10))
 
@@ -173,7 +177,7 @@ def test_a_run_made_anew_is_asked_again(trained, asked, tmp_path, capsys):
   old = predictions.load(file)
   predictions.save(elsewhere, old._replace(
       saved=old.saved - 1, probabilities=old.probabilities[::-1]))
-  again = ensemble.evaluate(experiment.read(config), workdir, ['latest'], '', str(tmp_path))
+  again = evaluate(config, workdir, ['latest'], '', str(tmp_path))
   assert of_ensemble(again) == of_ensemble(result['networks'][0])
   assert 'trained anew' in capsys.readouterr().err
   kept = predictions.load(elsewhere)
@@ -195,13 +199,13 @@ def test_one_network_is_in_memory_at_a_time(trained, monkeypatch):
     return network
 
   monkeypatch.setattr(ensemble, 'open_trained', watched)
-  ensemble.evaluate(experiment.read(config), workdir, ['4', '6'], '', '')
+  evaluate(config, workdir, ['4', '6'], '', '')
   assert alive == [0, 0] and opened
 
 
 def refused(config, workdir, checkpoints, folder=''):
   with pytest.raises(InputError) as caught:
-    ensemble.evaluate(experiment.read(config), str(workdir), checkpoints, '', str(folder))
+    evaluate(config, str(workdir), checkpoints, '', str(folder))
   return str(caught.value)
 
 

@@ -61,7 +61,8 @@ def benched(quick, tmp_path_factory):
   printed = io.StringIO()
   with contextlib.redirect_stdout(printed):
     result = bench.bench(
-        experiment.read(tiny.config({'mesh.column': 2})), plain=True, out=out, trace=trace)
+        experiment.read(tiny.config({'mesh.column': 2})), plain=True, out=out,
+        trace=trace)
   return Benched(result, printed.getvalue().splitlines(), out, trace)
 
 

@@ -118,7 +118,9 @@ def test_what_is_kept_are_the_codes_of_the_features(made, features):
   for name, split in (('train', 'train'), ('validation', 'validation')):
     vectors = np.concatenate(
         open_features(os.path.join(features, split)).vectors)
-    x = (vectors - held["['input_stats']['mean']"]) / held["['input_stats']['scale']"]
+    mean, scale = (held[f"['input_stats']['{name}']"]
+                   for name in ('mean', 'scale'))
+    x = (vectors - mean) / scale
     reads = layer('encode2', np.maximum(layer('encode1', x), 0))
     kept = hamming.unpack(saved(workdir, 64, name))
     sure = np.abs(reads) > 1e-4  # of the side, whatever the rounding
@@ -355,7 +357,8 @@ def test_a_rate_that_is_too_high_is_named_with_the_folder(features, tmp_path):
 
 
 def test_something_is_due_every_so_many_steps_and_at_the_end():
-  assert [step for step in range(1, 12) if loop.is_due(step, 4, 11)] == [4, 8, 11]
+  due = [step for step in range(1, 12) if loop.is_due(step, 4, 11)]
+  assert due == [4, 8, 11]
 
 
 # --- As a person starts it ----------------------------------------------------

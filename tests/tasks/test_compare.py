@@ -133,8 +133,9 @@ def test_a_longer_comparison_goes_on_with_the_same_runs(compared, monkeypatch):
 
 def test_one_bar_counts_the_images_of_all_runs(compared, monkeypatch):
   bars = []
-  monkeypatch.setattr(training, 'train', lambda settings, workdir, command, bar: (
-      bars.append((bar.n, bar.total)) or {}))
+  monkeypatch.setattr(
+      training, 'train', lambda settings, workdir, command, bar: (
+          bars.append((bar.n, bar.total)) or {}))
   configs = both()
   compare.compare(
       configs[0][1], compared[0], configs, (*SEEDS, 2), OVERRIDES)

@@ -77,7 +77,8 @@ def test_saved_features_are_those_of_the_network(trained, written):
   source = trained_network.open_split(found, 'validation')
   held = features.open_features(os.path.join(written, 'validation'))
   images = np.stack([source[i]['image'] for i in range(24)])
-  middle = np.stack([central_crop(image, found.model.patch) for image in images])
+  middle = np.stack(
+      [central_crop(image, found.model.patch) for image in images])
   _, expected = jax.jit(found.model.apply)(
       found.params, subtract_mean(middle, found.input_stats))
   vectors = np.concatenate(held.vectors)
