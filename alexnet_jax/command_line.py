@@ -68,10 +68,8 @@ def task_names() -> list[str]:
 
 def task_name(argv: Sequence[str]) -> str:
   """The task that --task names; refuses an unknown one, answers --help."""
-  wants_help = any(arg in ('--help', '-help', '-h', '-?', '--helpfull')
-                   for arg in argv[1:])
   name, names = _value_of('task', argv), task_names()
-  if not name and wants_help:
+  if not name and _wants_help(argv):
     _print_tasks(names)
     sys.exit(0)
   if name and name not in names:
@@ -80,6 +78,11 @@ def task_name(argv: Sequence[str]) -> str:
     refuse(f'--task={name} is not a task: {hint}give one of'
            f' {", ".join(names)}.')
   return name or 'train'
+
+
+def _wants_help(argv):
+  return any(arg in ('--help', '-help', '-h', '-?', '--helpfull')
+             for arg in argv[1:])
 
 
 def _print_tasks(names):
@@ -122,8 +125,7 @@ def parse(argv: Sequence[str], task: Task) -> list[str]:
   _define_common_flags(values)
   task.define_flags(values)
   _define_config(values, argv, task, name)
-  if any(arg in ('--help', '-help', '-h', '-?', '--helpfull')
-         for arg in argv[1:]):
+  if _wants_help(argv):
     _print_flags(values, name, task)
     sys.exit(0)
   positional = hasattr(task, 'POSITIONAL')
@@ -171,12 +173,12 @@ def _define_config(values, argv, task, name):
         'config', config, 'The experiment; that of --workdir unless given.',
         lock_config=True, flag_values=values)
     return
-  if not path and task.CONFIG == REQUIRED and not any(
-      arg.startswith(('--help', '-h')) for arg in argv):
+  wants_help = _wants_help(argv)
+  if not path and task.CONFIG == REQUIRED and not wants_help:
     refuse(f'--task={name} needs an experiment: add'
            ' --config=configs/quickstart.py or another of'
            f' {_known_configs()}.')
-  if not path and task.CONFIG == OPTIONAL:
+  if not path and task.CONFIG == OPTIONAL and not wants_help:
     refuse(f'--task={name} looks into a trained network: add --workdir=RUN.')
   if not path and task.CONFIG == UNUSED:
     return

@@ -42,18 +42,36 @@ def keep_compiled() -> None:
   base = os.environ.get('XDG_CACHE_HOME') or os.path.expanduser('~/.cache')
   os.environ.setdefault(
       'JAX_COMPILATION_CACHE_DIR',
-      os.path.join(base, 'alexnet_jax', f'compiled-{_processor():08x}'))
+      os.path.join(base, 'alexnet_jax', f'compiled-{_processor_number():08x}'))
 
 
-def _processor() -> int:
+def cores() -> int:
+  """How many cores this process may use."""
+  if hasattr(os, 'sched_getaffinity'):
+    return len(os.sched_getaffinity(0))
+  return os.cpu_count() or 1
+
+
+def processor_name() -> str:
+  """The model name of the processor, or its kind."""
+  names = _cpuinfo('model name')
+  return (names[0].partition(':')[2].strip() if names
+          else platform.processor() or platform.machine())
+
+
+def _processor_number() -> int:
   """A number that tells processors with other instructions apart."""
+  lines = _cpuinfo('flags', 'Features', 'model name')
+  return zlib.crc32(''.join([platform.machine(), *sorted(set(lines))]).encode())
+
+
+def _cpuinfo(*starts: str) -> list[str]:
+  """The lines of /proc/cpuinfo that start so; none outside Linux."""
   try:
     with open('/proc/cpuinfo', encoding='utf-8') as file:
-      lines = [line for line in file if line.startswith(
-          ('flags', 'Features', 'model name'))]
+      return [line for line in file if line.startswith(starts)]
   except OSError:
-    lines = []
-  return zlib.crc32(''.join([platform.machine(), *sorted(set(lines))]).encode())
+    return []
 
 
 def use_huge_pages() -> None:

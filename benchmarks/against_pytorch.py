@@ -13,6 +13,7 @@ file for a script to judge.
 
 import argparse
 import os
+import platform
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -21,10 +22,13 @@ from typing import Any, NamedTuple
 from tqdm import tqdm
 
 from alexnet_jax import files, machine
+from alexnet_jax.bench import turns
+from alexnet_jax.bench.process import ProcessRow
 from benchmarks import problem as problems
-from benchmarks import surroundings, table
+from benchmarks import table
 from benchmarks.problem import Ours, Peer, Problem
-from benchmarks.turns import ROOT, Contender
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
 class Entry(NamedTuple):
@@ -61,8 +65,11 @@ def main(argv: Sequence[str] | None = None) -> None:
   results = {
       'command': 'python -m benchmarks.against_pytorch '
                  + ' '.join(sys.argv[1:] if argv is None else argv),
-      'machine': surroundings.machine(), 'versions': {}, 'modes': []}
-  print(surroundings.in_words(results['machine']))
+      'machine': _machine(), 'versions': {}, 'modes': []}
+  found = results['machine']
+  print(f'{found["processor"]}, {found["cores"]} cores,'
+        f' {found["memory_bytes"] / 2**30:.0f} GiB; load before the run'
+        f' {found["load_before"]:.1f}')
   for batch in args.batch:
     for mode in args.modes:
       images = max(1, batch // 8) if mode == 'ten_crop' else batch
@@ -82,8 +89,20 @@ def main(argv: Sequence[str] | None = None) -> None:
   print(f'\n{args.out}: the same as JSON')
 
 
+
+def _machine() -> dict[str, Any]:
+  """What names a machine, and how busy it was."""
+  name, value = machine.HUGE_PAGES
+  return {
+      'processor': machine.processor_name(), 'cores': machine.cores(),
+      'memory_bytes': os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES'),
+      'load_before': os.getloadavg()[0], 'system': platform.platform(),
+      'python': platform.python_version(),
+      name: os.environ.get(name, value)}
+
+
 def run(problem: Problem, names: Sequence[str], rounds: int,
-        steps: int) -> dict[str, Contender]:
+        steps: int) -> dict[str, ProcessRow]:
   """Lets the contenders of one mode take turns.
 
   Args:
@@ -93,40 +112,34 @@ def run(problem: Problem, names: Sequence[str], rounds: int,
     steps: in a turn.
   """
   contenders = {}
-  title = f'{problem.mode} {problem.batch}'
-  with (tempfile.TemporaryDirectory() as scratch,
-        tqdm(total=len(names) * (rounds + 2), desc=title, leave=False,
-             dynamic_ncols=True, disable=None) as bar):
-    for name in names:
-      bar.set_postfix_str(f'{name} compiles')
-      contenders[name] = _start(problem, ENTRIES[name].variant,
-                                os.path.join(scratch, name))
-      bar.update()
-    for number in range(rounds + 1):
-      # Nobody always follows the same one.
-      first = number % len(names)
-      for name in (*names[first:], *names[:first]):
-        bar.set_postfix_str(name)
-        contenders[name].turn(steps, warm=number == 0)
-        bar.update()
+  with tempfile.TemporaryDirectory() as scratch:
+    with tqdm(names, leave=False, dynamic_ncols=True, disable=None) as bar:
+      for name in bar:
+        bar.set_description(f'{name} compiles')
+        contenders[name] = _start(problem, ENTRIES[name].variant, steps,
+                                  os.path.join(scratch, name))
     for contender in contenders.values():
-      contender.finish()
+      contender.warm_up()
+    turns.take_turns(contenders, rounds, f'{problem.mode} {problem.batch}')
+    for contender in contenders.values():
+      contender.close()
   return contenders
 
 
-def _start(problem: Problem, variant: Ours | Peer, scratch: str) -> Contender:
+def _start(problem: Problem, variant: Ours | Peer, steps: int,
+           scratch: str) -> ProcessRow:
   """A child, with the same settings of the C library for both frameworks.
 
   What torch.compile makes goes into `scratch`: what it had made before would
   hide how long it takes.
   """
   ours = isinstance(variant, Ours)
-  return Contender(
-      'in_jax' if ours else 'in_pytorch',
+  return ProcessRow(
+      'benchmarks.in_jax' if ours else 'benchmarks.in_pytorch',
       {'problem': problem._asdict(), 'variant': variant._asdict(),
-       'cores': surroundings.cores()},
+       'cores': machine.cores()},
       {**os.environ, **_settings(problem, variant if ours else Ours()),
-       'TORCHINDUCTOR_CACHE_DIR': scratch})
+       'PYTHONPATH': ROOT, 'TORCHINDUCTOR_CACHE_DIR': scratch}, steps)
 
 
 def _settings(problem: Problem, ours: Ours) -> Mapping[str, str]:

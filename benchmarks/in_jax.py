@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from alexnet_jax import machine
+from alexnet_jax.bench import process
 from benchmarks import problem as problems
-from benchmarks import turns
 from benchmarks.problem import Ours, Problem
 
 machine.set_flags()  # before JAX starts
@@ -71,7 +71,7 @@ class OurWork:
     self._result = total / count
 
   def wait(self) -> float:
-    """See turns.Work."""
+    """See process.Work."""
     jax.block_until_ready((self._state, self._result))
     return float(jnp.mean(self._result))
 
@@ -79,7 +79,7 @@ class OurWork:
     """Arrays of a step that is over are given back already."""
 
   def describe(self) -> dict[str, Any]:
-    """See turns.Work."""
+    """See process.Work."""
     device = jax.local_devices()[0]
     found = {'versions': {'jax': jax.__version__,
                           'jaxlib': jaxlib.__version__}}
@@ -122,4 +122,4 @@ def build(given: Mapping[str, Any]) -> OurWork:
 
 
 if __name__ == '__main__':
-  turns.serve(build)
+  process.serve(build)

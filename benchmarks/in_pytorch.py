@@ -12,7 +12,8 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from benchmarks import peer, turns
+from alexnet_jax.bench import process
+from benchmarks import peer
 from benchmarks import problem as problems
 from benchmarks.problem import Peer, Problem
 
@@ -95,18 +96,18 @@ class PeersWork:
     self._result = F.nll_loss(mean.clamp_min(smallest).log(), self._labels)
 
   def wait(self) -> float:
-    """See turns.Work."""
+    """See process.Work."""
     if self._device.type == 'cuda':
       torch.cuda.synchronize()
     return float(self._result.float().mean())
 
   def rest(self) -> None:
-    """See turns.Work."""
+    """See process.Work."""
     if self._device.type == 'cuda':
       torch.cuda.empty_cache()
 
   def describe(self) -> dict[str, Any]:
-    """See turns.Work."""
+    """See process.Work."""
     found = {'versions': {'torch': torch.__version__}}
     if self._device.type == 'cuda':
       found |= {'device': torch.cuda.get_device_name(),
@@ -148,4 +149,4 @@ def build(given: Mapping[str, Any]) -> PeersWork:
 
 
 if __name__ == '__main__':
-  turns.serve(build)
+  process.serve(build)

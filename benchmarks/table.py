@@ -4,11 +4,12 @@ import statistics
 from collections.abc import Mapping
 from typing import Any
 
+from alexnet_jax.bench import turns
+from alexnet_jax.bench.process import ProcessRow
 from benchmarks.problem import MODES, Ours, Peer, Problem
-from benchmarks.turns import Contender
 
 
-def as_numbers(problem: Problem, contenders: Mapping[str, Contender],
+def as_numbers(problem: Problem, contenders: Mapping[str, ProcessRow],
                variants: Mapping[str, Ours | Peer]) -> dict[str, Any]:
   """Speeds, ratios and memory of one mode.
 
@@ -19,7 +20,7 @@ def as_numbers(problem: Problem, contenders: Mapping[str, Contender],
     contenders: 'ours' and others, after their turns.
     variants: what they are.
   """
-  ours = contenders['ours'].seconds
+  ours = contenders['ours']
   rows = {}
   for name, contender in contenders.items():
     row = {'variant': variants[name]._asdict()}
@@ -28,16 +29,18 @@ def as_numbers(problem: Problem, contenders: Mapping[str, Contender],
       row['failed'] = contender.failed
       continue
     row |= {
-        'images_per_second': _spread(
-            [problem.batch / seconds for seconds in contender.seconds]),
-        'against_ours': _spread(_ratios(ours, contender.seconds)),
+        'images_per_second': turns.spread(
+            [problem.batch / seconds for seconds in contender.seconds]
+        )._asdict(),
+        'against_ours': (
+            None if ours.failed else turns.ratio(contender, ours)._asdict()),
         'compile_seconds': contender.compile_seconds,
         'seconds': contender.seconds,
         'peak_bytes': contender.description['peak_bytes']}
     if 'device_peak_bytes' in contender.description:
       row['device_peak_bytes'] = contender.description['device_peak_bytes']
   found = {**problem._asdict(), 'contenders': rows}
-  if not contenders['ours'].failed:
+  if not ours.failed:
     found['ours_over'] = _ours_over(contenders, variants)
   return found
 
@@ -57,21 +60,9 @@ def _ours_over(contenders, variants):
     if names:
       best = min(names, key=lambda name: statistics.median(
           contenders[name].seconds))
-      found[group] = {'contender': best, **_spread(_ratios(
-          contenders[best].seconds, contenders['ours'].seconds))}
+      found[group] = {'contender': best, **turns.ratio(
+          contenders['ours'], contenders[best])._asdict()}
   return found
-
-
-def _ratios(longer, shorter):
-  """Round by round; none where one of the two has failed on the way."""
-  return [a / b for a, b in zip(longer, shorter, strict=False)]
-
-
-def _spread(values):
-  if not values:
-    return None
-  return {'median': statistics.median(values), 'lowest': min(values),
-          'highest': max(values)}
 
 
 def as_text(found: Mapping[str, Any]) -> str:
@@ -86,14 +77,14 @@ def as_text(found: Mapping[str, Any]) -> str:
     speed, ratio = row['images_per_second'], row['against_ours']
     peak = row.get('device_peak_bytes', row['peak_bytes']) / 2**30
     against = ('' if ratio is None else
-               f'{ratio["median"]:.3f} ({ratio["lowest"]:.3f},'
-               f' {ratio["highest"]:.3f})')
+               f'{ratio["median"]:.3f} ({ratio["least"]:.3f},'
+               f' {ratio["most"]:.3f})')
     lines.append(
-        f'{name:<22} {speed["median"]:9.1f}   ({speed["lowest"]:7.1f},'
-        f' {speed["highest"]:7.1f})   {against:<21}  {peak:8.2f}'
+        f'{name:<22} {speed["median"]:9.1f}   ({speed["least"]:7.1f},'
+        f' {speed["most"]:7.1f})   {against:<21}  {peak:8.2f}'
         f'   {row["compile_seconds"]:9.1f}')
   for group, ratio in found.get('ours_over', {}).items():
     lines.append(
-        f'ours is {ratio["median"]:.2f} ({ratio["lowest"]:.2f},'
-        f' {ratio["highest"]:.2f}) times {ratio["contender"]}, the {group}')
+        f'ours is {ratio["median"]:.2f} ({ratio["least"]:.2f},'
+        f' {ratio["most"]:.2f}) times {ratio["contender"]}, the {group}')
   return '\n'.join(lines)

@@ -40,5 +40,6 @@ def get_config() -> ConfigDict:
 
   config.run.epochs = 12.0
   config.run.log_every = 32
+  config.run.hold_data = True  # decoded once: 128 MB
   config.run.stall_steps = 1000
   return config

@@ -1,7 +1,6 @@
 """What the bench measures and counts, as plain numbers for JSON."""
 
 import os
-import platform
 import resource
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -11,6 +10,7 @@ import jax
 import jaxlib
 from tqdm import tqdm
 
+from alexnet_jax import machine
 from alexnet_jax.bench import input as bench_input
 from alexnet_jax.bench import layers as bench_layers
 from alexnet_jax.bench import turns
@@ -144,20 +144,13 @@ def input_forms(source: Source, image_size: int,
   return {name: turns.spread(found)._asdict() for name, found in rates.items()}
 
 
-def machine() -> dict[str, Any]:
+def surroundings() -> dict[str, Any]:
   """What the numbers were measured on."""
-  try:
-    with open('/proc/cpuinfo', encoding='utf-8') as file:
-      models = [line.partition(':')[2].strip() for line in file
-                if line.startswith('model name')]
-  except OSError:
-    models = []
-  affinity = getattr(os, 'sched_getaffinity', None)  # not on every system
   device = jax.devices()[0]
   settings = ('XLA_FLAGS', 'GLIBC_TUNABLES', 'JAX_NUM_CPU_DEVICES')
   return {
-      'processor': models[0] if models else platform.processor(),
-      'cores': len(affinity(0)) if affinity else os.cpu_count(),
+      'processor': machine.processor_name(),
+      'cores': machine.cores(),
       'devices': f'{len(jax.devices())} x {device.device_kind}',
       'jax': jax.__version__, 'jaxlib': jaxlib.__version__,
       'settings': {name: os.environ[name] for name in settings

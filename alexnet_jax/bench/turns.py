@@ -91,8 +91,12 @@ def take_turns(rows: Mapping[str, Timed], rounds: Mapping[str, int] | int,
   with tqdm(total=sum(rounds[name] for name in rows), desc=title, leave=False,
             unit=' turns', dynamic_ncols=True,
             disable=None if title else True) as bar:
+    names = list(rows)
     for number in range(max(rounds.values())):
-      for name, row in rows.items():
+      # No row always follows the same one.
+      first = number % len(names)
+      for name in (*names[first:], *names[:first]):
+        row = rows[name]
         if number < rounds[name]:
           row.turn()
           bar.update()

@@ -39,12 +39,12 @@ class Built:
   def __init__(self, name: str, path: str, split: str, image_size: int):
     import tensorflow_datasets as tfds
     builder = tfds.builder(name, data_dir=path)
-    # Its decorator hides its signature.
-    skip = tfds.decode.SkipDecoding()  # ty: ignore[missing-argument]
+    # A decorator of TFDS hides that as_data_source is a method.
+    open_records: Any = builder.as_data_source
     try:
-      self._records: Any = builder.as_data_source(
+      self._records = open_records(
           split=_SPLITS[name][split],
-          decoders={'image': skip})
+          decoders={'image': tfds.decode.SkipDecoding()})
     # What TFDS raises for data that are missing, lack the split or were
     # written as tfrecord, which cannot be read at random.
     except (AssertionError, ValueError, NotImplementedError) as error:

@@ -7,13 +7,13 @@ where an earlier run stopped, and the shards of a step always join to the same
 global batch.
 """
 
-import os
 from collections.abc import Iterator
 from typing import Any, Protocol
 
 import grain
 import numpy as np
 
+from alexnet_jax import machine
 from alexnet_jax.data.sources import RandomAccess
 from alexnet_jax.errors import InputError
 
@@ -103,9 +103,7 @@ def reading(threads: int, ahead: int) -> grain.ReadOptions:
       as Grain starts by itself.
     ahead: how much is made in advance.
   """
-  cores = len(os.sched_getaffinity(0)) if hasattr(
-      os, 'sched_getaffinity') else os.cpu_count()
-  return grain.ReadOptions(num_threads=threads or min(cores or 1, 16),
+  return grain.ReadOptions(num_threads=threads or min(machine.cores(), 16),
                            prefetch_buffer_size=ahead)
 
 

@@ -14,10 +14,10 @@ from jax.experimental.compilation_cache import compilation_cache
 
 from alexnet_jax.bench import input as bench_input
 from alexnet_jax.bench import measurements as bench_result
+from alexnet_jax.bench import plain_form, turns
 from alexnet_jax.bench import text as bench_text
-from alexnet_jax.bench import turns
 from alexnet_jax.bench.measurements import CROPS, FORWARD, INPUT, STEP, TEST
-from alexnet_jax.bench.plain_process import Plain, in_plain_form
+from alexnet_jax.bench.plain_form import PlainTask
 from alexnet_jax.bench.turns import Row
 from alexnet_jax.command_line import Invocation
 from alexnet_jax.data import statistics as data_statistics
@@ -74,7 +74,7 @@ def bench(settings: Settings, plain: bool, out: str = '',
   _make_places(out, trace)
   source = settings.open_split('train')
   built = experiment.build(settings, len(source.class_names), len(source))
-  plain_form = in_plain_form(built) if plain else None
+  in_plain_form = plain_form.in_plain_form(built) if plain else None
   found = data_statistics.statistics(source, limit=64)
   pixels = augment.pixel_stats(found.mean, found.covariance)
   batches = built.train_batches(source)
@@ -103,11 +103,11 @@ def bench(settings: Settings, plain: bool, out: str = '',
           training.state.params, training.state.input_stats, tested)),
       INPUT: bench_input.InputAlone(
           lambda: built.train_batches(source))}
-  if plain_form is not None:
-    plain_step = plain_form.train_step()
+  if in_plain_form is not None:
+    plain_step = in_plain_form.train_step()
     others[PLAIN_FORM] = _row(lambda: training.take(plain_step, batch))
-    others[AS_IT_COMES] = Plain(
-        (settings, built.num_classes, len(source), pixels, first))
+    others[AS_IT_COMES] = plain_form.start(PlainTask(
+        settings, built.num_classes, len(source), pixels, first))
   augmented, update = _augmented(built), _update(built)
   still = jax.tree.map(jnp.zeros_like, training.state.params)
   in_step = {  # and in no layer
@@ -125,7 +125,7 @@ def bench(settings: Settings, plain: bool, out: str = '',
 
   batch_size = settings.optimizer.batch_size
   result = {
-    'machine': bench_result.machine(),
+    'machine': bench_result.surroundings(),
     'network': settings.config['model']['name'],
     'batch_size': batch_size,
     'mesh': dict(built.mesh.shape),
@@ -224,7 +224,7 @@ def _update(built):
 
 def _compile(jitted, *arguments):
   """(executable, seconds): compiled anew, though an earlier start kept it."""
-  kept = jax.config.read('jax_enable_compilation_cache')
+  kept = jax.config.values['jax_enable_compilation_cache']
   jax.config.update('jax_enable_compilation_cache', False)
   compilation_cache.reset_cache()
   begin = time.perf_counter()

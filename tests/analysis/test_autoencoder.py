@@ -1,6 +1,5 @@
 """The auto-encoder: its shape, its binary code, and that it learns."""
 
-import functools
 
 import jax
 import jax.numpy as jnp
@@ -95,9 +94,8 @@ def test_it_learns_low_rank_features_and_its_codes_find_their_class(model):
   others, other_labels = low_rank(64, 4)
   standard = standard_of(features)
   rule = optimizer.momentum_sgd(0.9, 0.0)
-  rates = functools.partial(
-      optimizer.rates, schedule='linear', target_factor=100.0)
-  state = step.new_state(model, rule, 0, 0.2, standard)
+  rates = optimizer.Rates(schedule='linear', target_factor=100.0)
+  state = step.new_state(model.init, rule, 0, 0.2, standard)
   steps = 300
 
   @jax.jit
@@ -106,7 +104,8 @@ def test_it_learns_low_rank_features_and_its_codes_find_their_class(model):
     loss, grads = jax.value_and_grad(
       lambda params: autoencoder.reconstruction_errors(model, params, x).mean()
     )(state.params)
-    return step.update(state, grads, rule, rates, jnp.int32(1), steps), loss
+    return step.update(
+        state, grads, rule, rates, step.Length(steps, steps)), loss
 
   def codes_by(params, features):
     return hamming.pack(np.asarray(

@@ -23,7 +23,7 @@ def test_rows_take_turns_and_slow_ones_leave_early():
   asked = []
   rows = {name: Scripted(name, [1.0] * 3, asked) for name in ('a', 'b', 'slow')}
   turns.take_turns(rows, {'a': 3, 'b': 3, 'slow': 1})
-  assert asked == ['a', 'b', 'slow', 'a', 'b', 'a', 'b']
+  assert asked == ['a', 'b', 'slow', 'b', 'a', 'a', 'b']
 
 
 def test_a_ratio_is_taken_round_by_round():

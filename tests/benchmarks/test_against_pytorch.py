@@ -6,9 +6,9 @@ import os
 
 import pytest
 
+from alexnet_jax.bench.process import ProcessRow
 from benchmarks import against_pytorch, table
 from benchmarks.problem import Ours, Peer, Problem
-from benchmarks.turns import Contender
 
 PROBLEM = Problem('train', 12, True, False)
 
@@ -31,13 +31,13 @@ def test_ratios_are_made_within_each_round():
       'bf16': Peer(arithmetic='bfloat16')})
   slow = found['contenders']['slow']
   assert slow['against_ours'] == {
-      'median': 0.5, 'lowest': 0.25, 'highest': 0.8}
+      'median': 0.5, 'least': 0.25, 'most': 0.8}
   assert slow['images_per_second'] == {
-      'median': 4.8, 'lowest': 0.75, 'highest': 6.0}
+      'median': 4.8, 'least': 0.75, 'most': 6.0}
   own, best = found['ours_over'].values()
   assert (own['contender'], own['median']) == ('slow', 2.0)
   # Half the digits are not 32 bits.
-  assert (best['contender'], best['highest']) == ('fast', 1.5)
+  assert (best['contender'], best['most']) == ('fast', 1.5)
 
 
 def test_a_contender_that_does_not_work_says_why_in_its_row():
@@ -54,17 +54,17 @@ def test_a_child_that_cannot_work_is_passed_over():
                                  'JAX_NUM_CPU_DEVICES': '1'}
   given = {'problem': PROBLEM._asdict(), 'cores': 1,
            'variant': Ours(columns_on=2)._asdict()}
-  child = Contender('in_jax', given, settings)
-  child.turn(1, warm=False)
-  child.finish()
+  child = ProcessRow('benchmarks.in_jax', given, settings)
+  child.turn()
+  child.close()
   assert 'config.mesh.column=2 needs 2 devices' in child.failed
   assert child.seconds == [] and child.description == {}
 
 
 def test_a_child_that_dies_is_passed_over():
-  child = Contender('no_such_module', {}, dict(os.environ))
-  child.turn(1, warm=False)
-  child.finish()
+  child = ProcessRow('benchmarks.no_such_module', {}, dict(os.environ))
+  child.turn()
+  child.close()
   assert child.failed == 'the process ended with 1'
 
 
@@ -83,7 +83,7 @@ def test_the_program_writes_what_it_prints(tmp_path, capsys):
   for row in mode['contenders'].values():
     assert len(row['seconds']) == 2 and row['peak_bytes'] > 2**20
     assert f'{row["images_per_second"]["median"]:.1f}' in printed
-  assert mode['contenders']['ours']['against_ours']['highest'] == 1
+  assert mode['contenders']['ours']['against_ours']['most'] == 1
   assert set(results['versions']) >= {'jax', 'jaxlib'}
 
 

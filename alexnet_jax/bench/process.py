@@ -1,21 +1,21 @@
-"""Contenders take turns: each is a child process that works when it is told.
+"""Work of another process that takes turns with others.
 
-A child prepares its work, takes two steps and says so; then it takes N steps
-for every line "N" and answers with the seconds; when its input ends it tells
-how much memory it needed. All answers are lines of JSON.
+The parent starts `python -m MODULE`, whose `main` calls `serve`, and sends it
+a pickled task. The child builds its work, takes two steps and answers; then it
+takes N steps for every line "N" and answers with the seconds; when its input
+ends it describes itself. Answers are lines of JSON. Imports nothing of JAX.
 """
 
 import json
 import math
 import os
+import pickle
 import resource
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
-
-ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
 class Work(Protocol):
@@ -34,49 +34,54 @@ class Work(Protocol):
     """Versions and the device, and its peak memory if it has its own."""
 
 
-class Contender:
-  """A child, seen from the parent."""
+class ProcessRow:
+  """A child as its parent sees it: a `turns.Timed`."""
 
-  def __init__(self, module: str, given: Mapping[str, Any],
-               settings: Mapping[str, str]):
+  def __init__(self, module: str, task: Any, environment: Mapping[str, str],
+               steps: int = 1):
     """Starts the child and waits until it is ready to take turns.
 
     Args:
-      module: of this folder, whose `main` calls `serve`.
-      given: what its `build` reads.
-      settings: its environment.
+      module: whose `main` calls `serve`.
+      task: what its `build` reads; anything that can be pickled.
+      environment: of the child.
+      steps: of a turn.
     """
     self.seconds: list[float] = []  # of one step, a number for each turn
     self.failed = ''  # why it does not work
-    self.compile_seconds = 0.0
     self.description: dict[str, Any] = {}
+    self._steps = steps
     self._process: Any = subprocess.Popen(
-        [sys.executable, '-m', f'benchmarks.{module}'], cwd=ROOT, text=True,
-        env=settings, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-    self.compile_seconds = self._ask(json.dumps(given)).get('compile', 0.0)
+        [sys.executable, '-m', module], env=dict(environment),
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    self.compile_seconds: float = self._ask(
+        pickle.dumps(task)).get('compile', 0.0)
 
-  def turn(self, steps: int, warm: bool) -> None:
-    """That many steps, timed unless it is the first turn."""
-    answer = self._ask(str(steps))
-    if not warm and not self.failed:
+  def warm_up(self) -> None:
+    """A turn that does not count."""
+    self._ask(b'%d\n' % self._steps)
+
+  def turn(self) -> None:
+    """So many steps; notes the seconds of one."""
+    answer = self._ask(b'%d\n' % self._steps)
+    if not self.failed:
       self.seconds.append(answer['seconds'])
 
-  def finish(self) -> None:
+  def close(self) -> None:
     """Ends the child, which describes itself before."""
-    self.description = self._ask(None)
-    self._process.stdin.close()
+    self.description = self._ask(b'')
     self._process.wait()
 
-  def _ask(self, line):
-    """Sends a line, or the end of its input, and reads the answer."""
+  def _ask(self, message: bytes) -> dict[str, Any]:
+    """Sends a message, or the end of its input, and reads the answer."""
     if self.failed:
       return {}
     try:
-      if line is None:
-        self._process.stdin.close()
-      else:
-        self._process.stdin.write(line + '\n')
+      if message:
+        self._process.stdin.write(message)
         self._process.stdin.flush()
+      else:
+        self._process.stdin.close()
       answer = json.loads(self._process.stdout.readline() or '{}')
     except BrokenPipeError:
       answer = {}
@@ -86,17 +91,21 @@ class Contender:
     return answer
 
 
-def serve(build: Callable[[Mapping[str, Any]], Any]) -> None:
-  """The child: builds its work and does it when it is told."""
+def serve(build: Callable[[Any], Any]) -> None:
+  """The child: builds its work and does it when asked.
+
+  Args:
+    build: the parent's task -> Work.
+  """
   # What libraries print must not come between the answers.
   answers = os.fdopen(os.dup(sys.stdout.fileno()), 'w', buffering=1)
   os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
   say = lambda answer: answers.write(json.dumps(answer) + '\n')
   try:
-    work = build(json.loads(sys.stdin.readline()))
+    work = build(pickle.load(sys.stdin.buffer))
     first, second = _seconds(work, 1), _seconds(work, 1)
     say({'compile': max(0.0, first - second)})
-    for line in sys.stdin:
+    for line in sys.stdin.buffer:
       say({'seconds': _turn(work, int(line))})
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     say({'peak_bytes': peak, **work.describe()})
