@@ -20,6 +20,7 @@ machine.set_flags()  # before JAX starts
 from absl import app, flags, logging  # noqa: E402
 from ml_collections import ConfigDict, config_flags  # noqa: E402
 
+from alexnet_jax import tables  # noqa: E402
 from alexnet_jax.bench import turns  # noqa: E402
 from alexnet_jax.bench.measurements import Training  # noqa: E402
 from alexnet_jax.data import statistics  # noqa: E402
@@ -88,10 +89,11 @@ def main(argv: list[str]) -> None:
   if _JSON.value:
     print(json.dumps(found))
     return
-  print(f'{"input":<24}times the step without (least, most)')
-  for name, ratio in found.items():
-    print(f'{name:<24}{ratio["median"]:.3f} ({ratio["least"]:.3f},'
-          f' {ratio["most"]:.3f})')
+  print('\n'.join(tables.aligned([
+      ('input', 'times the step without', '(least, most)'),
+      *((name, f'{ratio["median"]:.3f}',
+         f'({ratio["least"]:.3f}, {ratio["most"]:.3f})')
+        for name, ratio in found.items())])))
 
 
 if __name__ == '__main__':

@@ -4,6 +4,7 @@ import statistics
 from collections.abc import Mapping
 from typing import Any
 
+from alexnet_jax import tables
 from alexnet_jax.bench import turns
 from alexnet_jax.bench.process import ProcessRow
 from benchmarks.problem import MODES, Ours, Peer, Problem
@@ -68,21 +69,23 @@ def _ours_over(contenders, variants):
 def as_text(found: Mapping[str, Any]) -> str:
   """The table for people."""
   lines = [f'{found["mode"]}, batch {found["batch"]}: {MODES[found["mode"]]}',
-           'contender               images/s   (slowest, fastest)   against'
-           ' ours            peak GiB   compile s']
+           *(f'{name} does not work: {row["failed"]}'
+             for name, row in found['contenders'].items() if 'failed' in row)]
+  rows = [('contender', 'images/s', '(slowest, fastest)', 'against ours',
+           '(least, most)', 'peak GiB', 'compile s')]
   for name, row in found['contenders'].items():
     if 'failed' in row:
-      lines.append(f'{name:<22}  does not work: {row["failed"]}')
       continue
     speed, ratio = row['images_per_second'], row['against_ours']
     peak = row.get('device_peak_bytes', row['peak_bytes']) / 2**30
-    against = ('' if ratio is None else
-               f'{ratio["median"]:.3f} ({ratio["least"]:.3f},'
-               f' {ratio["most"]:.3f})')
-    lines.append(
-        f'{name:<22} {speed["median"]:9.1f}   ({speed["least"]:7.1f},'
-        f' {speed["most"]:7.1f})   {against:<21}  {peak:8.2f}'
-        f'   {row["compile_seconds"]:9.1f}')
+    against = ('', '') if ratio is None else (
+        f'{ratio["median"]:.3f}',
+        f'({ratio["least"]:.3f}, {ratio["most"]:.3f})')
+    rows.append((
+        name, f'{speed["median"]:.1f}',
+        f'({speed["least"]:.1f}, {speed["most"]:.1f})', *against,
+        f'{peak:.2f}', f'{row["compile_seconds"]:.1f}'))
+  lines += tables.aligned(rows)
   for group, ratio in found.get('ours_over', {}).items():
     lines.append(
         f'ours is {ratio["median"]:.2f} ({ratio["least"]:.2f},'

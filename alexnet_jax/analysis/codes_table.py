@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from tqdm import tqdm
 
-from alexnet_jax.analysis import hamming
-from alexnet_jax.analysis import neighbors as neighbors
+from alexnet_jax import tables
+from alexnet_jax.analysis import hamming, neighbors
 from alexnet_jax.bench import turns
 from alexnet_jax.learning import metrics
 
@@ -102,19 +102,18 @@ def _take_turns(searches, count, k):
 def as_text(numbers: Mapping[str, Any]) -> str:
   """The table, for a person."""
   ranks = list(numbers['rows'][0]['precision'])
-  lines = [
+  rows = [('method', 'bits', 'bytes', *(f'precision@{rank}' for rank in ranks),
+           'queries/s', '(slowest, fastest)', 'times exact')]
+  for row in numbers['rows']:
+    speed = row['queries_per_second']
+    rows.append((
+        row['method'], str(row['bits']), str(row['bytes']),
+        *(f'{row["precision"][rank]:.2%}' for rank in ranks),
+        f'{speed["median"]:,.0f}',
+        f'({speed["least"]:,.0f}, {speed["most"]:,.0f})',
+        f'{row["times_exact"]["median"]:.1f}'))
+  return '\n'.join([
       f'{numbers["queries"]:,} validation images, searched for among'
       f' {numbers["images"]:,} training images; chance is'
       f' {numbers["chance"]:.2%}.',
-      'method           bits   bytes' + ''.join(
-          f'{"precision@" + rank:>15}' for rank in ranks)
-      + '   queries/s  (slowest, fastest)  times exact']
-  for row in numbers['rows']:
-    speed = row['queries_per_second']
-    lines.append(
-        f'{row["method"]:<13}{row["bits"]:>8}{row["bytes"]:>8}' + ''.join(
-            f'{row["precision"][rank]:>15.2%}' for rank in ranks)
-        + f'{speed["median"]:>12,.0f}  ({speed["least"]:>7,.0f},'
-        f' {speed["most"]:>7,.0f})'
-        f'{row["times_exact"]["median"]:>13.1f}')
-  return '\n'.join(lines)
+      *tables.aligned(rows)])

@@ -3,6 +3,8 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from alexnet_jax import tables
+
 
 def as_text(found: Mapping[str, Any]) -> str:
   """Every table, from what the bench's JSON holds."""
@@ -21,14 +23,16 @@ def _head(found) -> Iterator[str]:
 
 
 def _rows(found) -> Iterator[str]:
-  yield (f'{"row":<20}{"images/s":>10}  {"(slowest, fastest)":<20}'
-         f'{"GFLOP/s":>9}   times the step (least, most)')
+  rows = [('row', 'images/s', '(slowest, fastest)', 'GFLOP/s',
+           'times the step', '(least, most)')]
   for name, row in found['rows'].items():
-    apart = f'({row["slowest"]:.1f}, {row["fastest"]:.1f})'
     against = row['against_step']
-    yield (f'{name:<20}{row["images_per_second"]:10.1f}  {apart:<20}'
-           f'{_number(row["gflops_per_second"]):>9}   {against["median"]:.3f}'
-           f' ({against["least"]:.3f}, {against["most"]:.3f})')
+    rows.append((
+        name, f'{row["images_per_second"]:.1f}',
+        f'({row["slowest"]:.1f}, {row["fastest"]:.1f})',
+        _number(row['gflops_per_second']), f'{against["median"]:.3f}',
+        f'({against["least"]:.3f}, {against["most"]:.3f})'))
+  yield from tables.aligned(rows)
   memory = found['memory']
   gib = {name: value / 2**30 for name, value in memory.items() if value}
   yield (f'compiled in {found["compile_seconds"]:.1f} s; peak memory of the'
@@ -40,16 +44,15 @@ def _rows(found) -> Iterator[str]:
 
 def _layers(found) -> Iterator[str]:
   layers = found['layers']
-  width = max(len(part['what']) for part in layers['parts']) + 2
-  head = f'{"ms":>8}{"GFLOP/s":>9}{"of peak":>9}'
-  yield f'{"one device":<{8 + width}}{"forward":>26}{"backward":>26}'
-  yield f'{"layer":<8}{"part":<{width}}{head}{head}'
-  for part in layers['parts']:
-    name = part['layer'] if part['what'] == 'weights' else ''
-    yield (f'{name:<8}{part["what"]:<{width}}{_pass(part["forward"])}'
-           f'{_pass(part["backward"])}').rstrip()
-  for name, seconds in layers['others_seconds'].items():
-    yield f'{name:<{8 + width}}{1000 * seconds:8.2f}'
+  empty = ('',) * 3
+  rows = [('one device', '', 'forward', *empty[1:], 'backward', *empty[1:]),
+          ('layer', 'part', *('ms', 'GFLOP/s', 'of peak') * 2)]
+  rows += [(part['layer'] if part['what'] == 'weights' else '', part['what'],
+            *_pass(part['forward']), *_pass(part['backward']))
+           for part in layers['parts']]
+  rows += [(name, '', f'{1000 * seconds:.2f}', *empty[1:], *empty)
+           for name, seconds in layers['others_seconds'].items()]
+  yield from tables.aligned(rows)
   peak = layers['matrix_product_gflops_per_second']
   yield (f'They add up to {1000 * layers["sum_seconds"]:.1f} ms,'
          f' {layers["sum_over_step"]:.2f} of the step; the peak is that of a'
@@ -58,9 +61,8 @@ def _layers(found) -> Iterator[str]:
 
 def _pass(one):
   share = one['of_peak']
-  return (f'{1000 * one["seconds"]:8.2f}'
-          f'{_number(one["gflops_per_second"]):>9}'
-          f'{"" if share is None else f"{share:.0%}":>9}')
+  return (f'{1000 * one["seconds"]:.2f}', _number(one['gflops_per_second']),
+          '' if share is None else f'{share:.0%}')
 
 
 def _exchange(found) -> Iterator[str]:
@@ -69,21 +71,21 @@ def _exchange(found) -> Iterator[str]:
            ' --config.mesh.column=2 (and JAX_NUM_CPU_DEVICES=2 on a CPU) the'
            ' bytes are read out of the compiled step.')
     return
-  yield f'{"exchanged":<10}{"computed":>14}{"in the program":>18}'
-  for name, row in found['exchange'].items():
-    yield (f'{name:<10}{row["computed_bytes"]:14,.0f}'
-           f'{row["measured_bytes"]:18,.0f}')
+  yield from tables.aligned([
+      ('exchanged', 'computed', 'in the program'),
+      *((name, f'{row["computed_bytes"]:,.0f}', f'{row["measured_bytes"]:,.0f}')
+        for name, row in found['exchange'].items())])
   yield 'Bytes per image and step that all devices together receive.'
 
 
 def _input(found) -> Iterator[str]:
   step = found['rows']['step']['images_per_second']
-  yield (f'{"input":<20}{"images/s":>10}  {"(slowest, fastest)":<20}'
-         'cores that feed the step')
-  for name, rate in found['input'].items():
-    apart = f'({rate["least"]:.1f}, {rate["most"]:.1f})'
-    yield (f'{name:<20}{rate["median"]:10.1f}  {apart:<20}'
-           f'{step / rate["median"]:.3f}')
+  yield from tables.aligned([
+      ('input', 'images/s', '(slowest, fastest)', 'cores that feed the step'),
+      *((name, f'{rate["median"]:.1f}',
+         f'({rate["least"]:.1f}, {rate["most"]:.1f})',
+         f'{step / rate["median"]:.3f}')
+        for name, rate in found['input'].items())])
   yield 'Of one core, in seconds of its own time; squares at the size read.'
 
 

@@ -25,7 +25,7 @@ def draw(numbers: Mapping[str, Any], out: str) -> None:
   exact = next(row for row in rows if row['method'] == 'exact')
   rank = '10' if '10' in exact['precision'] else max(exact['precision'])
   bits = sorted({row['bits'] for row in rows if row is not exact})
-  with style.figure(out) as figure:
+  with style.figure(out, numbers=numbers) as figure:
     axes = figure.add_subplot()
     axes.set(xlabel='Bits of a code (bytes an image)',
              ylabel=f"Share of the query's class (precision@{rank})",

@@ -29,7 +29,7 @@ def draw(numbers: Mapping[str, Any],
     out: the file.
   """
   epoch, goal = numbers['steps_per_epoch'], numbers['goal']
-  with style.figure(out) as figure:
+  with style.figure(out, numbers=numbers) as figure:
     axes = figure.add_subplot()
     axes.set(xlabel='Epochs', ylabel='Training error rate', ylim=(0, 1),
              title=f'{ratio_text(numbers)}\n{numbers["data"]}')

@@ -70,7 +70,8 @@ def draw(kernels: np.ndarray, numbers: Mapping[str, Any], per_kernel: bool,
   dots = columns * ROW
   height = MARGIN + columns * (LABEL + rows) + TITLE + dots + AXIS
   # A hair more than whole pixels, lest rounding lose the last.
-  with style.figure(out, (width + 0.01) / DPI, (height + 0.01) / DPI) as figure:
+  with style.figure(out, (width + 0.01) / DPI, (height + 0.01) / DPI,
+                    numbers) as figure:
     figure.set_layout_engine('none')  # every place is given here
     top = MARGIN
     for k, picture in enumerate(pictures):

@@ -1,6 +1,6 @@
 """Figure 4, left: pictures and the five labels considered most probable."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -29,7 +29,8 @@ class Panel(NamedTuple):
   right: int | None  # which of the labels is the true one
 
 
-def draw(panels: Sequence[Panel], out: str) -> None:
+def draw(panels: Sequence[Panel], numbers: Mapping[str, Any],
+         out: str) -> None:
   """Draws up to eight panels, four in a row, as in the paper.
 
   Under a picture stands its true label in bold, or its file's name; the bar of
@@ -37,12 +38,14 @@ def draw(panels: Sequence[Panel], out: str) -> None:
 
   Args:
     panels: the pictures; those after the eighth are left out.
+    numbers: what is written beside the picture.
     out: the file.
   """
   panels = panels[:DRAWN]
   columns = min(COLUMNS, len(panels))
   rows = -(-len(panels) // columns)
-  with style.figure(out, WIDTH * columns, HEIGHT * rows, wspace=0.07) as figure:
+  with style.figure(out, WIDTH * columns, HEIGHT * rows, numbers,
+                    wspace=0.07) as figure:
     axes = figure.subplots(2 * rows, columns, squeeze=False,
                            height_ratios=(PICTURE, BARS) * rows)
     for one in axes.flat:

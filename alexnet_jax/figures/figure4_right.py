@@ -5,8 +5,8 @@ the paper says are others: "the retrieved training images are generally not
 close in L2 to the query images".
 """
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -40,7 +40,8 @@ class QueryRow(NamedTuple):
   by_pixels: Sequence[Picture]
 
 
-def draw(rows: Sequence[QueryRow], out: str) -> None:
+def draw(rows: Sequence[QueryRow], numbers: Mapping[str, Any],
+         out: str) -> None:
   """Draws up to eight queries with up to ten neighbors each.
 
   A picture of its query's class has a thick blue frame, another a thin gray
@@ -48,14 +49,15 @@ def draw(rows: Sequence[QueryRow], out: str) -> None:
 
   Args:
     rows: one query or more, all with equally many neighbors.
+    numbers: what is written beside the picture.
     out: the file.
   """
   rows = rows[:QUERIES]
   columns = min(NEIGHBORS, len(rows[0].by_features))
   width = QUERY + LINE + columns * (SIDE + 0.08)
   height = len(rows) * (SIDE + SMALL + 2 * LINE + BETWEEN) + LEGEND
-  with style.figure(out, width, height, w_pad=0.02, h_pad=0.02, wspace=0.01,
-                    hspace=0.01) as figure:
+  with style.figure(out, width, height, numbers, w_pad=0.02, h_pad=0.02,
+                    wspace=0.01, hspace=0.01) as figure:
     grid = figure.add_gridspec(
         2 * len(rows), 2 + columns, height_ratios=(SIDE, SMALL) * len(rows),
         width_ratios=(QUERY, LINE, *(SIDE,) * columns))

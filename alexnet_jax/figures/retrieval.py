@@ -19,7 +19,7 @@ def draw(numbers: Mapping[str, Any], out: str) -> None:
       same, 'chance': precision of any images, 'images': of the database}.
     out: the file.
   """
-  with style.figure(out, 5.0, 3.0) as figure:
+  with style.figure(out, 5.0, 3.0, numbers) as figure:
     axes = figure.add_subplot()
     for name, (color, dashes) in LINES.items():
       precision = numbers[name]['precision']

@@ -42,22 +42,22 @@ def check_picture_path(flag: str, path: str) -> None:
                      f' {", ".join(FORMATS)}.')
 
 
-def write_numbers(picture: str, numbers: Mapping[str, Any]) -> str:
-  """Writes what a picture shows into the .json of the same name: its path."""
-  path = os.path.splitext(picture)[0] + '.json'
-  files.write_json(path, numbers)
-  return path
+def numbers_path(picture: str) -> str:
+  """The file of a picture's numbers: the .json of the same name."""
+  return os.path.splitext(picture)[0] + '.json'
 
 
 @contextmanager
 def figure(path: str, width: float = 5.0, height: float = 3.5,
+           numbers: Mapping[str, Any] | None = None,
            **spacing: Any) -> Generator[Figure]:
-  """A figure that is written to a file when its block ends.
+  """A figure that is written, with its numbers, when its block ends.
 
   Args:
     path: the file.
     width: in inches.
     height: in inches.
+    numbers: what the figure shows, for `numbers_path`.
     **spacing: of matplotlib's `ConstrainedLayoutEngine`.
   """
   with matplotlib.rc_context(_SETTINGS):
@@ -66,3 +66,5 @@ def figure(path: str, width: float = 5.0, height: float = 3.5,
     yield drawn
     os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
     drawn.savefig(path, dpi=300)
+  if numbers is not None:
+    files.write_json(numbers_path(path), numbers)

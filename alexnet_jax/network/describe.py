@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import jax
 
+from alexnet_jax import tables
 from alexnet_jax.network import columns
 from alexnet_jax.network.classifier import Model
 
@@ -65,9 +66,10 @@ def layer_rows(
   )
   table = []
   for at in walk:
-    held = params['columns'][at.layer.name]
+    layer_params = params['columns'][at.layer.name]
     table.append(_row(
-        at.layer.name, at.reads, held['kernel'].shape[1:], at.neurons, held,
+        at.layer.name, at.reads, layer_params['kernel'].shape[1:], at.neurons,
+        layer_params,
         model.num_columns, _received(at.reads, devices) * at.layer.crosses,
         gradients=2 if table else 1))
   features = (model.num_columns * walk[-1].outputs[-1],)
@@ -82,15 +84,15 @@ def _received(shape, devices) -> int:
   return 2 * FLOAT32 * (devices - 1) * math.prod(shape)
 
 
-def _row(name, reads, kernel, shape, held, copies, exchanged,
+def _row(name, reads, kernel, shape, params, copies, exchanged,
          gradients) -> LayerRow:
-  """`gradients` is 1 for conv1: nobody wants the gradient of the pixels."""
+  """`gradients` is 1 for conv1: the gradient of the pixels is not computed."""
   neurons = copies * math.prod(shape)
   # A convolution's kernels work at every position, and their bias with them;
   # in a full or a local layer every neuron has its own weights and bias.
-  flops = 2 * math.prod(kernel) * neurons * copies // held['bias'].size
+  flops = 2 * math.prod(kernel) * neurons * copies // params['bias'].size
   step_flops = (1 + gradients) * flops
-  parameters = sum(leaf.size for leaf in jax.tree.leaves(held))
+  parameters = sum(leaf.size for leaf in jax.tree.leaves(params))
   return LayerRow(name, reads, kernel, shape, neurons, parameters, flops,
              step_flops, exchanged, exchanged / step_flops)
 
@@ -110,8 +112,7 @@ def as_text(table: Sequence[LayerRow]) -> str:
   lines += [(row.layer, *map(_size, (row.reads, row.kernel, row.shape)),
              *_numbers(row._asdict())) for row in table]
   lines.append(('total', '', '', '', *_numbers(whole)))
-  widths = [max(map(len, cells)) for cells in zip(*lines, strict=True)]
-  text = [_line(cells, widths) for cells in lines]
+  text = tables.aligned(lines)
   notes = [NOTE, SLIP] if table[0].neurons == 290_400 else [NOTE]
   text += ['', *(textwrap.fill(note, len(text[0])) for note in notes)]
   return '\n'.join(text)
@@ -134,9 +135,3 @@ def _numbers(row):
   return (*counts, *mega, f'{row["exchanged_bytes"]:,}',
           f'{ratio:.6f}' if ratio else '0')
 
-
-def _line(cells, widths):
-  """The layer's name to the left, numbers and sizes to the right."""
-  first, *others = zip(cells, widths, strict=True)
-  return '  '.join([first[0].ljust(first[1])] + [
-      cell.rjust(width) for cell, width in others])

@@ -112,9 +112,9 @@ def codes(config: ConfigDict, workdir: str, features: str = '', out: str = '',
       **codes_table.compare(
           searches, validation.labels[chosen], training.labels)}
   codes_picture.draw(numbers, out)
-  beside = style.write_numbers(out, numbers)
   print(codes_table.as_text(numbers))
-  print(f'Drawn in {out}; the numbers are in {beside}.')
+  print(f'Drawn in {out}; the numbers are in'
+        f' {style.numbers_path(out)}.')
   return numbers
 
 

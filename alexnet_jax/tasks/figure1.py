@@ -83,9 +83,9 @@ def figure1(config: ConfigDict, workdir: str, out: str = '',
       batch_size=config.optimizer.batch_size, steps_per_epoch=steps_per_epoch)
   if jax.process_index() == 0:
     picture.draw(numbers, [s.curves for s in searches], out)
-    beside = style.write_numbers(out, numbers)
     print(learning_rate_search.as_text(numbers))
-    print(f'Drawn in {out}; the numbers are in {beside}.')
+    print(f'Drawn in {out}; the numbers are in'
+          f' {style.numbers_path(out)}.')
   return numbers
 
 

@@ -6,9 +6,8 @@ from typing import Any
 import numpy as np
 from absl import flags
 
-from alexnet_jax import command_line
-from alexnet_jax.analysis import kernel_file
-from alexnet_jax.analysis import specialization as specialization
+from alexnet_jax import command_line, tables
+from alexnet_jax.analysis import kernel_file, specialization
 from alexnet_jax.command_line import Invocation
 from alexnet_jax.errors import InputError
 from alexnet_jax.figures import figure3 as figure3_picture
@@ -82,9 +81,8 @@ def figure3(workdir: str, which: str = 'latest', kernels: str = '',
   numbers = {'source': source, 'stretched': 'kernel' if per_kernel else 'layer',
              **measure(held)}
   figure3_picture.draw(held, numbers, per_kernel, out)
-  written = style.write_numbers(out, numbers)
   print(as_text(numbers))
-  print(f'Drawn in {out}; the numbers are in {written}.')
+  print(f'Drawn in {out}; the numbers are in {style.numbers_path(out)}.')
   return numbers
 
 
@@ -154,15 +152,17 @@ def _column(each):
 def as_text(numbers: dict[str, Any]) -> str:
   """A table of the columns and the test between them."""
   size, noise = numbers['size'], numbers['random_kernels']
-  lines = [f'{numbers["source"]}: kernels of {size[0]} x {size[1]} x 3',
-           'column  kernels  learned  colorfulness  oriented  cycles/pixel']
-  for k, column in enumerate(numbers['columns']):
+  rows = [('column', 'kernels', 'learned', 'colorfulness', 'oriented',
+           'cycles/pixel')]
+  for k, column in enumerate(numbers['columns'], 1):
     frequency = column['mean_cycles_per_pixel']
-    lines.append(
-        f'{k + 1:6}  {column["kernels"]:7}  {100 * column["learned"]:5.0f} %'
-        f'  {column["mean_colorfulness"]:13.3f}'
-        f'  {100 * column["oriented"]:6.0f} %'
-        f'  {"-" if frequency is None else f"{frequency:.3f}":>12}')
+    rows.append((
+        str(k), str(column['kernels']), f'{100 * column["learned"]:.0f} %',
+        f'{column["mean_colorfulness"]:.3f}',
+        f'{100 * column["oriented"]:.0f} %',
+        '-' if frequency is None else f'{frequency:.3f}'))
+  lines = [f'{numbers["source"]}: kernels of {size[0]} x {size[1]} x 3',
+           *tables.aligned(rows)]
   lines.append(
       f'Random kernels have a colorfulness of {noise["colorfulness"]:.3f}'
       f' (± {noise["stddev"]:.3f} from one to the next).')

@@ -262,10 +262,10 @@ def _print_errors(counts: Mapping[str, int], total: int) -> None:
 
 
 def _draw(found, first, views, names, figure):
-  figure4_left.draw([_panel(answer, names) for answer in first], figure)
   numbers = {'workdir': found.workdir, 'step': found.step, 'views': views,
              'pictures': [record(answer, names) for answer in first]}
-  style.write_numbers(figure, numbers)
+  figure4_left.draw(
+      [_panel(answer, names) for answer in first], numbers, figure)
 
 
 def _panel(answer, names):

@@ -5,7 +5,6 @@ that excite a map most, beside the patches themselves: for every layer what
 Figure 3 shows of the first. Images are seen as in a test with one patch.
 """
 
-import json
 import os
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -15,7 +14,7 @@ import numpy as np
 from absl import flags
 from tqdm import tqdm
 
-from alexnet_jax import command_line
+from alexnet_jax import command_line, files
 from alexnet_jax.analysis import projection
 from alexnet_jax.analysis.projection import Strongest
 from alexnet_jax.command_line import Invocation
@@ -112,10 +111,7 @@ def projections(workdir: str, which: str = 'latest', data: str = '',
     numbers['layers'][name] = _draw(
         found, source, name, fields[name], strongest[name], shown,
         os.path.join(folder, f'{name}.png'))
-  with open(os.path.join(folder, 'projections.json'), 'w',
-            encoding='utf-8') as file:
-    json.dump(numbers, file, indent=2)
-    file.write('\n')
+  files.write_json(os.path.join(folder, 'projections.json'), numbers)
   print(f'Drawn in {folder}: {", ".join(f"{name}.png" for name in names)}; the'
         ' images and activations are in projections.json.')
   return numbers

@@ -180,9 +180,9 @@ def retrieve(workdir: str, images: Sequence[str] = (), queries: int = 5,
     drawn = min(len(asked), figure4_right.QUERIES)
     figure4_right.draw(
         [_row(asked, i, by_features, by_pixels, database)
-         for i in range(drawn)], figure)
-    _save(figure, {'workdir': found.workdir, 'step': found.step, **told},
-          f'{drawn} of {len(asked)} queries')
+         for i in range(drawn)],
+        {'workdir': found.workdir, 'step': found.step, **told}, figure)
+    _print_files(figure, f'{drawn} of {len(asked)} queries')
   return told
 
 
@@ -323,7 +323,7 @@ def _compare(asked, database, neighbors, folder, figure):
         np.array(labels), held.labels[indices[len(asked):, :deep]])
     stem, ending = os.path.splitext(figure)
     precision_picture.draw(numbers, f'{stem}_precision{ending}')
-    _save(f'{stem}_precision{ending}', numbers, 'precision@k')
+    _print_files(f'{stem}_precision{ending}', 'precision@k')
   own = slice(len(asked)), slice(neighbors)
   return Found(distances[own], indices[own])
 
@@ -405,7 +405,6 @@ def _row(asked, query, by_features, by_pixels, database):
              neighbors(by_pixels))
 
 
-def _save(figure, numbers, what):
-  """The numbers of a figure that was drawn, beside it."""
-  beside = style.write_numbers(figure, numbers)
-  print(f'{figure} shows {what}, {beside} the numbers.', file=sys.stderr)
+def _print_files(figure, what):
+  print(f'{figure} shows {what}, {style.numbers_path(figure)} the numbers.',
+        file=sys.stderr)

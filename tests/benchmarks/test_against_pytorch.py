@@ -45,7 +45,7 @@ def test_a_contender_that_does_not_work_says_why_in_its_row():
       PROBLEM, {'ours': Timed([1.0]), 'broken': Timed([], 'no compiler')},
       {'ours': Ours(), 'broken': Peer()})
   text = table.as_text(found)
-  assert 'broken                  does not work: no compiler' in text
+  assert 'broken does not work: no compiler' in text
   assert '12.0' in text and found['ours_over'] == {}
 
 

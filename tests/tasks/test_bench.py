@@ -97,11 +97,12 @@ def test_the_last_line_is_the_file_and_the_result(benched):
 
 def test_people_read_every_row_and_layer(benched):
   for name, row in benched.result['rows'].items():
-    [line] = [line for line in benched.lines if line.startswith(f'{name:<20}')]
+    [line] = [line for line in benched.lines
+              if line.startswith(f'{name:<17}  ')]
     assert f'{row["images_per_second"]:.1f}' in line
     assert f'{row["against_step"]["median"]:.3f}' in line
   weights = [line.split()[0] for line in benched.lines
-             if line[8:].startswith('weights')]
+             if line.split()[1:2] == ['weights']]
   assert weights == LAYERS
   for name in FORMS:
     assert any(line.startswith(name) for line in benched.lines)

@@ -167,7 +167,7 @@ def test_the_true_label_has_the_red_bar(right, tmp_path):
   shares = (0.5, 0.2, 0.1, 0.1, 0.05)
   figure4_left.draw([figure4_left.Panel(
       np.full((64, 64, 3), 128, np.uint8), 'a $tricky_name$.jpg', False,
-      ['one', 'two $', 'three', 'four' * 9, 'five'], shares, right)], path)
+      ['one', 'two $', 'three', 'four' * 9, 'five'], shares, right)], {}, path)
   red, blue = ink(path, style.VERMILION), ink(path, style.BLUE)
   whole = red + blue
   expected = 0 if right is None else shares[right] / sum(shares)
