@@ -51,10 +51,10 @@ def start_processes(values: flags.FlagValues) -> None:
 def main(argv: list[str]) -> None:
   """Starts the processes and runs the task."""
   logging.set_verbosity(logging.ERROR)  # Orbax logs every step otherwise
-  given = command_line.invocation(argv)
+  invocation = command_line.invocation(argv)
   try:
-    start_processes(given.flags)
-    load_task(sys.argv).run(given)
+    start_processes(invocation.flags)
+    load_task(sys.argv).run(invocation)
   except InputError as error:
     command_line.refuse(str(error))
 

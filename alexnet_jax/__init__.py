@@ -2,10 +2,10 @@
 
 Reading order, with the paper open:
 
-    network/alexnet.py       3      the network: Figure 2 turned on its side
+    network/alexnet.py       3      the network of Figure 2
     network/alexnet_2012.py         the same in the released program's order
     network/layers.py        3.1-4  norm, pooling, dropout, initial weights
-    network/columns.py       3.2    columns on devices, and where they talk
+    network/columns.py       3.2    columns on devices, and their crossings
     learning/augment.py      4.1    crops, reflections, colors
     learning/optimizer.py    5      the update rule and the learning rate
     learning/step.py                one update, one evaluation
@@ -18,5 +18,6 @@ Reading order, with the paper open:
 Letters for axes: B batch, H height, W width, C maps per column, K columns.
 A column is the half of the net on one GPU; a crossing is a layer that reads
 every column's maps; features are the last hidden layer's 4096 numbers.
-Imports point down: tests/test_architecture.py lists the floors.
+Modules import only from lower layers of the package;
+tests/test_architecture.py lists these layers.
 """

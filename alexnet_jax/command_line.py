@@ -1,9 +1,10 @@
-"""The command line: one task, its own flags, its config; clear refusals.
+"""The command line: parses one task, its flags and its config.
 
 A task is a module of `alexnet_jax/tasks/`. The first line of its docstring
-stands in --help; `CONFIG` says whether it takes --config; `define_flags` its
-own flags; `run` does it. A task with positional arguments names the flag that
-they continue in `POSITIONAL`.
+is printed by --help, `CONFIG` says whether the task takes --config,
+`define_flags` defines its flags, and `run` executes it. A task that accepts
+positional arguments sets `POSITIONAL` to the flag whose values they extend.
+Invalid input ends the program with a one-sentence message and status 2.
 """
 
 import ast
@@ -14,6 +15,7 @@ import os
 import re
 import runpy
 import shlex
+import signal
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, NoReturn, Protocol
@@ -24,26 +26,26 @@ from ml_collections import ConfigDict, config_flags
 from alexnet_jax.errors import InputError
 
 TASKS = os.path.join(os.path.dirname(__file__), 'tasks')
-# How a task stands to --config. An optional one is that of the run in
-# --workdir unless a file is given; an unused one is not read at all.
+# Whether a task uses --config. If it is optional and no file is given, the
+# config of the run in --workdir is used; if it is unused, it is not read.
 REQUIRED, OPTIONAL, UNUSED = 'required', 'optional', 'unused'
 COMMON = ('task', 'config', 'workdir', 'coordinator', 'num_processes',
           'process')
 
 
 class Invocation(NamedTuple):
-  """What was asked for on the command line."""
+  """The parsed command line."""
 
   task: str
-  config: ConfigDict  # an empty one for a task that takes none
-  workdir: str  # '' where a task without a config got none
-  command: str  # the command line, to be kept beside a run
+  config: ConfigDict  # empty for a task that takes no config
+  workdir: str  # '' if neither --workdir nor --config is given
+  command: str  # the command line, stored with the run
   flags: flags.FlagValues
   arguments: Sequence[str]  # positional ones
 
 
 class Task(Protocol):
-  """A module of `alexnet_jax/tasks/`."""
+  """The interface of a module in `alexnet_jax/tasks/`."""
 
   CONFIG: str
   __doc__: str
@@ -52,22 +54,22 @@ class Task(Protocol):
   def define_flags(self, values: flags.FlagValues) -> None:
     """Defines the task's own flags."""
 
-  def run(self, given: Invocation) -> None:
-    """Does the task."""
+  def run(self, invocation: Invocation) -> None:
+    """Runs the task."""
 
 
 # --- Which task ---------------------------------------------------------------
 
 
 def task_names() -> list[str]:
-  """The names of all tasks."""
+  """Returns the names of all tasks."""
   return sorted(
       os.path.basename(path).removesuffix('.py')
       for path in glob.glob(os.path.join(TASKS, '[!_]*.py')))
 
 
 def task_name(argv: Sequence[str]) -> str:
-  """The task that --task names; refuses an unknown one, answers --help."""
+  """Returns the value of --task; exits for an unknown task or plain --help."""
   name, names = _value_of('task', argv), task_names()
   if not name and _wants_help(argv):
     _print_tasks(names)
@@ -87,7 +89,7 @@ def _wants_help(argv):
 
 def _print_tasks(names):
   print('python launch.py --task=TASK [--config=FILE] [--workdir=RUN] ...\n\n'
-        'Tasks, train unless told:\n')
+        'Tasks; without --task it is train:\n')
   width = max(map(len, names))
   for name in names:
     print(f'  {name:<{width}}  {_first_line(name)}')
@@ -107,17 +109,17 @@ def _first_line(name):
 
 
 def parse(argv: Sequence[str], task: Task) -> list[str]:
-  """Absl's parser for one task; a mistake ends the program with 2.
+  """Parses the command line of one task with absl.
 
-  Overrides of the config are parsed with the rest, where a mistyped field is
-  answered in one sentence.
+  Config overrides are parsed together with the other flags. An invalid flag or
+  field prints one sentence and ends the program with status 2.
 
   Args:
     argv: the command line.
-    task: its module.
+    task: the module of the task.
 
   Returns:
-    The program's name and the positional arguments.
+    The program name and the positional arguments.
   """
   values = flags.FLAGS
   name = task.__name__.rpartition('.')[2]
@@ -126,6 +128,8 @@ def parse(argv: Sequence[str], task: Task) -> list[str]:
   task.define_flags(values)
   _define_config(values, argv, task, name)
   if _wants_help(argv):
+    if hasattr(signal, 'SIGPIPE'):  # no traceback when piped to `head`
+      signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     _print_flags(values, name, task)
     sys.exit(0)
   positional = hasattr(task, 'POSITIONAL')
@@ -163,7 +167,7 @@ def _define_common_flags(values):
 
 
 def _define_config(values, argv, task, name):
-  """--config: a file or, for a task that looks into a run, the run's own."""
+  """Defines --config: a file or, for an optional one, the config of the run."""
   path, workdir = config_path(argv), _value_of('workdir', argv)
   if path and not os.path.isfile(path):
     refuse(_no_config(path))
@@ -206,7 +210,7 @@ def _tuples(value):
 
 
 def invocation(argv: Sequence[str]) -> Invocation:
-  """What was asked for, from the parsed flags and the positional arguments."""
+  """Builds the Invocation from the parsed flags and positional arguments."""
   values = flags.FLAGS
   config = values['config'].value if 'config' in values else None
   workdir = os.path.expanduser(values['workdir'].value or '')
@@ -223,20 +227,20 @@ def invocation(argv: Sequence[str]) -> Invocation:
                     tuple(argv[1:]))
 
 
-def require_workdir(given: Invocation) -> str:
-  """The --workdir of a task that looks into a trained network.
+def require_workdir(invocation: Invocation) -> str:
+  """Returns the --workdir of a task that reads a trained network.
 
   Raises:
-    InputError: there is none.
+    InputError: --workdir is not given.
   """
-  if not given.workdir:
-    raise InputError(f'--task={given.task} looks into a trained network: add'
-                     ' --workdir=RUN.')
-  return given.workdir
+  if not invocation.workdir:
+    raise InputError(f'--task={invocation.task} looks into a trained network:'
+                     ' add --workdir=RUN.')
+  return invocation.workdir
 
 
 def refuse(sentence: str) -> NoReturn:
-  """Prints the sentence and exits with 2, as shells expect of bad usage."""
+  """Prints the sentence and exits with 2, the usual status for bad usage."""
   sys.stderr.write(f'launch.py: {sentence}\n')
   sys.exit(2)
 
@@ -245,17 +249,17 @@ def refuse(sentence: str) -> NoReturn:
 
 
 def config_argument(argv: Sequence[str]) -> str:
-  """What --config was given: a file, and an argument behind a colon or none."""
+  """Returns the value of --config: 'FILE' or 'FILE:ARGUMENT'."""
   return _value_of('config', argv)
 
 
 def config_path(argv: Sequence[str]) -> str:
-  """The file that --config names."""
+  """Returns the file given by --config, without the argument."""
   return config_argument(argv).partition(':')[0]
 
 
 def config_name(argv: Sequence[str]) -> str:
-  """The name of a run of --config: configs/a/b.py:small -> b-small."""
+  """Returns the default run name: configs/a/b.py:small -> b-small."""
   path, _, form = config_argument(argv).partition(':')
   name = os.path.splitext(os.path.basename(path))[0]
   form = re.sub(r'[^\w.-]+', '-', form)
@@ -263,21 +267,24 @@ def config_name(argv: Sequence[str]) -> str:
 
 
 def overrides() -> dict[str, Any]:
-  """{field: value} as given on the command line."""
+  """Returns the config overrides of the command line as {field: value}."""
   return dict(config_flags.get_override_values(flags.FLAGS['config']))
 
 
 def load_config(given: str, overrides: Mapping[str, Any],
                 flag: str) -> ConfigDict:
-  """A config from a file, with fields overridden.
+  """Loads a config from a file and overrides some of its fields.
 
   Args:
     given: 'FILE' or 'FILE:ARGUMENT'.
     overrides: {'section.field': value}.
-    flag: that gave the file, for messages.
+    flag: name of the flag that gives the file, used in error messages.
+
+  Returns:
+    The locked config.
 
   Raises:
-    InputError: no such file, or a config that has not these fields.
+    InputError: the file does not exist, or the config lacks one of the fields.
   """
   path, colon, form = given.partition(':')
   if not os.path.isfile(path):
@@ -338,7 +345,7 @@ def _print_flags(values, name, task):
 
 
 def _comments(path):
-  """{field: the comment behind it} of a config file."""
+  """Returns {field: its trailing comment} of a config file."""
   if not os.path.isfile(path):
     return {}
   with open(path, encoding='utf-8') as file:
@@ -349,11 +356,11 @@ def _comments(path):
           for literal, assigned, comment in found}
 
 
-# --- What is wrong ------------------------------------------------------------
+# --- Error messages -----------------------------------------------------------
 
 
 def _value_of(flag: str, argv: Sequence[str]) -> str:
-  """What a flag was given, before anything is parsed; '' if it was not."""
+  """Returns the unparsed value of a flag, or '' if it is not given."""
   for i, arg in enumerate(argv):
     if arg in (f'--{flag}', f'-{flag}') and i + 1 < len(argv):
       return argv[i + 1]
@@ -388,13 +395,13 @@ def _unknown_flag(error, values, name):
 
 
 def _defines(task, flag):
-  """Whether a task's file defines a flag, without importing it."""
+  """Returns whether a task's file defines a flag, without importing it."""
   with open(os.path.join(TASKS, f'{task}.py'), encoding='utf-8') as file:
     return bool(re.search(rf"DEFINE_\w+\(\s*'{re.escape(flag)}'", file.read()))
 
 
 def _base_config(values, path):
-  """The config before overrides."""
+  """Returns the config before overrides."""
   if path:
     return runpy.run_path(path)['get_config']()
   return values['config'].default
@@ -428,7 +435,7 @@ def _unknown_field(argv: Sequence[str], values: flags.FlagValues,
 
 
 def _error_of_config(error: str) -> str:
-  """What a config file raised, such as about the form behind its colon."""
+  """Extracts the message of a ValueError raised by a config file."""
   parts = re.split(r'^ValueError: ', error, flags=re.MULTILINE)
   parsing = 'Error whilst parsing config file' in error
   return _one_line(parts[-1]) if parsing and len(parts) > 1 else ''

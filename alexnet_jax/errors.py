@@ -1,9 +1,10 @@
-"""What a user reads when something given cannot work."""
+"""The exception for invalid input from the user."""
 
 
 class InputError(ValueError):
-  """One sentence: what was given, what would do, what to change.
+  """Invalid input, described in one sentence.
 
-  Raised before anything compiles wherever that is possible; `launch.py` prints
-  the sentence without a traceback and exits with status 2.
+  The message says what the user gave, what is accepted and what to change. It
+  is raised before compilation wherever possible. `launch.py` prints it without
+  a traceback and exits with status 2.
   """

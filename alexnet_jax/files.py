@@ -1,4 +1,4 @@
-"""Writing files so that an interrupted run never leaves half of one."""
+"""Atomic file writes: an interrupted run leaves no partial file."""
 
 import json
 import os
@@ -11,8 +11,8 @@ from typing import Any, BinaryIO
 def atomic_write(path: str) -> Generator[BinaryIO]:
   """Opens PATH.part for writing and renames it to `path` when the block ends.
 
-  Missing folders are created. If the block raises, PATH.part is removed and a
-  file that was at `path` before stays as it was.
+  Missing folders are created. If the block raises, PATH.part is removed and an
+  existing file at `path` is unchanged.
   """
   os.makedirs(os.path.dirname(path) or '.', exist_ok=True)
   part = f'{path}.part'
@@ -27,6 +27,6 @@ def atomic_write(path: str) -> Generator[BinaryIO]:
 
 
 def write_json(path: str, content: Any) -> None:
-  """Writes `content` as indented JSON that ends in a newline, atomically."""
+  """Atomically writes `content` as indented JSON with a final newline."""
   with atomic_write(path) as file:
     file.write(json.dumps(content, indent=2).encode() + b'\n')

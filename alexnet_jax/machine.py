@@ -1,4 +1,4 @@
-"""What the machine must be told before JAX starts. Imports nothing of JAX."""
+"""Process settings that must precede the import of JAX; does not import JAX."""
 
 import importlib.metadata
 import os
@@ -6,38 +6,40 @@ import platform
 import sys
 import zlib
 
-# What is faster for this network on a CPU, or smaller and no slower, measured
-# with this jaxlib. A jaxlib that does not know a flag aborts the process.
+# XLA flags that make this network faster on a CPU, or reduce its memory at no
+# loss of speed, as measured with this version of jaxlib. They are set per
+# version because jaxlib aborts the process on an unknown flag.
 FLAGS = {
     '0.10.2': (
-        # Convolutions by the other of two libraries.
+        # Do not use the YNN library for individual convolutions.
         '--xla_cpu_experimental_ynn_fusion_type=-individual_convolution',
-        # An order of work that keeps fewer arrays at a time.
+        # Schedule operations so that fewer arrays are live at once.
         '--xla_cpu_scheduler_type=CPU_SCHEDULER_TYPE_MEMORY_OPTIMIZED',
     ),
 }
 
-# A step takes and returns a gigabyte or two. With huge pages the kernel hands
-# it over in a few hundred pieces, not half a million: a tenth of a CPU step.
+# A step allocates and frees one or two gigabytes. With huge pages the kernel
+# maps them in a few hundred page faults instead of half a million, which saves
+# a tenth of the time of a step on a CPU.
 HUGE_PAGES = ('GLIBC_TUNABLES', 'glibc.malloc.hugetlb=1')
 
 
 def set_flags() -> None:
-  """Adds the flags for a CPU to XLA_FLAGS, keeping what is there."""
-  given = os.environ.get('XLA_FLAGS', '')
+  """Adds the CPU flags to XLA_FLAGS; flags that are already set are kept."""
+  present = os.environ.get('XLA_FLAGS', '')
   flags = [flag for flag in FLAGS.get(importlib.metadata.version('jaxlib'), ())
-           if flag.split('=')[0] not in given]
+           if flag.split('=')[0] not in present]
   if flags:
-    os.environ['XLA_FLAGS'] = ' '.join([given, *flags]).strip()
+    os.environ['XLA_FLAGS'] = ' '.join([present, *flags]).strip()
 
 
 def keep_compiled() -> None:
-  """Keeps what was compiled for the next start, which is then much sooner.
+  """Enables JAX's persistent compilation cache, so that later starts are fast.
 
-  In JAX's own persistent cache, below XDG_CACHE_HOME or ~/.cache, unless
-  JAX_COMPILATION_CACHE_DIR says where (or, if empty, that it is not wanted).
-  Each kind of processor has a folder of its own: what was compiled for one may
-  hold instructions that another lacks, where homes are shared.
+  The cache is in XDG_CACHE_HOME or ~/.cache, unless JAX_COMPILATION_CACHE_DIR
+  gives another folder; if that variable is empty, the cache is disabled. Each
+  type of processor has a separate folder because code compiled for one may
+  contain instructions that another lacks, and home folders may be shared.
   """
   base = os.environ.get('XDG_CACHE_HOME') or os.path.expanduser('~/.cache')
   os.environ.setdefault(
@@ -46,27 +48,27 @@ def keep_compiled() -> None:
 
 
 def cores() -> int:
-  """How many cores this process may use."""
+  """Returns the number of cores that this process may use."""
   if hasattr(os, 'sched_getaffinity'):
     return len(os.sched_getaffinity(0))
   return os.cpu_count() or 1
 
 
 def processor_name() -> str:
-  """The model name of the processor, or its kind."""
+  """Returns the model name of the processor, or its architecture."""
   names = _cpuinfo('model name')
   return (names[0].partition(':')[2].strip() if names
           else platform.processor() or platform.machine())
 
 
 def _processor_number() -> int:
-  """A number that tells processors with other instructions apart."""
+  """Returns a hash that identifies the processor's instruction set."""
   lines = _cpuinfo('flags', 'Features', 'model name')
   return zlib.crc32(''.join([platform.machine(), *sorted(set(lines))]).encode())
 
 
 def _cpuinfo(*starts: str) -> list[str]:
-  """The lines of /proc/cpuinfo that start so; none outside Linux."""
+  """Lines of /proc/cpuinfo with one of these prefixes; none outside Linux."""
   try:
     with open('/proc/cpuinfo', encoding='utf-8') as file:
       return [line for line in file if line.startswith(starts)]
@@ -75,10 +77,10 @@ def _cpuinfo(*starts: str) -> list[str]:
 
 
 def use_huge_pages() -> None:
-  """Starts the program over with huge pages, unless GLIBC_TUNABLES is set.
+  """Restarts the program with huge pages, unless GLIBC_TUNABLES is set.
 
-  The C library reads the setting when a process starts, so it cannot be
-  changed later. Does nothing outside Linux.
+  The C library reads the setting only when a process starts. Outside Linux
+  this function does nothing.
   """
   name, value = HUGE_PAGES
   if sys.platform == 'linux' and name not in os.environ:

@@ -1,10 +1,10 @@
-"""Tables for people: aligned text and Markdown."""
+"""Formats tables as aligned text and as Markdown."""
 
 from collections.abc import Iterable, Sequence
 
 
 def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
-  """Lines of equal columns: the first flush left, the others flush right."""
+  """Aligns rows of cells: first column flush left, the others flush right."""
   widths = [max(map(len, cells)) for cells in zip(*rows, strict=True)]
   return ['  '.join(
       [cells[0].ljust(widths[0])]
@@ -14,7 +14,7 @@ def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
 
 
 def markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-  """A Markdown table; pipes in cells are escaped."""
+  """Formats a Markdown table and escapes pipes in its cells."""
   lines = [head, ['---'] * len(head), *rows]
   return '\n'.join(
       '| ' + ' | '.join(cell.replace('|', '\\|') for cell in line) + ' |'

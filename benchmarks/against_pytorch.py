@@ -1,4 +1,4 @@
-"""How fast our network is beside the same one in PyTorch.
+"""The speed of our network compared with the same network in PyTorch.
 
     pip install -r benchmarks/requirements.txt
     python -m benchmarks.against_pytorch --small --batch 8       # to try it
@@ -6,9 +6,9 @@
     python -m benchmarks.against_pytorch --device gpu --batch 128 512 1024 \
       --steps 20
 
-All contenders of a mode live at the same time and take turns, so that noise
-hits all alike: read the ratios. It asserts nothing; the numbers go into a JSON
-file for a script to judge.
+All contenders of a mode run as processes at the same time and take turns, so
+that noise affects all alike; read the ratios. The program checks no limits; the
+numbers go into a JSON file that a script can evaluate.
 """
 
 import argparse
@@ -35,8 +35,8 @@ class Entry(NamedTuple):
   """One contender."""
 
   variant: Ours | Peer
-  only_on: str = ''  # 'gpu': means nothing on a CPU
-  only_in: str = ''  # one mode
+  only_on: str = ''  # 'gpu': it makes no difference on a CPU.
+  only_in: str = ''  # One mode.
 
 
 ENTRIES = {
@@ -66,10 +66,10 @@ def main(argv: Sequence[str] | None = None) -> None:
       'command': 'python -m benchmarks.against_pytorch '
                  + ' '.join(sys.argv[1:] if argv is None else argv),
       'machine': _machine(), 'versions': {}, 'modes': []}
-  found = results['machine']
-  print(f'{found["processor"]}, {found["cores"]} cores,'
-        f' {found["memory_bytes"] / 2**30:.0f} GiB; load before the run'
-        f' {found["load_before"]:.1f}')
+  surroundings = results['machine']
+  print(f'{surroundings["processor"]}, {surroundings["cores"]} cores,'
+        f' {surroundings["memory_bytes"] / 2**30:.0f} GiB; load before the run'
+        f' {surroundings["load_before"]:.1f}')
   for batch in args.batch:
     for mode in args.modes:
       images = max(1, batch // 8) if mode == 'ten_crop' else batch
@@ -91,7 +91,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def _machine() -> dict[str, Any]:
-  """What names a machine, and how busy it was."""
+  """Describes the machine and its load."""
   name, value = machine.HUGE_PAGES
   return {
       'processor': machine.processor_name(), 'cores': machine.cores(),
@@ -103,13 +103,13 @@ def _machine() -> dict[str, Any]:
 
 def run(problem: Problem, names: Sequence[str], rounds: int,
         steps: int) -> dict[str, ProcessRow]:
-  """Lets the contenders of one mode take turns.
+  """Runs the contenders of one mode in turns.
 
   Args:
-    problem: what all have to do.
-    names: of ENTRIES.
-    rounds: turns that are timed; one more comes before.
-    steps: in a turn.
+    problem: the mode and the batch size.
+    names: names of ENTRIES.
+    rounds: timed turns; one untimed turn comes first.
+    steps: steps per turn.
   """
   contenders = {}
   with tempfile.TemporaryDirectory() as scratch:
@@ -128,10 +128,10 @@ def run(problem: Problem, names: Sequence[str], rounds: int,
 
 def _start(problem: Problem, variant: Ours | Peer, steps: int,
            scratch: str) -> ProcessRow:
-  """A child, with the same settings of the C library for both frameworks.
+  """Starts a child; C library settings are the same for both frameworks.
 
-  What torch.compile makes goes into `scratch`: what it had made before would
-  hide how long it takes.
+  The cache of torch.compile is in `scratch`, since an old cache would hide the
+  compilation time.
   """
   ours = isinstance(variant, Ours)
   return ProcessRow(
@@ -143,7 +143,7 @@ def _start(problem: Problem, variant: Ours | Peer, steps: int,
 
 
 def _settings(problem: Problem, ours: Ours) -> Mapping[str, str]:
-  """The environment that children start in."""
+  """Returns the environment variables of a child."""
   name, value = machine.HUGE_PAGES
   settings = {
       name: os.environ.get(name, value),

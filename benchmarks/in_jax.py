@@ -1,6 +1,6 @@
 """The child that runs our network: `python -m benchmarks.in_jax`, for turns.
 
-The steps are those of a run, built from configs/paper.py.
+The steps are those of a training run, built from configs/paper.py.
 """
 
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ from alexnet_jax.bench import process
 from benchmarks import problem as problems
 from benchmarks.problem import Ours, Problem
 
-machine.set_flags()  # before JAX starts
+machine.set_flags()  # Before JAX starts.
 
 import jax  # noqa: E402
 import jax.numpy as jnp  # noqa: E402
@@ -23,7 +23,7 @@ from alexnet_jax.learning import augment  # noqa: E402
 from alexnet_jax.run import device_data, experiment  # noqa: E402
 from configs import paper  # noqa: E402
 
-EXAMPLES = 1_281_167  # of ILSVRC-2012; epochs are counted with them
+EXAMPLES = 1_281_167  # Of ILSVRC-2012; they define an epoch.
 PRECISION = {'default': 'tf32', 'strict': 'float32', 'bfloat16': 'bfloat16'}
 
 
@@ -36,7 +36,7 @@ class OurWork:
       experiment.read(config), problem.sizes.classes, EXAMPLES
     )
     size = config.data.image_size
-    # Ready patches have no mean left to subtract.
+    # Prepared patches already have zero mean.
     mean = 120.0 if _from_images(problem, ours) else 0.0
     pixels = augment.pixel_stats(
         np.full((size, size, 3), mean), 3000 * np.eye(3))
@@ -76,18 +76,18 @@ class OurWork:
     return float(jnp.mean(self._result))
 
   def rest(self) -> None:
-    """Arrays of a step that is over are given back already."""
+    """Does nothing: the arrays of a finished step are free already."""
 
   def describe(self) -> dict[str, Any]:
     """See process.Work."""
     device = jax.local_devices()[0]
-    found = {'versions': {'jax': jax.__version__,
+    description = {'versions': {'jax': jax.__version__,
                           'jaxlib': jaxlib.__version__}}
     memory = device.memory_stats()
     if memory:
-      found |= {'device': device.device_kind,
+      description |= {'device': device.device_kind,
                 'device_peak_bytes': memory['peak_bytes_in_use']}
-    return found
+    return description
 
 
 def _from_images(problem, ours):
@@ -95,7 +95,7 @@ def _from_images(problem, ours):
 
 
 def _config(problem: Problem, ours: Ours) -> ConfigDict:
-  """The paper's network and update; without augmentation if so wished."""
+  """Returns the paper's config, with or without augmentation."""
   config = paper.get_config()
   sizes = problem.sizes
   config.precision = PRECISION[ours.arithmetic]
@@ -112,9 +112,9 @@ def _config(problem: Problem, ours: Ours) -> ConfigDict:
   return config
 
 
-def build(given: Mapping[str, Any]) -> OurWork:
-  """The work that the parent asks for."""
-  problem, ours = Problem(**given['problem']), Ours(**given['variant'])
+def build(task: Mapping[str, Any]) -> OurWork:
+  """Builds the work that the parent requests."""
+  problem, ours = Problem(**task['problem']), Ours(**task['variant'])
   jax.config.update('jax_enable_compilation_cache', False)
   if problem.gpu and jax.default_backend() != 'gpu':
     raise RuntimeError('JAX sees no GPU')

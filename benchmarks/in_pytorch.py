@@ -1,7 +1,8 @@
 """The child that runs the peer: `python -m benchmarks.in_pytorch`, for turns.
 
-It is made as fast as we know how: all cores, no denormal numbers (as in XLA),
-a fused update, on a GPU TF32 and cuDNN's search for the best algorithm.
+It uses all optimizations that we know: all cores, no denormal numbers (as in
+XLA), a fused update, and on a GPU TF32 and cuDNN's search for the best
+algorithm.
 """
 
 import contextlib
@@ -56,7 +57,7 @@ class PeersWork:
       self.step = self._ten_crop
 
   def _pictures(self, array: np.ndarray) -> torch.Tensor:
-    """[B, S, S, 3] -> [B, 3, S, S] as the layout wants it in memory."""
+    """Converts [B, S, S, 3] to [B, 3, S, S] in the variant's memory layout."""
     return torch.from_numpy(array).permute(0, 3, 1, 2).to(
         self._device).contiguous(memory_format=self._layout)
 
@@ -78,9 +79,10 @@ class PeersWork:
 
   @torch.inference_mode()
   def _ten_crop(self):
-    """One view after another on a CPU, two thirds of the time of all at once.
+    """Runs the views one by one on a CPU, and all at once on a GPU.
 
-    A GPU has too little to do with one.
+    On a CPU this takes two thirds of the time of all at once; a single view is
+    too little work for a GPU.
     """
     views = ten_patches(self._images, self._mean, self._patch)
     if self._device.type == 'cuda':
@@ -108,18 +110,24 @@ class PeersWork:
 
   def describe(self) -> dict[str, Any]:
     """See process.Work."""
-    found = {'versions': {'torch': torch.__version__}}
+    description = {'versions': {'torch': torch.__version__}}
     if self._device.type == 'cuda':
-      found |= {'device': torch.cuda.get_device_name(),
+      description |= {'device': torch.cuda.get_device_name(),
                 'device_peak_bytes': torch.cuda.max_memory_allocated()}
-    return found
+    return description
 
 
 def ten_patches(images: torch.Tensor, mean: torch.Tensor,
                 size: int) -> Iterator[torch.Tensor]:
-  """Corners and center, then their reflections (4.1), less the central mean.
+  """Yields the corner and center patches, then their reflections (4.1).
 
-  uint8 [B, 3, S, S], [3, S, S] -> ten times float32 [B, 3, size, size].
+  The center of the mean image is subtracted from every patch. The result is ten
+  arrays float32 [B, 3, size, size].
+
+  Args:
+    images: uint8 [B, 3, S, S].
+    mean: the mean image, [3, S, S].
+    size: the side of the patches in pixels.
   """
   far = images.shape[-1] - size
   center = far // 2
@@ -133,10 +141,10 @@ def ten_patches(images: torch.Tensor, mean: torch.Tensor,
     yield patch.flip(-1) - mean
 
 
-def build(given: Mapping[str, Any]) -> PeersWork:
-  """The work that the parent asks for."""
-  problem, variant = Problem(**given['problem']), Peer(**given['variant'])
-  torch.set_num_threads(given['cores'])
+def build(task: Mapping[str, Any]) -> PeersWork:
+  """Builds the work that the parent requests."""
+  problem, variant = Problem(**task['problem']), Peer(**task['variant'])
+  torch.set_num_threads(task['cores'])
   torch.set_flush_denormal(True)
   if problem.gpu:
     if not torch.cuda.is_available():

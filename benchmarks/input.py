@@ -3,8 +3,8 @@
     python -m benchmarks.input --config.data.path=RECORDS
     python -m benchmarks.input --config.data.path=RECORDS --json
 
-One process, whose rows take turns; ratios are to the same step on a batch that
-lies on the device already. configs/paper.py, unless --config says otherwise.
+All rows take turns in one process; ratios are to the same step on a batch that
+is already on the device. The default of --config is configs/paper.py.
 """
 
 import json
@@ -15,7 +15,7 @@ from alexnet_jax import machine
 
 if __name__ == '__main__':
   machine.use_huge_pages()
-machine.set_flags()  # before JAX starts
+machine.set_flags()  # Before JAX starts.
 
 from absl import app, flags, logging  # noqa: E402
 from ml_collections import ConfigDict, config_flags  # noqa: E402
@@ -35,7 +35,7 @@ KINDS: dict[str, dict[str, Any]] = {
     'held on the device': {'hold_data': True},
 }
 READY = 'on the device already'
-TURN_SECONDS = 5.0  # several steps: a few batches are made in advance
+TURN_SECONDS = 5.0  # Several steps, since a few batches are prefetched.
 ROUNDS = 4
 
 _CONFIG = config_flags.DEFINE_config_file(
@@ -48,19 +48,19 @@ _JSON = flags.DEFINE_bool('json', False, 'Print JSON.')
 
 def measure(config: ConfigDict, rounds: int,
             turn_seconds: float) -> dict[str, dict[str, float]]:
-  """{kind of input: speed over that without input, with its spread}.
+  """Returns {kind of input: speed relative to no input, with its spread}.
 
   Args:
     config: the experiment; its data set is read.
     rounds: turns of each kind.
-    turn_seconds: that a turn at least lasts.
+    turn_seconds: the minimum duration of a turn.
   """
   settings = experiment.read(config)
   source = settings.open_split('train')
   built = experiment.build(settings, len(source.class_names), len(source))
-  found = statistics.statistics(source, limit=64)
+  results = statistics.statistics(source, limit=64)
   training = Training(built.new_state(
-      augment.pixel_stats(found.mean, found.covariance)))
+      augment.pixel_stats(results.mean, results.covariance)))
   train_step = built.train_step()
   batches = {}
   for name, run in KINDS.items():
@@ -69,14 +69,14 @@ def measure(config: ConfigDict, rounds: int,
   ready = next(batches['held on the device'])
   rows = {READY: turns.Row(
       lambda: training.take(train_step, ready), turn_seconds)}
-  for name, some in batches.items():
+  for name, each in batches.items():
     rows[name] = turns.Row(
-        lambda some=some: training.take(train_step, next(some)), turn_seconds)
+        lambda each=each: training.take(train_step, next(each)), turn_seconds)
   for row in rows.values():
     row.warm_up()
   turns.take_turns(rows, rounds, 'input')
-  for some in batches.values():
-    some.close()
+  for each in batches.values():
+    each.close()
   return {name: turns.ratio(row, rows[READY])._asdict()
           for name, row in rows.items()}
 
@@ -85,15 +85,15 @@ def main(argv: list[str]) -> None:
   """Prints the table, or JSON."""
   del argv
   logging.set_verbosity(logging.ERROR)
-  found = measure(_CONFIG.value, _ROUNDS.value, _TURN_SECONDS.value)
+  results = measure(_CONFIG.value, _ROUNDS.value, _TURN_SECONDS.value)
   if _JSON.value:
-    print(json.dumps(found))
+    print(json.dumps(results))
     return
   print('\n'.join(tables.aligned([
       ('input', 'times the step without', '(least, most)'),
       *((name, f'{ratio["median"]:.3f}',
          f'({ratio["least"]:.3f}, {ratio["most"]:.3f})')
-        for name, ratio in found.items())])))
+        for name, ratio in results.items())])))
 
 
 if __name__ == '__main__':

@@ -1,4 +1,4 @@
-"""What the turns of one mode amount to."""
+"""The results of one mode as numbers and as text."""
 
 import statistics
 from collections.abc import Mapping
@@ -12,14 +12,14 @@ from benchmarks.problem import MODES, Ours, Peer, Problem
 
 def as_numbers(problem: Problem, contenders: Mapping[str, ProcessRow],
                variants: Mapping[str, Ours | Peer]) -> dict[str, Any]:
-  """Speeds, ratios and memory of one mode.
+  """Returns speeds, ratios and memory of one mode.
 
-  Ratios are made within each round, then their median is taken.
+  Ratios are computed within each round; the result is their median.
 
   Args:
-    problem: what they did.
-    contenders: 'ours' and others, after their turns.
-    variants: what they are.
+    problem: the mode and the batch size.
+    contenders: 'ours' and the others, after their turns.
+    variants: the variant of each contender.
   """
   ours = contenders['ours']
   rows = {}
@@ -40,14 +40,14 @@ def as_numbers(problem: Problem, contenders: Mapping[str, ProcessRow],
         'peak_bytes': contender.description['peak_bytes']}
     if 'device_peak_bytes' in contender.description:
       row['device_peak_bytes'] = contender.description['device_peak_bytes']
-  found = {**problem._asdict(), 'contenders': rows}
+  results = {**problem._asdict(), 'contenders': rows}
   if not ours.failed:
-    found['ours_over'] = _ours_over(contenders, variants)
-  return found
+    results['ours_over'] = _ours_over(contenders, variants)
+  return results
 
 
 def _ours_over(contenders, variants):
-  """How many times as fast as the best of PyTorch we are."""
+  """Returns our speed relative to the best PyTorch variant."""
   peers = {name: variant for name, variant in variants.items()
            if isinstance(variant, Peer) and not contenders[name].failed
            and variant.arithmetic == 'default'}
@@ -56,24 +56,25 @@ def _ours_over(contenders, variants):
           name for name, variant in peers.items()
           if variant.norm == 'own' and not variant.compiled],
       'best PyTorch in 32 bits': list(peers)}
-  found = {}
+  results = {}
   for group, names in groups.items():
     if names:
       best = min(names, key=lambda name: statistics.median(
           contenders[name].seconds))
-      found[group] = {'contender': best, **turns.ratio(
+      results[group] = {'contender': best, **turns.ratio(
           contenders['ours'], contenders[best])._asdict()}
-  return found
+  return results
 
 
-def as_text(found: Mapping[str, Any]) -> str:
-  """The table for people."""
-  lines = [f'{found["mode"]}, batch {found["batch"]}: {MODES[found["mode"]]}',
+def as_text(results: Mapping[str, Any]) -> str:
+  """Formats the results as a text table."""
+  mode = results['mode']
+  lines = [f'{mode}, batch {results["batch"]}: {MODES[mode]}',
            *(f'{name} does not work: {row["failed"]}'
-             for name, row in found['contenders'].items() if 'failed' in row)]
+             for name, row in results['contenders'].items() if 'failed' in row)]
   rows = [('contender', 'images/s', '(slowest, fastest)', 'against ours',
            '(least, most)', 'peak GiB', 'compile s')]
-  for name, row in found['contenders'].items():
+  for name, row in results['contenders'].items():
     if 'failed' in row:
       continue
     speed, ratio = row['images_per_second'], row['against_ours']
@@ -86,7 +87,7 @@ def as_text(found: Mapping[str, Any]) -> str:
         f'({speed["least"]:.1f}, {speed["most"]:.1f})', *against,
         f'{peak:.2f}', f'{row["compile_seconds"]:.1f}'))
   lines += tables.aligned(rows)
-  for group, ratio in found.get('ours_over', {}).items():
+  for group, ratio in results.get('ours_over', {}).items():
     lines.append(
         f'ours is {ratio["median"]:.2f} ({ratio["least"]:.2f},'
         f' {ratio["most"]:.2f}) times {ratio["contender"]}, the {group}')

@@ -5,13 +5,14 @@
     python launch.py --config=configs/ablations.py:no_norm,small \
       --config.data.path=RECORDS
 
-Behind the colon stands a name of the table below. Behind a comma stands the
-form of the network that is changed: `authors_2012`, the default, is the network
-of the program's own ablations; `paper` is the printed one; `small` is the
-program's, narrow, on 64-pixel patches of 12,500 images and for 12 epochs, so
-that a CPU can run them all.
+The name after the colon is a key of the table below. The name after the comma
+is the form of the network that is changed: `authors_2012`, the default, is the
+network of the program's ablations; `paper` is the printed network; `small` is a
+narrow version of the program's network, trained for 12 epochs on 64-pixel
+patches of 12,500 images, so that a CPU can run all ablations.
 
-Claim: each row has its own, as a difference to the errors of `baseline`.
+Claim: each row has a separate claim, as a difference from the errors of
+`baseline`. Result: docs/report.md.
 """
 
 from collections.abc import Callable, Mapping
@@ -28,7 +29,7 @@ MIDDLE_LAYERS = 'section 7: about 2 %'
 
 
 class Ablation(NamedTuple):
-  """A change, and the errors that the paper or its program give for it."""
+  """A change, and the errors that the paper or its program reports for it."""
 
   fields: Fields | Callable[[ConfigDict], Fields]  # or of the baseline's model
   what: str
@@ -49,10 +50,11 @@ def _one_column(model: ConfigDict) -> Fields:
 def _four_columns(model: ConfigDict) -> Fields:
   r"""The widths of the program's four-GPU network #129.
 
-  In all four columns conv3 and conv4 have twice as many kernels as in two,
-  conv1 a third more, the other layers as many. 62,423,528 parameters against
-  61,557,992 of #129: its conv3 reads two columns and not all (884,736 fewer),
-  and its conv2 has a second, blurred input (19,200 more). On four devices:
+  Over all four columns, conv3 and conv4 have twice as many kernels as with two
+  columns, conv1 a third more, and the other layers the same number. There are
+  62,423,528 parameters; #129 has 61,557,992, because its conv3 reads two
+  columns instead of all (884,736 fewer) and its conv2 has a second, blurred
+  input (19,200 more). On four devices:
 
       JAX_NUM_CPU_DEVICES=4 python launch.py --config.mesh.column=4 \
         --config=configs/ablations.py:four_columns,small \

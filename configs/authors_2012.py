@@ -5,7 +5,7 @@ ten crops, stopped at epoch 91 (the program's log; 40.7 and 18.2 in Table 2).
 
     python launch.py --config=configs/authors_2012.py --config.data.path=RECORDS
 
-docs/paper_and_program.md lists where it departs from the paper.
+docs/paper_and_program.md lists the differences from the paper.
 """
 
 from ml_collections import ConfigDict

@@ -4,9 +4,9 @@
       --init_from=runs/authors_2012 --config.data.path=PHOTOS
 
 PHOTOS contains a folder of pictures for each class, or train/ and val/ with
-such folders. The network has the form of the one that it starts from: behind
-the colon stands the config of the run in --init_from, `authors_2012` without a
-colon, `ablations:no_norm,small` for an ablation.
+such folders. The network has the same form as the one that it starts from:
+after the colon give the config of the run in --init_from, such as
+`ablations:no_norm,small`. Without a colon it is `authors_2012`.
 
     python launch.py --config=configs/quickstart.py
     python launch.py --config=configs/fine_tune.py:quickstart \
@@ -57,7 +57,7 @@ def get_config(base: str = 'authors_2012') -> ConfigDict:
 
 
 def _config(base: str) -> ConfigDict:
-  """configs/<base>.py; of 'ablations:no_norm,small' with that argument."""
+  """Loads configs/<base>.py; 'NAME:ARGUMENT' passes an argument to it."""
   name, _, argument = base.partition(':')
   folder = os.path.dirname(__file__)
   names = sorted(

@@ -1,11 +1,11 @@
-"""The learning rates of each run in the notes of the 2012 program, by its name.
+"""The learning rates of the runs in the notes of the 2012 program, by name.
 
     python launch.py --config=configs/logged_run.py:145-2010 \
       --config.data.path=RECORDS
 
-Without a name it is #145. The runs whose names end in 2010, 145-half, 106, 112,
-118 and 120 were trained on ILSVRC-2010, all others on ILSVRC-2012: give records
-of that year. From 145 on each run has its own network. The older networks, with
+The default is #145. The runs whose names end in 2010, 145-half, 106, 112,
+118 and 120 use ILSVRC-2010, all others ILSVRC-2012: give records of that year.
+From 145 on, each run has the network of its notes. The older networks, with
 another order of normalization and pooling or a blurred second input, are
 replaced by that of #145.
 
@@ -17,7 +17,7 @@ Claim: the comment on each row is the program's top-1 / top-5 error in percent
 with ten crops, or one crop where it says so, on the test images of 2010 or the
 validation images of 2012.
 
-What the notes leave open:
+The notes are incomplete in these points:
 
 * Biases. A file of the program has the last rates only. Where it ends at 0.002
   for biases, they are taken to have fallen from 0.02 with the first drop, as in
@@ -84,7 +84,7 @@ MANUAL = {
 
 
 class Automatic(NamedTuple):
-  """A schedule of the program's, and the two epochs still chosen by hand."""
+  """A schedule of the program, and the two epochs chosen by hand."""
 
   schedule: str  # of alexnet_jax/learning/schedules.py
   first_rate: float  # of kernels; biases start at twice as much

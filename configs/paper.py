@@ -27,31 +27,31 @@ def get_config() -> ConfigDict:
 
   config.model = ConfigDict({
       'name': 'alexnet',
-      'num_columns': 2,  # 3.2
-      'crossings': ('conv3', 'fc6', 'fc7', 'fc8'),  # 3.5, Figure 2
-      'kernels': (48, 128, 192, 192, 128),  # 3.5, per column: conv1 to conv5
-      'neurons': (2048, 2048),  # 3.5, per column: fc6, fc7
-      'stddevs': (0.01,) * 8,  # 5: conv1 to fc8
-      'biases': (0.0, 1.0, 0.0, 1.0, 1.0, 1.0, 1.0, 0.0),  # 5
-      'nonlinearity': 'relu',  # 3.1
-      'response_norm': True,  # 3.3
-      'norm_k': 2.0,  # 3.3
-      'norm_n': 5,  # 3.3
-      'norm_alpha': 1e-4,  # 3.3, not divided by n
-      'norm_beta': 0.75,  # 3.3
-      'overlapping_pooling': True,  # 3.4
-      'dropout': True,  # 4.2
+      'num_columns': 2,  # columns, one a GPU (3.2)
+      'crossings': ('conv3', 'fc6', 'fc7', 'fc8'),  # read all columns (3.5)
+      'kernels': (48, 128, 192, 192, 128),  # per column: conv1 to conv5 (3.5)
+      'neurons': (2048, 2048),  # per column: fc6, fc7 (3.5)
+      'stddevs': (0.01,) * 8,  # of initial weights, conv1 to fc8 (5)
+      'biases': (0.0, 1.0, 0.0, 1.0, 1.0, 1.0, 1.0, 0.0),  # initial (5)
+      'nonlinearity': 'relu',  # or 'tanh' (3.1)
+      'response_norm': True,  # after conv1 and conv2 (3.3)
+      'norm_k': 2.0,  # k of 3.3
+      'norm_n': 5,  # n of 3.3
+      'norm_alpha': 1e-4,  # alpha of 3.3, not divided by n
+      'norm_beta': 0.75,  # beta of 3.3
+      'overlapping_pooling': True,  # 3 x 3 windows, not 2 x 2 (3.4)
+      'dropout': True,  # on fc6 and fc7 (4.2)
       'without': (),  # layers left out (7)
       'bottleneck': 0,  # linear units per column between fc7 and fc8; 0: none
   })
 
   config.data = ConfigDict({
-      'name': 'records',  # written by --task=prepare
+      'name': 'records',  # or procedural, folder, imagenet2012, cifar10
       'path': '~/data/imagenet2012_256',
-      'image_size': 256,  # 2
+      'image_size': 256,  # side of the stored square, pixels (2)
       'validation_fraction': 0.1,  # of a folder without val/
       'train_examples': 0,  # 0: all
-      'validation_examples': 0,
+      'validation_examples': 0,  # 0: all
       'reshuffle': True,  # a new order each epoch; the paper is silent
   })
 

@@ -1,15 +1,17 @@
-"""The whole system in two minutes on two CPU cores, with nothing to download.
+"""The whole system in a few minutes on a CPU, without any download.
 
     python launch.py --config=configs/quickstart.py
 
 A narrow network of two columns on 64-pixel patches of the built-in procedural
-pictures. They have 12 classes, so the error of chance is 91.7 %.
+pictures. They have 12 classes, so the chance error is 91.7 %.
 
-Claim: the network learns, and above all its convolutions do. With the
-convolutions frozen at their initial values the error stays far higher:
+Claim: the network learns, and its convolutions matter most. If the convolutions
+are frozen at their initial values, the error is much higher:
 
     python launch.py --config=configs/quickstart.py --workdir=runs/frozen \
       --config.optimizer.frozen="('conv1','conv2','conv3','conv4','conv5')"
+
+Result: docs/results.md.
 """
 
 from ml_collections import ConfigDict

@@ -5,7 +5,7 @@
 61,555,304 parameters and 668,488 neurons with 1000 classes. The paper trains it
 on a larger ImageNet first (`six_conv_many_classes.py`) and then fine-tunes it
 (`fine_tune_2011.py`). This is the network alone, on the schedule of
-`authors_2012.py`; its error without pre-training is given nowhere.
+`authors_2012.py`; its error without pre-training is not reported.
 """
 
 from ml_collections import ConfigDict
@@ -27,7 +27,7 @@ def get_config() -> ConfigDict:
   model = config.model
   model.kernels = (48, 128, 192, 192, 128, 128)
   model.crossings = ('conv3', 'conv6', 'fc6', 'fc7', 'fc8')
-  # conv1 to conv6, fc6 to fc8; of conv6 as the program had it.
+  # conv1 to conv6, fc6 to fc8; the value of conv6 is that of the program.
   model.stddevs = (0.01, 0.01, 0.03, 0.03, 0.03, 0.03, 0.01, 0.01, 0.01)
   model.biases = (0.0, 1.0, 0.0, 1.0, 1.0, 1.0, 1.0, 1.0, 0.0)
   return config

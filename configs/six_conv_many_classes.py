@@ -4,10 +4,10 @@
       --config.data.path=FALL2011 --init_from=runs/fall2009
 
 FALL2011 are records of 21,843 classes, and the network has as many outputs.
-2048 linear units stand between fc7 and the outputs: 53 million weights in place
-of 89 million. In all there are 110,605,267 parameters and 691,379 neurons.
+2048 linear units between fc7 and the outputs reduce 89 million weights to 53
+million. In all there are 110,605,267 parameters and 691,379 neurons.
 
-What the paper does not mention: this network continues two earlier ones, #145
+The paper does not mention that this network continues two earlier ones, #145
 on ILSVRC-2012, and #146-2009 on the 10,184 classes of Fall 2009, which has no
 linear units (99,182,152 parameters). The latter is the form `fall2009`:
 
@@ -17,7 +17,7 @@ linear units (99,182,152 parameters). The latter is the form `fall2009`:
 
 It takes over conv1 to conv5, as the program did. From #146-2009 the program
 took over the convolutions only; here fc6 and fc7 are taken over as well, since
-their shapes agree. The errors of both networks are given nowhere.
+their shapes agree. The errors of both networks are not reported.
 """
 
 from ml_collections import ConfigDict

@@ -6,6 +6,7 @@ JSON list of argument lists, writes one of [exit code, stdout, stderr].
 
 import json
 import os
+import signal
 import sys
 import tempfile
 import warnings
@@ -28,12 +29,15 @@ from alexnet_jax.tasks import (  # noqa: E402, F401
     train,
 )
 
+SECONDS = 120
+
 
 def run(arguments):
   """One command line to its end."""
   with tempfile.TemporaryFile('w+') as out, tempfile.TemporaryFile('w+') as err:
     pid = os.fork()
     if not pid:
+      signal.alarm(SECONDS)  # each program has a time limit of its own
       os.dup2(out.fileno(), 1)
       os.dup2(err.fileno(), 2)
       sys.argv = ['launch.py', *arguments]

@@ -55,7 +55,7 @@ def launch_many(command_lines, compiled, devices=1):
   """[(exit code, output, errors)] of many short runs, for one start-up."""
   done = subprocess.run(
       [sys.executable, os.path.join(os.path.dirname(__file__), 'forks.py')],
-      input=json.dumps(command_lines), cwd=ROOT, text=True, timeout=240,
+      input=json.dumps(command_lines), cwd=ROOT, text=True,
       env=environment(compiled, devices), capture_output=True)
   assert done.returncode == 0, done.stderr
   return [tuple(result) for result in json.loads(done.stdout)]

@@ -1,5 +1,5 @@
-"""Section 6.1: what a trained network has learned, in numbers.
+"""Section 6.1: measurements of what a trained network has learned.
 
-Features, retrieval, binary codes, kernels and projections. Pictures of them are
-in `figures/`.
+The modules compute features, retrieval, binary codes, kernel statistics and
+projections. The code that draws them is in `figures/`.
 """

@@ -1,10 +1,11 @@
 """An auto-encoder that compresses features to short binary codes (6.1).
 
-The paper proposes it and points to its reference [14]: Krizhevsky and Hinton,
-"Using very deep autoencoders for content-based image retrieval" (2011). As
-there, the code layer has logistic units that are rounded to 0 or 1 on the way
-forward, while the way back ignores the rounding. Unlike there, no layer is
-trained before the whole: the others have ReLUs (3.1), which learn without.
+The paper proposes it and cites its reference [14]: Krizhevsky and Hinton,
+"Using very deep autoencoders for content-based image retrieval" (2011). As in
+[14], the code layer has logistic units that are rounded to 0 or 1 in the
+forward pass, while the backward pass ignores the rounding. Unlike [14], there
+is no layer-wise pretraining: the other layers have ReLUs (3.1), which learn
+without it.
 """
 
 import math
@@ -20,49 +21,51 @@ from jax import lax
 from alexnet_jax.network import layers as L
 from alexnet_jax.network import rng
 
-SMALL = 0.1  # of the usual first weights; 0.01 does the same
+SMALL = 0.1  # factor of the usual initial weights; 0.01 works as well
 
 
 class FeatureStats(NamedTuple):
-  """What the features of the training set are like."""
+  """Statistics of the features of the training set."""
 
   mean: jax.Array | np.ndarray  # [D]
-  scale: jax.Array | np.ndarray  # [] root of their mean variance
+  scale: jax.Array | np.ndarray  # [] square root of the mean variance
 
 
 class Autoencoder(NamedTuple):
-  """Two networks as pure functions; x are standardized features."""
+  """Two networks as pure functions; x is standardized features."""
 
   init: Callable[[jax.Array], Any]  # key -> params
-  encode: Callable  # (params, x [B, D]) -> what code units read [B, bits]
+  encode: Callable  # (params, x [B, D]) -> inputs of code units [B, bits]
   decode: Callable  # (params, code [B, bits] of zeros and ones) -> x [B, D]
 
 
 def build(dimension: int, sizes: Sequence[int], bits: int) -> Autoencoder:
-  """D -> sizes -> bits -> sizes in reverse -> D, all fully connected.
+  """Builds D -> sizes -> bits -> sizes reversed -> D, all fully connected.
 
-  Weights start Gaussian with a deviation of sqrt(2 / inputs), which keeps the
-  size of what ReLUs put out (He et al. 2015, "Delving deep into rectifiers"),
-  and biases at 0. The last layer has a tenth of that: as long as the code tells
-  nothing, large outputs are only wrong, and the quickest way to make them small
-  is to switch the code's units off, from which they hardly come back.
+  Initial weights are Gaussian with a standard deviation of sqrt(2 / inputs),
+  which preserves the scale of ReLU outputs (He et al. 2015, "Delving deep into
+  rectifiers"); initial biases are 0. The last layer has a tenth of this
+  deviation. While the code carries no information, large outputs only add to
+  the error, and the fastest way to reduce them is to turn the code units off,
+  from which they rarely recover.
 
   Args:
     dimension: D, 4096 in the paper's network.
-    sizes: neurons of the layers between features and code.
-    bits: of a code.
+    sizes: number of neurons of each layer between features and code.
+    bits: length of a code.
   """
-  there = (dimension, *sizes, bits)
-  back = there[::-1]
-  encoder = _layers('encode', there)
-  decoder = _layers('decode', back, last=SMALL)
+  sizes_in = (dimension, *sizes, bits)
+  sizes_out = sizes_in[::-1]
+  encoder = _layers('encode', sizes_in)
+  decoder = _layers('decode', sizes_out, last=SMALL)
 
   def init(key):
     return {
         name: layer.init(rng.fold_in_name(key, name),
                          jnp.zeros((1, reads)))['params']
         for reads, (name, layer) in zip(
-            (*there[:-1], *back[:-1]), (*encoder, *decoder), strict=True)}
+            (*sizes_in[:-1], *sizes_out[:-1]), (*encoder, *decoder),
+            strict=True)}
 
   def encode(params, x):
     return _run(encoder, params, x)
@@ -74,7 +77,7 @@ def build(dimension: int, sizes: Sequence[int], bits: int) -> Autoencoder:
 
 
 def _layers(name, sizes, last=1.0):
-  """[(name, layer)]; `last` is a factor for the last one's first weights."""
+  """Returns [(name, layer)]; `last` scales the last layer's initial weights."""
   count = len(sizes) - 1
   return [
       (f'{name}{number}',
@@ -93,27 +96,32 @@ def _run(layers, params, x):
 
 
 def standardize(features: jax.Array, stats: FeatureStats) -> jax.Array:
-  """Features around zero, of a mean variance of 1: [B, D] -> [B, D].
+  """Scales features to zero mean and a mean variance of 1: [B, D] -> [B, D].
 
-  One scale for all: with a scale for each number, other features would be near
-  each other than before.
+  All dimensions share one scale: with a separate scale for each dimension, the
+  nearest neighbors would change.
   """
   return (features - stats.mean[None]) / stats.scale
 
 
 def binarize(reads: jax.Array) -> jax.Array:
-  """The code: 0 or 1 forward; backward the logistic, as if not rounded."""
+  """Rounds to 0 or 1 forward; backward uses the logistic's gradient."""
   activity = nn.sigmoid(reads)
-  ignored = activity - lax.stop_gradient(activity)  # 0, but for its gradient
+  ignored = activity - lax.stop_gradient(activity)  # 0, except for its gradient
   return (reads > 0).astype(reads.dtype) + ignored
 
 
 def reconstruction_errors(
   model: Autoencoder, params: Any, x: jax.Array
 ) -> jax.Array:
-  """Mean squared error of every example's numbers: [B, D] -> [B].
+  """Returns the mean squared error of each example: [B, D] -> [B].
 
-  It is 1 on average where the code tells nothing.
+  It is 1 on average if the code carries no information.
+
+  Args:
+    model: the auto-encoder.
+    params: parameters of the auto-encoder.
+    x: standardized features [B, D].
   """
   code = binarize(model.encode(params, x))
   return jnp.square(model.decode(params, code) - x).mean(1)
@@ -121,5 +129,15 @@ def reconstruction_errors(
 
 def encode_bits(model: Autoencoder, params: Any, stats: FeatureStats,
             features: jax.Array) -> jax.Array:
-  """The codes of features as they come: [B, D] -> bool [B, bits]."""
+  """Returns the codes of features before standardization.
+
+  Args:
+    model: the auto-encoder.
+    params: parameters of the auto-encoder.
+    stats: statistics of the features of the training set.
+    features: [B, D].
+
+  Returns:
+    The codes, bool [B, bits].
+  """
   return model.encode(params, standardize(features, stats)) > 0

@@ -1,7 +1,8 @@
-"""Class names in words: 'goldfish' for n01443537.
+"""Readable class names: 'goldfish' for n01443537.
 
-ImageNet's classes are called by their WordNet numbers. Its words.txt, Tiny
-ImageNet's and the synset_words.txt of other programs have one line a class.
+ImageNet's classes are named by their WordNet identifiers. The words.txt of
+ImageNet, that of Tiny ImageNet and the synset_words.txt of other programs have
+one line per class.
 """
 
 import os
@@ -12,18 +13,19 @@ from alexnet_jax.errors import InputError
 
 
 def readable(class_names: Sequence[str], path: str = '') -> tuple[str, ...]:
-  """The names to print and draw, in the order of the classes.
+  """Returns the names to print and draw, in the order of the classes.
 
   Args:
-    class_names: as the network knows them.
-    path: a file of lines "CLASS word, further words", of which a class takes
-      what stands before the first comma; several files with commas between
-      them. A class name that has spaces in it ends at a tab. A class without a
-      line keeps its name, lines of other classes are passed over; '' keeps
-      every name.
+    class_names: the class names of the network.
+    path: a file of lines "CLASS word, further words", or several such files
+      separated by commas. The readable name is the text before the first comma.
+      A class name that contains spaces ends at a tab. A class without a line
+      keeps its name, and lines of other classes are ignored; '' keeps every
+      name.
 
   Raises:
-    InputError: a file that is not there, is no text or has none of the classes.
+    InputError: a file does not exist or is not text, or the files have none of
+      the classes.
   """
   if not path:
     return tuple(class_names)
@@ -41,10 +43,10 @@ def readable(class_names: Sequence[str], path: str = '') -> tuple[str, ...]:
 
 def classes_of_folders(class_names: Sequence[str],
                        names: Sequence[str]) -> dict[str, int]:
-  """{name of a folder: class of the pictures in it}.
+  """Returns {name of a folder: class of the images in it}.
 
-  A folder may be called by the network's name of the class or by its word,
-  unless two classes share the word, as ImageNet's two cranes do.
+  The name of a folder may be the network's class name or the readable name,
+  unless two classes share the readable name, as ImageNet's two cranes do.
   """
   times = Counter(names)
   by_word = {name: i for i, name in enumerate(names) if times[name] == 1}
@@ -52,7 +54,7 @@ def classes_of_folders(class_names: Sequence[str],
 
 
 def shortened(text: str, most: int) -> str:
-  """The text, cut to so many characters with an ellipsis if it is longer."""
+  """Shortens the text to at most `most` characters, with an ellipsis."""
   return text if len(text) <= most else text[:most - 1].rstrip() + '…'
 
 

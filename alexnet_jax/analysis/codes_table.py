@@ -1,4 +1,4 @@
-"""What codes are worth: precision, bytes and speed beside the exact search."""
+"""Precision, size and speed of binary codes, compared with exact search."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -11,28 +11,28 @@ from alexnet_jax.analysis import hamming, neighbors
 from alexnet_jax.bench import turns
 from alexnet_jax.learning import metrics
 
-RANKS = (1, 10, 100)  # precision among so many of the nearest
+RANKS = (1, 10, 100)  # precision is computed among this many nearest
 TIMED_QUERIES = 256
 TIMED_NEIGHBORS = 10
 ROUNDS = 5
-TURN_SECONDS = 0.2  # a quicker search is repeated so long
+TURN_SECONDS = 0.2  # a faster search is repeated for this long
 
 EXACT, LEARNED, RANDOM = 'exact', 'auto-encoder', 'hyperplanes'
 FLOAT32 = 4  # bytes
 
 
 class Search(NamedTuple):
-  """One way to find what is near a query."""
+  """One method of nearest-neighbor search."""
 
   method: str  # EXACT, LEARNED or RANDOM
-  bits: int  # of what is kept of an image
-  find: Callable[[int, int], np.ndarray]  # (q, k) -> [q, k] places of the k
-  # nearest images of the first q queries
+  bits: int  # stored per image
+  find: Callable[[int, int], np.ndarray]  # (q, k) -> [q, k] indices of the k
+  # nearest images for each of the first q queries
   loss: float | None = None  # of an auto-encoder, on validation features
 
 
 def exact(queries: np.ndarray, vectors: Sequence[np.ndarray]) -> Search:
-  """By Euclidean distance: queries [Q, D], vectors [n, D] each."""
+  """Search by Euclidean distance: queries [Q, D], vectors [n, D] each."""
 
   def find(count, k):
     return neighbors.nearest(queries[:count], vectors, k)[1]
@@ -42,7 +42,14 @@ def exact(queries: np.ndarray, vectors: Sequence[np.ndarray]) -> Search:
 
 def by_codes(method: str, queries: np.ndarray, codes: np.ndarray,
              loss: float | None = None) -> Search:
-  """By Hamming distance: packed queries [Q, w] and codes [N, w]."""
+  """Search by Hamming distance.
+
+  Args:
+    method: LEARNED or RANDOM.
+    queries: packed codes of the queries [Q, w].
+    codes: packed codes of the database [N, w].
+    loss: validation loss of the auto-encoder, if any.
+  """
 
   def find(count, k):
     return hamming.nearest(queries[:count], codes, k)[1]
@@ -52,16 +59,16 @@ def by_codes(method: str, queries: np.ndarray, codes: np.ndarray,
 
 def compare(searches: Sequence[Search], query_labels: np.ndarray,
             labels: np.ndarray) -> dict[str, Any]:
-  """The rows of the table, and what chance would find.
+  """Returns the rows of the table and the precision of chance.
 
-  Speeds are of the search alone, from vectors or codes in the host's memory to
-  places there, for 256 queries together. Searches take turns, and each number
-  is a median over rounds; ratios are taken round by round.
+  Speeds are of the search only, from vectors or codes in host memory to indices
+  in host memory, for a batch of 256 queries. The searches are timed in turn,
+  and each number is a median over rounds; ratios are computed per round.
 
   Args:
-    searches: the exact one first.
-    query_labels: [Q].
-    labels: [N] of the images that are searched.
+    searches: the methods to compare, the exact search first.
+    query_labels: labels of the queries [Q].
+    labels: labels of the images that are searched [N].
   """
   ranks = [rank for rank in RANKS if rank <= len(labels)]
   rows = []
@@ -76,8 +83,9 @@ def compare(searches: Sequence[Search], query_labels: np.ndarray,
   count = min(TIMED_QUERIES, len(query_labels))
   k = min(TIMED_NEIGHBORS, len(labels))
   timed = _take_turns(searches, count, k)
-  for row, own in zip(rows, timed, strict=True):
-    took, ratio = turns.spread(own.seconds), turns.ratio(own, timed[0])
+  for row, search_row in zip(rows, timed, strict=True):
+    took = turns.spread(search_row.seconds)
+    ratio = turns.ratio(search_row, timed[0])
     row['queries_per_second'] = {
         'median': count / took.median, 'least': count / took.most,
         'most': count / took.least}
@@ -100,7 +108,7 @@ def _take_turns(searches, count, k):
 
 
 def as_text(numbers: Mapping[str, Any]) -> str:
-  """The table, for a person."""
+  """Formats the table as text."""
   ranks = list(numbers['rows'][0]['precision'])
   rows = [('method', 'bits', 'bytes', *(f'precision@{rank}' for rank in ranks),
            'queries/s', '(slowest, fastest)', 'times exact')]

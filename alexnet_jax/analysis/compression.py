@@ -1,6 +1,6 @@
 """Training an auto-encoder: a run whose examples are features (6.1).
 
-It is a session like a network's, with the same update, journal and
+The run is a session like that of a network, with the same update, journal and
 checkpoints, and resumes as exactly.
 """
 
@@ -29,14 +29,14 @@ from alexnet_jax.run.session import Plan
 from alexnet_jax.run.walk import walk
 from alexnet_jax.run.watch import Diverged
 
-# An auto-encoder goes on only where all this is the same.
+# Training of an auto-encoder resumes only if these fields are equal.
 IDENTITY = ('code', 'features', 'optimizer', 'seed')
 
 
 class CodeSettings(NamedTuple):
-  """What configs/codes.py says, for codes of one length."""
+  """The settings of configs/codes.py, for codes of one length."""
 
-  config: dict[str, Any]  # as it is written down
+  config: dict[str, Any]  # as stored in the checkpoint
   seed: int
   bits: int
   sizes: tuple[int, ...]  # neurons between features and code
@@ -44,12 +44,12 @@ class CodeSettings(NamedTuple):
   learning_rate: float
   momentum: float
   weight_decay: float
-  target_factor: float  # how far the rate falls, in a straight line
+  target_factor: float  # initial / final rate of a linear decay
   epochs: float
   evaluate_every: int  # steps; 0: once an epoch
   save_every: int
   log_every: int
-  keep: int  # latest checkpoints
+  keep: int  # number of latest checkpoints
 
 
 class Compressor(NamedTuple):
@@ -66,20 +66,20 @@ class Compressor(NamedTuple):
 
 def train(settings: CodeSettings, training: Features, validation: Features,
           stats: FeatureStats, workdir: str) -> Compressor | None:
-  """Trains to the end of the config, from the newest checkpoint if any.
+  """Trains for all epochs, starting from the newest checkpoint if any.
 
   Args:
-    settings: how to train it.
-    training: features to learn from.
-    validation: features that measure progress and change nothing.
-    stats: of the training features.
-    workdir: where this run lives.
+    settings: how to train the auto-encoder.
+    training: features of the training set.
+    validation: features of the validation set, used only to measure the loss.
+    stats: statistics of the training features.
+    workdir: directory of the run.
 
   Returns:
-    The auto-encoder, or None when a signal stopped the run before its end.
+    The auto-encoder, or None if a signal stopped the run before its end.
 
   Raises:
-    InputError: the workdir holds another auto-encoder, or the loss is not
+    InputError: the workdir contains another auto-encoder, or the loss is not
       finite.
   """
   check_resumable(settings, training, workdir)
@@ -132,10 +132,10 @@ def train(settings: CodeSettings, training: Features, validation: Features,
 
 
 def count_steps(settings: CodeSettings, training: Features) -> Length:
-  """Steps in an epoch and in the whole run.
+  """Returns the number of steps per epoch and in the whole run.
 
   Raises:
-    InputError: there are none.
+    InputError: there are no steps.
   """
   return experiment.count_steps(
       settings.batch_size, settings.epochs, training.index['count'])
@@ -143,9 +143,10 @@ def count_steps(settings: CodeSettings, training: Features) -> Length:
 
 def written_config(settings: CodeSettings,
                    training: Features) -> dict[str, Any]:
-  """What is written down of one auto-encoder: its config, and whose features.
+  """Returns the stored config of an auto-encoder, with the source of features.
 
-  Features are identified by the network that made them, not by their folder.
+  Features are identified by the network that computed them, not by their
+  folder.
   """
   index = training.index
   return {
@@ -158,15 +159,15 @@ def written_config(settings: CodeSettings,
 
 def check_resumable(settings: CodeSettings, training: Features,
                     workdir: str) -> None:
-  """Checks that a workdir is free or holds this very auto-encoder.
+  """Checks that a workdir has no auto-encoder or the same one.
 
   Args:
-    settings: how it is trained.
-    training: its features.
-    workdir: of its run.
+    settings: how to train the auto-encoder.
+    training: features of the training set.
+    workdir: directory of the run.
 
   Raises:
-    InputError: it holds another.
+    InputError: the workdir contains another auto-encoder.
   """
   if not checkpoint.exists(workdir):
     return
@@ -183,7 +184,7 @@ def check_resumable(settings: CodeSettings, training: Features,
 
 
 def _first_state(new_state, bits, total_steps, manager):
-  """The newest checkpoint, or a new state; and a sentence about its origin."""
+  """Returns the newest checkpoint or a new state, and a message about it."""
   newest = manager.latest_step()
   if newest is None:
     return new_state(), f'Codes of {bits} bits.'
@@ -209,8 +210,8 @@ def make_train_step(
   Args:
     model: the auto-encoder.
     rule: the update rule.
-    rates: how the learning rate falls.
-    length: of the run.
+    rates: the learning rate schedule.
+    length: length of the run.
   """
 
   def train_step(state, batch):
@@ -242,13 +243,13 @@ def make_evaluation_step(
 
 def loss_of(evaluation_step: Callable, state: State, features: Features,
             batch_size: int) -> float:
-  """The mean loss over all features.
+  """Returns the mean loss over all features.
 
   Args:
-    evaluation_step: of `make_evaluation_step`.
-    state: of the auto-encoder.
-    features: [N, D].
-    batch_size: features at a time.
+    evaluation_step: the function that `make_evaluation_step` returns.
+    state: training state of the auto-encoder.
+    features: features of N images.
+    batch_size: number of features per step.
   """
   return metrics.means(walk(
       lambda batch: evaluation_step(state.params, state.input_stats, batch),
@@ -257,7 +258,7 @@ def loss_of(evaluation_step: Callable, state: State, features: Features,
 
 
 def single_device_mesh() -> Mesh:
-  """The mesh of an auto-encoder, which is small: one device."""
+  """Returns a mesh of one device, which is enough for an auto-encoder."""
   return columns.make_mesh(1, 1, 1)
 
 
@@ -265,10 +266,10 @@ def single_device_mesh() -> Mesh:
 
 
 class Examples:
-  """Features as the loader reads them, one by one."""
+  """Features as a sequence of examples for the loader."""
 
   def __init__(self, vectors: Sequence[np.ndarray]):
-    """Takes shards [n, D], of which only the last may be shorter."""
+    """Takes shards [n, D] of equal length; only the last may be shorter."""
     self._vectors = vectors
 
   def __len__(self) -> int:
@@ -280,10 +281,12 @@ class Examples:
 
 
 def feature_stats(vectors: Sequence[np.ndarray]) -> FeatureStats:
-  """Mean of each feature and the root of the mean variance: [n, D] each.
+  """Computes the mean of each feature and the root of the mean variance.
+
+  `vectors` are shards of [n, D].
 
   Raises:
-    InputError: all features are the same.
+    InputError: the features of all images are equal.
   """
   count = sum(len(shard) for shard in vectors)
   mean = sum(shard.sum(0, dtype=np.float64) for shard in vectors) / count
@@ -299,13 +302,16 @@ def feature_stats(vectors: Sequence[np.ndarray]) -> FeatureStats:
 def packed_codes(encode: Callable[[jax.Array], jax.Array],
                  vectors: Sequence[np.ndarray], batch_size: int,
                  title: str) -> np.ndarray:
-  """The codes of all features, packed: uint32 [N, bits / 32].
+  """Returns the packed codes of all features: uint32 [N, bits / 32].
 
   Args:
-    encode: features [B, D] -> bool [B, bits].
-    vectors: shards [n, D].
+    encode: function from features [B, D] to codes, bool [B, bits].
+    vectors: shards of features [n, D].
     batch_size: B.
-    title: of the progress bar.
+    title: title of the progress bar.
+
+  Raises:
+    InputError: the number of bits is not a multiple of 32.
   """
   return np.concatenate([
       hamming.pack(bits) for bits in walk(

@@ -1,9 +1,9 @@
 """The features of every image: the outputs of the last hidden layer (6.1).
 
-A folder for each split holds the vectors as shards of 4096 images, the
-labels beside them, and index.json, which tells what they are of. A shard that
-is there is whole, so the same command goes on where it was stopped; the index
-has another name until all shards are there.
+The folder of each split contains the vectors in shards of 4096 images, their
+labels, and index.json, which describes the network and the images. A shard that
+exists is complete, so the same command resumes where it was stopped; the index
+has another name until all shards exist.
 """
 
 import datetime
@@ -31,7 +31,7 @@ SHARD = 4096  # images: 64 MiB of 4096 numbers each
 
 
 class Features(NamedTuple):
-  """The features of N images in their order, as they lie in a folder."""
+  """The features of N images in their order, as stored in a folder."""
 
   folder: str
   vectors: tuple[np.ndarray, ...]  # [n, D] float32 each, memory-mapped; N rows
@@ -46,8 +46,9 @@ class Features(NamedTuple):
 def make_feature_step(trained: Trained) -> Callable[..., jax.Array]:
   """Returns f(params, pixels, images [B, S, S, 3]) -> features [B, K*C].
 
-  Features of the central patch with the mean subtracted. There are no keys: a
-  network with dropout halves its outputs, as in every test (4.2).
+  The features are those of the central patch with the mean subtracted. There
+  are no dropout keys: a network with dropout halves its outputs, as always at
+  test time (4.2).
   """
   model, size = trained.model, trained.settings.data.image_size
   central, = augment.test_crops(size, model.patch, 1)
@@ -62,13 +63,13 @@ def make_feature_step(trained: Trained) -> Callable[..., jax.Array]:
 def compute_features(trained: Trained, feature_step: Callable[..., jax.Array],
                source: Source,
                bar: tqdm | None = None) -> tuple[np.ndarray, np.ndarray]:
-  """Features and labels of every image: [N, K*C] float32, [N].
+  """Computes features and labels of every image: [N, K*C] float32, [N].
 
   Args:
     trained: the network.
-    feature_step: of `make_feature_step`.
-    source: one image or more, of the network's size.
-    bar: where to tell how many are done.
+    feature_step: the function that `make_feature_step` returns.
+    source: one or more images of the network's size.
+    bar: progress bar to update.
   """
   labels, vectors = zip(*walk(
       lambda batch: (batch['label'], feature_step(
@@ -82,13 +83,13 @@ def compute_features(trained: Trained, feature_step: Callable[..., jax.Array],
 
 def feature_metadata(trained: Trained, split: str, source: Source,
              data: str = '') -> dict[str, Any]:
-  """What index.json says: which network, which images, and how much of both.
+  """Returns the content of index.json: the network, the images and the sizes.
 
   Args:
     trained: the network.
     split: 'train' or 'validation'.
-    source: its images.
-    data: where they were said to lie; '' is where the run's own do.
+    source: images of the split.
+    data: path of the images; '' is the path in the config of the run.
   """
   model, data_settings = trained.model, trained.settings.data
   with checkpoint.open_to_read(trained.workdir) as manager:
@@ -109,7 +110,7 @@ def feature_metadata(trained: Trained, split: str, source: Source,
 
 
 def describe_features(index: dict[str, Any]) -> str:
-  """Whose features they are, for a person."""
+  """Describes in words the images and the network of the features."""
   saved = datetime.datetime.fromtimestamp(index['saved'] // 10**9)
   return (f'of {index["count"]:,} {index["split"]} images'
           f' ({index["path"] or "the embedded ones"}) by {index["workdir"]},'
@@ -120,13 +121,13 @@ def describe_features(index: dict[str, Any]) -> str:
 
 
 def open_features(folder: str) -> Features:
-  """The features that --task=features wrote into one split's folder.
+  """Opens the features that --task=features wrote for one split.
 
   Args:
-    folder: such as RUN/features/train.
+    folder: folder of the split, such as RUN/features/train.
 
   Raises:
-    InputError: there are none, they are unfinished, or damaged.
+    InputError: the features are missing, unfinished or damaged.
   """
   index = read_index(folder)
   out = os.path.dirname(os.path.normpath(folder))
@@ -156,14 +157,14 @@ def open_features(folder: str) -> Features:
                   tuple(index['class_names']), index)
 
 
-def rows_at(held: Features, indices: np.ndarray) -> np.ndarray:
-  """The vectors of some images: [n] -> [n, D]."""
-  size = held.index['shard']
-  return np.stack([held.vectors[i // size][i % size] for i in indices])
+def rows_at(features: Features, indices: np.ndarray) -> np.ndarray:
+  """Returns the vectors of some images: [n] -> [n, D]."""
+  size = features.index['shard']
+  return np.stack([features.vectors[i // size][i % size] for i in indices])
 
 
 def read_index(folder: str, name: str = INDEX) -> dict[str, Any] | None:
-  """What index.json says, or its unfinished form; None if there is none."""
+  """Reads index.json or its unfinished form; None if there is none."""
   try:
     with open(os.path.join(folder, name), encoding='utf-8') as file:
       index = json.load(file)
@@ -175,7 +176,7 @@ def read_index(folder: str, name: str = INDEX) -> dict[str, Any] | None:
 
 def shards(folder: str,
            index: dict[str, Any]) -> Iterator[tuple[int, str, str]]:
-  """(number of its first image, file of labels, file of vectors) of each."""
+  """Yields (index of its first image, label file, vector file) per shard."""
   count = -(-index['count'] // index['shard'])
   for k in range(count):
     labels, vectors = (

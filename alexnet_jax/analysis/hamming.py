@@ -1,9 +1,9 @@
-"""Binary codes (6.1): random ones, packing, the nearest by Hamming distance.
+"""Binary codes (6.1): random codes, packing and search by Hamming distance.
 
-A code of b bits is b / 32 words of 32 bits. Bytes are as `numpy.packbits` makes
-them (the first bit is a byte's highest) and four of them, the first one lowest,
-make a word. So `numpy.unpackbits(words.view(numpy.uint8), axis=1)` gives the
-bits back on any little-endian machine.
+A code of b bits is b / 32 words of 32 bits. Bytes are those of `numpy.packbits`
+(the first bit is the most significant), and each word is four bytes in
+little-endian order. `numpy.unpackbits(words.view(numpy.uint8), axis=1)`
+therefore recovers the bits on any little-endian machine.
 """
 
 import functools
@@ -16,15 +16,15 @@ from jax import lax
 from alexnet_jax.errors import InputError
 
 WORD = 32  # bits
-QUERIES = 256  # at a time
-ROWS = 4096  # codes of the database likewise: 4 MiB of distances
+QUERIES = 256  # per batch
+ROWS = 4096  # database codes per block: 4 MiB of distances
 
 
 def pack(bits: np.ndarray) -> np.ndarray:
-  """Bits to words: [N, b], anything but 0 is a set bit -> uint32 [N, b / 32].
+  """Packs bits into words: [N, b], nonzero is a set bit -> uint32 [N, b / 32].
 
   Raises:
-    InputError: b is no multiple of 32.
+    InputError: b is not a positive multiple of 32.
   """
   if not bits.shape[1] or bits.shape[1] % WORD:
     raise InputError(f'codes of {bits.shape[1]} bits do not fill words of'
@@ -33,24 +33,32 @@ def pack(bits: np.ndarray) -> np.ndarray:
 
 
 def unpack(words: np.ndarray) -> np.ndarray:
-  """Words to bits: uint32 [N, b / 32] -> bool [N, b]."""
+  """Unpacks words into bits: uint32 [N, b / 32] -> bool [N, b]."""
   return np.unpackbits(
       words.astype('<u4').view(np.uint8), axis=1).astype(bool)
 
 
 def sides(features: jax.Array, center: jax.Array,
           normals: jax.Array) -> jax.Array:
-  """On which side of planes through `center` they lie: the code to beat.
+  """Codes by the side of each hyperplane through `center`: the baseline.
 
-  [B, D], [D], [D, b] -> bool [B, b]. With random normals the Hamming distance
-  estimates the angle between features as seen from the center (Charikar 2002,
-  "Similarity estimation techniques from rounding algorithms").
+  With random normals, the Hamming distance estimates the angle between features
+  relative to the center (Charikar 2002, "Similarity estimation techniques from
+  rounding algorithms").
+
+  Args:
+    features: [B, D].
+    center: [D].
+    normals: normal vectors of the hyperplanes [D, b].
+
+  Returns:
+    The codes, bool [B, b].
   """
   return (features - center[None]) @ normals > 0
 
 
 def distances(queries: jax.Array, codes: jax.Array) -> jax.Array:
-  """In how many bits they differ: uint32 [Q, w], [N, w] -> int32 [Q, N]."""
+  """Counts differing bits: uint32 [Q, w], [N, w] -> int32 [Q, N]."""
   differ = (lax.population_count(queries[:, None, word] ^ codes[None, :, word])
             for word in range(codes.shape[1]))
   return sum(differ, jnp.uint32(0)).astype(jnp.int32)
@@ -58,18 +66,24 @@ def distances(queries: jax.Array, codes: jax.Array) -> jax.Array:
 
 def nearest(queries: np.ndarray, codes: np.ndarray,
             k: int) -> tuple[np.ndarray, np.ndarray]:
-  """The k nearest codes of each query: uint32 [Q, w], [N, w] -> [Q, k] twice.
+  """Finds the k nearest codes of each query.
 
-  The device goes through the codes in blocks, exclusive or and population
-  count, and keeps the nearest so far of every query: there are never all
-  distances at once.
+  The device processes the codes in blocks, with exclusive or and population
+  count, and stores the nearest so far of every query, so the full matrix of
+  distances is never in memory.
+
+  Args:
+    queries: packed codes, uint32 [Q, w].
+    codes: packed codes of the database, uint32 [N, w].
+    k: number of codes to find.
 
   Returns:
-    (distances, indices): int32, nearest first; of equally near ones the lower
-    index.
+    (distances, indices): int32 [Q, k] each, nearest first; ties are in order of
+    the index.
 
   Raises:
-    InputError: fewer than k codes, or codes of another length.
+    InputError: k is not between 1 and the number of codes, or the lengths of
+      queries and codes differ.
   """
   if not 0 < k <= len(codes):
     raise InputError(f'{k} nearest of {len(codes)} codes cannot be found: ask'
@@ -79,13 +93,13 @@ def nearest(queries: np.ndarray, codes: np.ndarray,
         f'queries of {WORD * queries.shape[1]} bits have no distance to codes'
         f' of {WORD * codes.shape[1]}: give codes of one length.')
   device_codes = jnp.asarray(codes)
-  # The last queries are filled up with more of the last, for one shape.
+  # The last batch is padded with copies of the last query, for a fixed shape.
   size = min(QUERIES, len(queries))
   padded = _fill(queries, -len(queries) % size)
-  found = [_nearest(jnp.asarray(padded[at:at + size]), device_codes, k)
+  batches = [_nearest(jnp.asarray(padded[at:at + size]), device_codes, k)
            for at in range(0, len(padded), size)]
   apart, indices = (np.concatenate(part)[:len(queries)]
-                    for part in zip(*jax.device_get(found), strict=True))
+                    for part in zip(*jax.device_get(batches), strict=True))
   return apart, indices
 
 
@@ -101,13 +115,13 @@ def _nearest(queries, codes, k):
 
   def nearer(best, block):
     numbers, codes = block
-    # As float32, exact for such numbers: XLA's quick top_k is for it alone.
-    there = distances(queries, codes).astype(jnp.float32)
-    there = jnp.where(numbers[None] < count, there, jnp.inf)
-    numbers = jnp.broadcast_to(numbers[None], there.shape)
-    # What was known comes first: top_k takes the first of equals.
+    # float32 is exact for these integers, and XLA's fast top_k needs it.
+    apart = distances(queries, codes).astype(jnp.float32)
+    apart = jnp.where(numbers[None] < count, apart, jnp.inf)
+    numbers = jnp.broadcast_to(numbers[None], apart.shape)
+    # Earlier results come first: top_k resolves ties in favor of the first.
     nearness, places = lax.top_k(
-        -jnp.concatenate([best[0], there], 1), k)
+        -jnp.concatenate([best[0], apart], 1), k)
     return (-nearness, jnp.take_along_axis(
         jnp.concatenate([best[1], numbers], 1), places, 1)), None
 

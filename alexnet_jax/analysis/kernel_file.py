@@ -1,7 +1,8 @@
-"""First-layer kernels of any network, out of a file of arrays.
+"""Reads the first-layer kernels of any network from a file of arrays.
 
-An .npz, .npy or .safetensors file, of our own (`--task=export`), of Flax or of
-PyTorch. Where the three colors stand tells how an array is laid out.
+The file is an .npz, .npy or .safetensors file, from this program
+(`--task=export`), Flax or PyTorch. The position of the axis of three colors
+determines the layout of an array.
 """
 
 import os
@@ -19,35 +20,36 @@ from alexnet_jax.errors import InputError
 
 FORMATS = ('.npz', '.npy', '.safetensors')
 OURS = '[K, h, w, 3, C]'
-# Which axes of an array are h, w, 3 and N.
+# The axes of an array that are h, w, 3 and N.
 LAYOUTS = {
     '[h, w, 3, N]': (0, 1, 2, 3),  # Flax
     '[N, 3, h, w]': (2, 3, 1, 0),  # PyTorch
     '[N, h, w, 3]': (1, 2, 3, 0),
 }
-FIRST_LAYER = 'conv1/kernel'  # as --task=export calls it
-LISTED = 12  # arrays of a file that a sentence names
+FIRST_LAYER = 'conv1/kernel'  # the name that --task=export writes
+LISTED = 12  # maximum number of arrays that a message names
 
 
 class KernelFile(NamedTuple):
-  """What was found."""
+  """The kernels of a file and where they were found."""
 
   path: str
-  name: str  # of the array; '' in an .npy
-  kernels: np.ndarray  # [K, h, w, 3, C] as in a checkpoint; K=1 of one column
+  name: str  # of the array; '' for an .npy file
+  kernels: np.ndarray  # [K, h, w, 3, C] as in a checkpoint; K=1: one column
 
 
-def read(given: str) -> KernelFile:
+def read(source: str) -> KernelFile:
   """Reads 'FILE' or 'FILE:NAME'.
 
-  Without a name it is the only array that can be a first layer's kernels, or
-  'conv1/kernel'.
+  Without a name, it reads 'conv1/kernel' or else the only array that can be
+  first-layer kernels.
 
   Raises:
-    InputError: no such file or array, none that fits, or several.
+    InputError: the file or array does not exist, no array can be first-layer
+      kernels, or the choice of array or layout is ambiguous.
   """
-  path, name = split(given)
-  arrays = _arrays(given, path)
+  path, name = split(source)
+  arrays = _arrays(source, path)
   name = name or _only_one(path, arrays)
   if name not in arrays:
     raise InputError(f'{path} has no array {name!r} but {_listed(arrays)}:'
@@ -67,18 +69,18 @@ def read(given: str) -> KernelFile:
   return KernelFile(path, name, kernels)
 
 
-def split(given: str) -> tuple[str, str]:
-  """'FILE:NAME' -> (FILE, NAME), 'FILE' -> (FILE, '')."""
-  given = os.path.expanduser(given)
-  path, colon, name = given.rpartition(':')
-  return (path, name) if colon and not os.path.exists(given) else (given, '')
+def split(source: str) -> tuple[str, str]:
+  """Splits 'FILE:NAME' into (FILE, NAME) and 'FILE' into (FILE, '')."""
+  source = os.path.expanduser(source)
+  path, colon, name = source.rpartition(':')
+  return (path, name) if colon and not os.path.exists(source) else (source, '')
 
 
 def layouts(shape: Sequence[int]) -> list[str]:
-  """Every way to read an array of this shape as kernels over three colors.
+  """Returns every layout of kernels over three colors that fits the shape.
 
-  Kernels are square, and more than three of them: with three, a layer of 3x3
-  kernels over N maps could pass for one of NxN kernels.
+  The kernels must be square, and there must be more than three of them: with
+  three, 3x3 kernels over N maps could be mistaken for NxN kernels.
   """
   if len(shape) == 5:
     ours = shape[1] == shape[2] and shape[3] == 3 and min(shape) > 0
@@ -91,15 +93,15 @@ def layouts(shape: Sequence[int]) -> list[str]:
           if height == width > 0 and colors == 3 and count > 3]
 
 
-def _arrays(given, path) -> Mapping[str, np.ndarray]:
+def _arrays(source, path) -> Mapping[str, np.ndarray]:
   if not os.path.isfile(path):
-    raise InputError(f'--kernels={given}: there is no file {path}; give an'
+    raise InputError(f'--kernels={source}: there is no file {path}; give an'
                      ' .npz, .npy or .safetensors, and behind a colon the name'
                      ' of an array in it.')
   ending = os.path.splitext(path)[1].lower()
   if ending not in FORMATS:
     raise InputError(
-        f'--kernels={given} does not end in {", ".join(FORMATS)}: save the'
+        f'--kernels={source} does not end in {", ".join(FORMATS)}: save the'
         ' arrays as one of these (a PyTorch state_dict with'
         ' safetensors.torch.save_file).')
   try:
@@ -142,8 +144,8 @@ def _shape(array):
 
 
 def _listed(arrays):
-  told = [f'{name} {_shape(array)}'.strip()
+  listed = [f'{name} {_shape(array)}'.strip()
           for name, array in list(arrays.items())[:LISTED]]
-  more = len(arrays) - len(told)
-  return (', '.join(told) + (f' and {more} more' if more else '')
-          if told else 'nothing')
+  more = len(arrays) - len(listed)
+  return (', '.join(listed) + (f' and {more} more' if more else '')
+          if listed else 'nothing')

@@ -1,8 +1,8 @@
-"""Nearest vectors by Euclidean distance, exact: how section 6.1 looks inside.
+"""Exact nearest-neighbor search by Euclidean distance, as in section 6.1.
 
-The vectors of a database come in blocks, so that neither they nor all their
-distances need to fit into memory: after each block only the nearest so far are
-kept for every query.
+The vectors of the database are read in blocks, so that neither the vectors nor
+all distances need to fit into memory: after each block only the nearest so far
+are stored for every query.
 """
 
 from collections.abc import Iterable, Iterator
@@ -14,38 +14,39 @@ from jax import lax
 
 from alexnet_jax.errors import InputError
 
-QUERIES = 1024  # on the device at a time
-ROWS = 4096  # of the database likewise: 64 MiB of 4096 numbers each
-# Candidates beyond the k that are asked for. The device ranks by rounded
-# squares, off by a millionth of |q|^2 or less, and could only miss a vector
-# that more than so many others come as near to. (The 116th nearest photograph
-# of 50,000 was 0.4 % further than the 100th.)
+QUERIES = 1024  # per batch on the device
+ROWS = 4096  # database vectors per block: 64 MiB if D is 4096
+# Extra candidates beyond the requested k. The device ranks by rounded squares,
+# whose error is at most a millionth of |q|^2, and could miss a vector only if
+# more than this many others have the same distance within the error. (In 50,000
+# photographs, the 116th nearest is 0.4 % farther than the 100th.)
 SPARE = 16
-PAIRS = 4_000_000  # numbers that the second look holds at a time: 32 MB
+PAIRS = 4_000_000  # numbers per block of exact differences: 32 MB
 
 
 def nearest(queries: np.ndarray, database: Iterable[np.ndarray],
             k: int) -> tuple[np.ndarray, np.ndarray]:
-  """The k nearest vectors of each query: [Q, D] -> [Q, k], [Q, k].
+  """Finds the k nearest vectors of each query: [Q, D] -> [Q, k], [Q, k].
 
   First the device ranks by |x|^2 - 2 q.x, a matrix product in float32 that
-  loses digits where vectors are long and distances short. Two remedies: all is
-  seen from the queries' mean, which makes vectors shorter and leaves distances
-  as they are; and the k + 16 best get their distances anew on the host, as sums
-  of squared differences in float64.
+  loses precision if vectors are long and distances short. Two measures correct
+  this: the queries' mean is subtracted from all vectors, which makes them
+  shorter and preserves distances; and the distances of the k + 16 best are
+  recomputed on the host, as sums of squared differences in float64.
 
   Args:
-    queries: any numbers, one query or more.
+    queries: one or more vectors of any numeric type.
     database: blocks [n, D] of any length, such as memory-mapped arrays. It is
-      gone through twice, so it must not be a mere iterator.
-    k: how many to find.
+      iterated over twice, so it must not be an iterator.
+    k: number of vectors to find.
 
   Returns:
-    (distances, indices): float64 and int64, nearest first; of equally near ones
-    the lower index. Indices count through all blocks.
+    (distances, indices): float64 and int64, nearest first; ties are in order of
+    the index. Indices count through all blocks.
 
   Raises:
-    InputError: fewer than k vectors, or vectors of another length.
+    InputError: k is not between 1 and the number of vectors, or the lengths of
+      queries and vectors differ.
   """
   queries = np.asarray(queries)
   candidates, count = _candidates(queries, database, k + SPARE)
@@ -59,39 +60,39 @@ def nearest(queries: np.ndarray, database: Iterable[np.ndarray],
 
 
 def _candidates(queries, database, count):
-  """([Q, count] indices of the nearest but for rounding, size of all)."""
+  """Returns (indices of the nearest up to rounding [Q, count], total size)."""
   center = queries.mean(0, dtype=np.float64).astype(np.float32)
-  seen = [jnp.asarray(part.astype(np.float32) - center)
+  parts = [jnp.asarray(part.astype(np.float32) - center)
           for part in _cut(queries, QUERIES)]
   best = [(jnp.full((len(part), count), jnp.inf, jnp.float32),
-           jnp.full((len(part), count), -1, jnp.int32)) for part in seen]
+           jnp.full((len(part), count), -1, jnp.int32)) for part in parts]
   center, size = jnp.asarray(center), 0
   for first, block in _numbered(database):
     _must_fit(queries, block)
     block = jnp.asarray(block)
     best = [_nearer(*known, part, block, center, first)
-            for known, part in zip(best, seen, strict=True)]
+            for known, part in zip(best, parts, strict=True)]
     size = first + len(block)
   return np.concatenate([
-      np.asarray(found, np.int64) for _, found in best]), size
+      np.asarray(indices, np.int64) for _, indices in best]), size
 
 
 @jax.jit
 def _nearer(distances, indices, queries, block, center, first):
-  """The nearest so far, [q, m] and [q, m], and a block's [n, D] together."""
+  """Merges the nearest so far, [q, m] and [q, m], with a block [n, D]."""
   x = block.astype(jnp.float32) - center[None]
   products = jnp.matmul(queries, x.T, precision=lax.Precision.HIGHEST)
-  there = jnp.square(x).sum(1)[None] - 2 * products
-  numbers = jnp.broadcast_to(first + jnp.arange(len(x)), there.shape)
-  # What was known comes first: top_k takes the first of equals.
+  apart = jnp.square(x).sum(1)[None] - 2 * products
+  numbers = jnp.broadcast_to(first + jnp.arange(len(x)), apart.shape)
+  # Earlier results come first: top_k resolves ties in favor of the first.
   nearness, places = lax.top_k(
-      -jnp.concatenate([distances, there], 1), distances.shape[1])
+      -jnp.concatenate([distances, apart], 1), distances.shape[1])
   return -nearness, jnp.take_along_axis(
       jnp.concatenate([indices, numbers], 1), places, 1)
 
 
 def _squared_distances(queries, database, candidates):
-  """Direct differences in float64: [Q, m]; a candidate -1 is infinitely far."""
+  """Exact squared distances in float64 [Q, m]; infinite for candidate -1."""
   squares = np.full(candidates.shape, np.inf)
   rows = max(1, PAIRS // max(1, queries.shape[1]))
   for first, block in _numbered(database):
@@ -106,7 +107,7 @@ def _squared_distances(queries, database, candidates):
 
 
 def _numbered(database) -> Iterator[tuple[int, np.ndarray]]:
-  """(index of its first vector, at most ROWS vectors) through all blocks."""
+  """Yields (index of the first vector, at most ROWS vectors) for all blocks."""
   first = 0
   for block in database:
     for part in _cut(block, ROWS):

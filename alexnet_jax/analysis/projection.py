@@ -1,16 +1,17 @@
-"""What a unit of a deeper layer answers to: Zeiler and Fergus' projection.
+"""Projection of deeper units to pixels, by the method of Zeiler and Fergus.
 
-The paper shows the kernels of conv1 (Figure 3) and stops there. "Visualizing
-and Understanding Convolutional Networks" (ECCV 2014, section 2.1) goes on: keep
-one unit of a layer, silence all others, and walk down to the pixels. Pooling is
-undone by its switches, the places of this image's maxima; ReLU rectifies the
-signal; weights are applied transposed. That walk is the network's own gradient
-with other rules for what follows the weights, so here it is computed as one.
+The paper shows only the kernels of conv1 (Figure 3). "Visualizing and
+Understanding Convolutional Networks" (ECCV 2014, section 2.1) shows deeper
+layers: keep one unit of a layer, set all others to zero, and propagate down to
+the pixels. Pooling is inverted by its switches, the positions of the maxima in
+this image; ReLU rectifies the signal; weights are applied transposed. This is
+the gradient of the network with other rules for the operations after the
+weights, so it is computed as a gradient.
 
-A unit's activation is what its kernel puts out, bias included, before the norm,
-pooling and nonlinearity of its layer. ReLU would leave it as it is if it is
-above zero, and others are never shown. Maps are numbered over all columns,
-column 1's first.
+The activation of a unit is the output of its kernel, bias included, before the
+norm, pooling and nonlinearity of its layer. ReLU does not change a positive
+activation, and other units are never shown. Maps are numbered over all columns,
+those of column 1 first.
 """
 
 import functools
@@ -31,33 +32,33 @@ from alexnet_jax.network.columns import Layer
 
 
 class Field(NamedTuple):
-  """The squares of the patch that the units of a layer read, in pixels."""
+  """The receptive fields of the units of a layer, in pixels of the patch."""
 
-  first: int  # where the first unit's begins; below 0 it hangs over the edge
-  step: int  # from a unit's to the next one's
-  size: int  # its side
+  first: int  # start of the first unit's field; below 0 if past the edge
+  step: int  # distance between the fields of adjacent units
+  size: int  # side of the square field
 
 
 class Strongest(NamedTuple):
-  """The strongest units of M maps, T of each, every one of another image."""
+  """The T strongest units of each of M maps, each in a different image."""
 
-  activations: np.ndarray  # [T, M] falling; -inf where no image is left
+  activations: np.ndarray  # [T, M] descending; -inf without an image
   images: np.ndarray  # [T, M]
   places: np.ndarray  # [T, M, 2] (y, x)
 
 
-# --- Up: what the units put out -----------------------------------------------
+# --- Up: activations ----------------------------------------------------------
 
 
 def activations(layers: Sequence[Layer], params: Any, patches: jax.Array,
                 names: Sequence[str]) -> dict[str, jax.Array]:
-  """All maps of some layers: [B, P, P, 3] -> {layer: [B, H, W, K*C]}.
+  """Computes maps of some layers: [B, P, P, 3] -> {layer: [B, H, W, K*C]}.
 
   Args:
-    layers: one column; the columns run in turn on one device.
-    params: of the columns, every leaf with a leading axis K.
-    patches: around zero.
-    names: of the layers; what lies above the last of them is not computed.
+    layers: layers of one column; all columns run on one device.
+    params: parameters of the columns; every leaf has a leading axis K.
+    patches: patches with the mean subtracted.
+    names: names of the layers; layers above the last of them are not computed.
   """
   found = {}
   num_columns = len(jax.tree.leaves(params)[0])
@@ -76,7 +77,7 @@ def activations(layers: Sequence[Layer], params: Any, patches: jax.Array,
 
 
 def strongest_units(maps: jax.Array) -> tuple[jax.Array, jax.Array]:
-  """The strongest unit of each map: [B, H, W, M] -> [B, M], [B, M, (y, x)]."""
+  """Finds each map's strongest unit: [B, H, W, M] -> [B, M], [B, M, (y, x)]."""
   batch, _, width, count = maps.shape
   flat = maps.reshape(batch, -1, count)
   at = flat.argmax(1)
@@ -84,22 +85,22 @@ def strongest_units(maps: jax.Array) -> tuple[jax.Array, jax.Array]:
 
 
 def nothing_yet(top: int, count: int) -> Strongest:
-  """Where `merge` begins: `top` vacancies for each of `count` maps."""
+  """Initial value for `merge`: `top` empty entries for each of `count` maps."""
   return Strongest(np.full((top, count), -np.inf, np.float32),
                    np.full((top, count), -1), np.zeros((top, count, 2), int))
 
 
 def merge(held: Strongest, activations: np.ndarray, images: np.ndarray,
           places: np.ndarray) -> Strongest:
-  """The strongest of those held and of one unit of each new image.
+  """Merges the strongest units so far with one unit of each new image.
 
-  Of equals the one that came first stays.
+  Ties are resolved in favor of the earlier image.
 
   Args:
-    held: so far.
-    activations: [B, M].
-    images: [B] their numbers.
-    places: [B, M, 2].
+    held: the strongest units so far.
+    activations: activation of one unit per image and map [B, M].
+    images: indices of the images [B].
+    places: positions (y, x) of the units [B, M, 2].
   """
   top, count = held.activations.shape
   numbers = np.broadcast_to(images[:, None], (len(images), count))
@@ -111,9 +112,15 @@ def merge(held: Strongest, activations: np.ndarray, images: np.ndarray,
 
 
 def choose(held: Strongest, count: int, num_columns: int) -> np.ndarray:
-  """The maps with the strongest units on average, evenly from all columns.
+  """Chooses the maps with the strongest units on average, evenly by column.
 
-  Columns that cannot all give the same number give one more from the first on.
+  If `count` is not divisible by the number of columns, the first columns get
+  one more map each.
+
+  Args:
+    held: the strongest units of every map.
+    count: number of maps to choose.
+    num_columns: number of columns of the network.
   """
   mean = np.maximum(held.activations, 0).mean(0).reshape(num_columns, -1)
   chosen = []
@@ -129,20 +136,23 @@ def choose(held: Strongest, count: int, num_columns: int) -> np.ndarray:
 
 def project(layers: Sequence[Layer], params: Any, patches: jax.Array,
             name: str, maps: jax.Array, places: jax.Array) -> jax.Array:
-  """What excited one unit of every patch: [B, P, P, 3] -> the same, signed.
+  """Projects one unit per patch to the pixels.
 
-  The walk down starts with the activation of that unit alone.
+  The propagation starts with the activation of this unit only.
 
   Args:
-    layers: one column.
-    params: of the columns, every leaf with a leading axis K.
-    patches: around zero.
-    name: of the layer.
-    maps: [B] which map of it, over all columns.
-    places: [B, 2] (y, x) of the unit in that map.
+    layers: layers of one column.
+    params: parameters of the columns; every leaf has a leading axis K.
+    patches: patches with the mean subtracted [B, P, P, 3].
+    name: name of the layer of the units.
+    maps: index of the map of each unit, over all columns [B].
+    places: position (y, x) of each unit in its map [B, 2].
+
+  Returns:
+    The signed projections [B, P, P, 3].
 
   Raises:
-    InputError: a layer on the way is followed by what has no way down.
+    InputError: a layer below has an operation without a projection rule.
   """
   names = [layer.name for layer in layers]
   below = [_with_a_way_down(layer) for layer in layers[:names.index(name)]]
@@ -158,7 +168,7 @@ def project(layers: Sequence[Layer], params: Any, patches: jax.Array,
 
 
 def _with_a_way_down(layer):
-  """The layer that computes the same, with the rules of the projection."""
+  """Returns the same layer with the projection rules as its gradients."""
   for f in layer.post_ops:
     if _bare(f) not in WAYS_DOWN:
       raise InputError(
@@ -200,11 +210,12 @@ def _pass(f, x, signal):
 
 
 def _unpool(f, x, signal):
-  """Each signal goes to the one place of its window's maximum.
+  """Passes each signal to the position of the maximum of its window.
 
-  Of equal maxima it is the first, row by row. (The gradient of `L.max_pool`
-  goes to all: in a window of zeros, of which ReLU leaves many, that would
-  multiply the signal by nine.) Signals of windows that share a place add up.
+  If several units equal the maximum, it is the first in row-major order. (The
+  gradient of `L.max_pool` goes to all of them: in a window of zeros, of which
+  ReLU gives many, this would multiply the signal by nine.) Signals of windows
+  that share a position are added.
   """
   size, stride = _window(f)
   over = [(0, max(0, (out - 1) * stride + size - side))
@@ -216,12 +227,13 @@ def _unpool(f, x, signal):
 
 
 def _spread(f, x, signal):
-  """Each signal goes to all that its mean was made of."""
+  """Distributes each signal over all units of its mean."""
   return jax.vjp(f, x)[1](signal)[0]
 
 
-# How a signal passes, downwards, what follows the weights. Zeiler and Fergus
-# have rules for ReLU and max-pooling; the norms they leave as they are.
+# The rule for propagating a signal down through each operation after the
+# weights. Zeiler and Fergus give rules for ReLU and max-pooling; the norms pass
+# the signal unchanged.
 WAYS_DOWN: dict[Callable, Callable] = {
     jax.nn.relu: _rectify,
     jnp.tanh: _pass,
@@ -232,14 +244,19 @@ WAYS_DOWN: dict[Callable, Callable] = {
 }
 
 
-# --- What a unit reads --------------------------------------------------------
+# --- Receptive fields ---------------------------------------------------------
 
 
 def fields(layers: Sequence[Layer], num_columns: int,
            patch: int) -> dict[str, Field]:
-  """Of every layer whose units have places in the patch, from below.
+  """Returns the receptive fields of every layer with spatial maps.
 
-  The norms are passed by, as they are on the way down.
+  The norms are ignored, as in the projection.
+
+  Args:
+    layers: layers of one column.
+    num_columns: number of columns of the network.
+    patch: side of the square input in pixels.
   """
   found, field = {}, Field(0, 1, 1)
   for layer, reads, neurons, _ in columns.layer_shapes(
@@ -256,17 +273,17 @@ def fields(layers: Sequence[Layer], num_columns: int,
 
 
 def square_of(field: Field, place: Sequence[int]) -> tuple[int, int, int]:
-  """(top, left, side) of what the unit at (y, x) reads; it may hang over."""
+  """Returns (top, left, side) of a unit's field, which may pass the edge."""
   top, left = (field.first + field.step * at for at in place)
   return top, left, field.size
 
 
 def moved_inside(square: tuple[int, int, int],
                  patch: int) -> tuple[int, int, int]:
-  """The same square where the patch has pixels for all of it.
+  """Moves a square (top, left, side) so that it is inside the patch.
 
-  At an edge it then holds some that the unit does not read; of a square larger
-  than the patch the whole patch is left.
+  A moved square contains some pixels that the unit does not read. A square
+  larger than the patch becomes the whole patch.
   """
   top, left, side = square
   side = min(side, patch)
@@ -275,13 +292,13 @@ def moved_inside(square: tuple[int, int, int],
 
 
 def _read_through(field, size, stride, padding):
-  """The field of units that read `size` such units, `stride` apart."""
+  """Returns the field of units that read windows of units of this field."""
   return Field(field.first - padding * field.step, field.step * stride,
                field.size + (size - 1) * field.step)
 
 
 def _kernel(module, side):
-  """(size, stride, zeros before the edge); square, as all kernels here."""
+  """Returns (size, stride, padding before the edge) of a square kernel."""
   if isinstance(module, L.LocallyConnected):
     return module.size, 1, (module.size - 1) // 2
   size, stride, padding = module.kernel_size[0], module.strides, module.padding
@@ -291,6 +308,6 @@ def _kernel(module, side):
 
 
 def _window(pool):
-  """(size, stride) of a pooling, given in a `partial` or by default."""
+  """Returns (size, stride) of a pooling, from its `partial` or defaults."""
   given = inspect.signature(pool).parameters
   return given['size'].default, given['stride'].default

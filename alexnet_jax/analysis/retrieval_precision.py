@@ -1,7 +1,8 @@
-"""How much of what is retrieved is of the query's class: features and pixels.
+"""Precision of retrieval by features and by pixels.
 
-The point of section 6.1 in numbers: precision@k of many validation images among
-the training images, by features and by raw pixels.
+It measures the claim of section 6.1: precision@k of many validation images
+among the training images, by features and by raw pixels. A retrieved image is
+correct if it has the class of the query.
 """
 
 from collections.abc import Iterable, Iterator
@@ -17,19 +18,19 @@ from alexnet_jax.data.sources import Source, evenly_spread
 from alexnet_jax.learning import metrics
 
 DEPTH = 100  # precision@1 to precision@100
-# Queries at most, fewer by pixels: these are 3 * 256 * 256 numbers an image
-# where features are 4096.
+# Maximum number of queries. There are fewer by pixels, since an image has
+# 3 * 256 * 256 pixel values but 4096 features.
 FEATURE_QUERIES, PIXEL_QUERIES = 5000, 500
-PIXEL_ROWS = 256  # images compared at a time
+PIXEL_ROWS = 256  # images per block
 
 
 class Shown:
-  """Blocks on a progress bar, each time that they are gone through.
+  """Blocks with a progress bar for each iteration over them.
 
   Args:
-    blocks: what can be gone through more than once.
-    images: how many they hold in all.
-    name: of the bar.
+    blocks: the blocks; they can be iterated over more than once.
+    images: total number of images in the blocks.
+    name: title of the progress bar.
   """
 
   def __init__(self, blocks: Iterable[np.ndarray], images: int, name: str):
@@ -44,7 +45,7 @@ class Shown:
 
 
 class Pixels:
-  """Images as blocks of vectors, decoded anew each time: uint8 [n, S*S*3]."""
+  """Images as blocks uint8 [n, S*S*3], decoded again at each iteration."""
 
   def __init__(self, source: Source, threads: int):
     self._source, self._threads = source, threads
@@ -56,43 +57,63 @@ class Pixels:
       yield images.reshape(len(images), -1)
 
 
-def search_features(queries: np.ndarray, held: Features,
+def search_features(queries: np.ndarray, database: Features,
                     k: int) -> tuple[np.ndarray, np.ndarray]:
-  """The k nearest by features: [Q, D] -> distances and indices [Q, k]."""
+  """Finds the k nearest images by features.
+
+  Args:
+    queries: features [Q, D].
+    database: features of the images that are searched.
+    k: number of images to find.
+
+  Returns:
+    (distances, indices): [Q, k] each.
+  """
   return nearest(queries, Shown(
-      held.vectors, len(held.labels), 'by features'), k)
+      database.vectors, len(database.labels), 'by features'), k)
 
 
 def search_pixels(queries: np.ndarray, source: Source, k: int,
                   threads: int) -> tuple[np.ndarray, np.ndarray]:
-  """The k nearest by pixels: uint8 [Q, S, S, 3] -> two arrays [Q, k]."""
+  """Finds the k nearest images by pixels.
+
+  Args:
+    queries: images, uint8 [Q, S, S, 3].
+    source: the images that are searched.
+    k: number of images to find.
+    threads: number of threads that decode images.
+
+  Returns:
+    (distances, indices): [Q, k] each.
+  """
   return nearest(queries.reshape(len(queries), -1), Shown(
       Pixels(source, threads), len(source), 'by pixels'), k)
 
 
-def depth(held: Features) -> int:
-  """How many neighbors the figure counts: 100, or all of fewer images."""
-  return min(DEPTH, len(held.labels))
+def depth(database: Features) -> int:
+  """Returns the largest k of the figure: 100, or the image count if less."""
+  return min(DEPTH, len(database.labels))
 
 
-def of_features(tested: Features, held: Features) -> dict[str, Any]:
-  """Precision by features, and by chance.
+def of_features(tested: Features, database: Features) -> dict[str, Any]:
+  """Computes the precision by features and by chance.
 
   Args:
     tested: the features of the validation images.
-    held: those of the training images.
+    database: the features of the training images.
   """
-  some = evenly_spread(len(tested.labels), FEATURE_QUERIES)
-  _, indices = search_features(rows_at(tested, some), held, depth(held))
-  labels = tested.labels[some]
-  shares = np.bincount(held.labels, minlength=len(held.class_names))
+  chosen = evenly_spread(len(tested.labels), FEATURE_QUERIES)
+  _, indices = search_features(
+      rows_at(tested, chosen), database, depth(database))
+  labels = tested.labels[chosen]
+  shares = np.bincount(database.labels, minlength=len(database.class_names))
   return {
-      'images': len(held.labels),
-      'chance': float((shares[labels] / len(held.labels)).mean()),
-      'features': of_found(labels, held.labels[indices])}
+      'images': len(database.labels),
+      'chance': float((shares[labels] / len(database.labels)).mean()),
+      'features': of_found(labels, database.labels[indices])}
 
 
 def of_found(labels: np.ndarray, found: np.ndarray) -> dict[str, Any]:
-  """Precision@1 to @k as JSON has it: labels [Q] and [Q, k]."""
+  """Returns precision@1 to @k for JSON, from labels [Q] and [Q, k]."""
   return {'queries': len(labels),
           'precision': metrics.precision_at(labels, found).tolist()}

@@ -1,1 +1,1 @@
-"""Measuring speed: work that takes turns, layer by layer, and what feeds it."""
+"""Speed measurements of training steps, single layers and the input."""

@@ -1,4 +1,4 @@
-"""Input alone: what the loader makes of pictures, without a network."""
+"""The speed of the input alone: the loader without a network."""
 
 import os
 import time
@@ -11,17 +11,17 @@ from alexnet_jax.data import images, loader, prepare, records, sources
 from alexnet_jax.data.folders import Folder
 from alexnet_jax.data.sources import Source
 
-BATCHES = 4  # of a turn
-FORM_IMAGES = 256  # that are written in every form
+BATCHES = 4  # Per turn.
+FORM_IMAGES = 256  # Written in every form.
 FORM_BATCH = 64
 SEED = 0
 
 
 class InputAlone:
-  """The batches of a run, in turns as a `turns.Row`, as fast as they come."""
+  """The batches of a run as fast as the loader makes them; a `turns.Timed`."""
 
   def __init__(self, open_batches: Callable[[], loader.Batches]):
-    self.seconds = []  # of one batch
+    self.seconds = []  # Of one batch.
     self._open = open_batches
 
   def warm_up(self) -> None:
@@ -30,7 +30,7 @@ class InputAlone:
     self.seconds.clear()
 
   def turn(self) -> None:
-    """Batches after the first, when nothing is ready in advance."""
+    """Times the batches after the first; none of them is prefetched."""
     batches = self._open()
     next(batches)
     begin = time.perf_counter()
@@ -41,7 +41,7 @@ class InputAlone:
 
 
 class RawRecords:
-  """A source of records that hold pixels as they are, not as a JPEG."""
+  """A source of records that store raw pixels instead of a JPEG."""
 
   def __init__(self, path: str, image_size: int, class_names: tuple[str, ...]):
     self.class_names = class_names
@@ -62,15 +62,15 @@ class RawRecords:
 
 def in_every_form(source: Source, folder: str,
                   image_size: int) -> dict[str, Source]:
-  """Some images of a source, written as files, as records and as raw records.
+  """Writes some images of a source as files, as records and as raw records.
 
-  All are squares of `image_size`, as --task=prepare stores them, so that only
-  the form differs; the source itself is there as well.
+  All forms store squares of `image_size`, as --task=prepare does, so that only
+  the form differs. The result also includes the source itself.
 
   Args:
-    source: the images; may be larger than the squares.
-    folder: an empty one, to write to.
-    image_size: side of the squares in pixels.
+    source: the images, which may be larger than the squares.
+    folder: an empty folder to write to.
+    image_size: the side of the squares in pixels.
   """
   chosen = sources.Subset(source, FORM_IMAGES)
   prepared = os.path.join(folder, 'records')
@@ -88,7 +88,7 @@ def in_every_form(source: Source, folder: str,
     with open(path, 'wb') as file:
       file.write(images.encode_jpeg(example['image']))
   writer.close()
-  # Without it some pictures would be set aside for validation.
+  # Without this folder, some pictures would be used for validation.
   os.makedirs(os.path.join(folder, 'folder', 'val'))
   return {
       'as it comes': chosen,
@@ -100,14 +100,14 @@ def in_every_form(source: Source, folder: str,
 
 def images_per_core_second(forms: dict[str, Source],
                            rounds: int) -> dict[str, list[float]]:
-  """Images that one core makes ready in a second of its own time.
+  """Measures how many images one core prepares per second of CPU time.
 
-  Processor time, not time on the clock, so that other programs do not count.
-  The forms take turns.
+  It uses CPU time instead of wall-clock time, so that other programs do not
+  count. The forms take turns.
 
   Args:
-    forms: of `in_every_form`.
-    rounds: turns of each, after one that is not counted.
+    forms: the output of `in_every_form`.
+    rounds: turns of each form, after one that does not count.
   """
   rates = {name: [] for name in forms}
   for number in range(rounds + 1):

@@ -1,9 +1,9 @@
-"""Where a training step goes: every layer alone, forward and backward.
+"""The time of every layer alone, forward and backward.
 
 A layer is timed as the network runs it, with all the columns of one device in
-a loop, on the shapes of the batch. Its weights and what follows them stand
-apart, and beside each in the same turns stands a large matrix product: what
-the device reaches where nothing but arithmetic counts.
+a loop, on the shapes of the batch. Its weights and the functions after them are
+timed separately. A large matrix product takes turns with each of them; it is
+the speed that the device reaches if only arithmetic counts.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -20,7 +20,7 @@ from alexnet_jax.network.columns import Layer
 from alexnet_jax.network.models import Model
 
 # Rows of the matrices: enough for the peak of two CPU cores (420-450 GFLOP/s
-# with 2048, measured), and more for a device that is a hundred times as fast.
+# with 2048, measured), and more for devices that are a hundred times as fast.
 PEAK_SIZE = {'cpu': 2048}
 PEAK_SIZE_ELSEWHERE = 8192
 
@@ -28,43 +28,43 @@ PEAK_SIZE_ELSEWHERE = 8192
 class Pass(NamedTuple):
   """One direction through a part of a layer."""
 
-  seconds: float  # median
-  gflops_per_second: float | None  # None where it is not mostly products
-  of_peak: float | None  # share of the matrix product's speed, same turns
+  seconds: float  # Median.
+  gflops_per_second: float | None  # None if it is not mostly products.
+  of_peak: float | None  # Share of the matrix product, same turns.
 
 
 class Part(NamedTuple):
-  """A layer's weights, or what follows them."""
+  """A layer's weights, or the functions that follow them."""
 
   layer: str
-  what: str  # 'weights' or the names of functions
+  what: str  # 'weights' or the names of functions.
   forward: Pass
-  backward: Pass  # gradients of weights and input together
-  peak: float  # GFLOP/s of the matrix product beside it, median
+  backward: Pass  # Gradients of weights and input together.
+  peak: float  # Median GFLOP/s of the matrix product beside it.
 
 
 class _Work(NamedTuple):
-  """How a part is done once."""
+  """The functions that run one part once."""
 
   layer: str
   what: str
   forward: Callable[[], Any]
   backward: Callable[[], Any]
-  flops: tuple[float, float] | tuple[None, None]  # forward, backward
+  flops: tuple[float, float] | tuple[None, None]  # Forward, backward.
 
 
 def parts(model: Model, params: Any, patches: jax.Array, num_classes: int,
           local: int, rounds: int, turn_seconds: float) -> Iterator[Part]:
-  """Times the layers one after the other, from the pixels up.
+  """Times the layers one after the other, starting at the pixels.
 
   Args:
     model: the network.
     params: all of its parameters, on one device.
-    patches: [b, P, P, 3] of one data shard, on the same device.
-    num_classes: outputs of the softmax layer.
-    local: columns that one device holds.
-    rounds: turns of each.
-    turn_seconds: that a turn at least lasts.
+    patches: the patches of one data shard, [b, P, P, 3], on the same device.
+    num_classes: the number of outputs of the softmax layer.
+    local: the number of columns on one device.
+    rounds: turns of each part.
+    turn_seconds: the minimum duration of a turn.
   """
   size = PEAK_SIZE.get(jax.default_backend(), PEAK_SIZE_ELSEWHERE)
   matrix = jax.device_put(
@@ -97,69 +97,72 @@ def _pass(seconds, flops, peak) -> Pass:
 
 
 def _walk(model, params, patches, num_classes, local) -> Iterator[_Work]:
-  """The layers in turn, each on what the last one puts out."""
-  own = len(patches) * local / model.num_columns  # what one device does
-  flops = {row.layer: (own * row.flops, own * (row.step_flops - row.flops))
+  """Yields the layers in order, each on the output of the previous one."""
+  images = len(patches) * local / model.num_columns  # Per device.
+  flops = {row.layer: (images * row.flops,
+                       images * (row.step_flops - row.flops))
            for row in describe.layer_rows(model, num_classes)}
   keys = jax.device_put(
       rng.per_example(rng.stream(0, 'dropout'), len(patches)), patches.device)
   xs = [patches] * local
   for layer in model.layers:
     reads_pixels = layer is model.layers[0]
-    held = jax.tree.map(
+    layer_params = jax.tree.map(
         lambda leaf: leaf[:local], params['columns'][layer.name])
     work, xs = _of_weights(
         layer.name, _weights(layer, model.num_columns, reads_pixels),
-        (held, xs), flops[layer.name], with_input=not reads_pixels)
+        (layer_params, xs), flops[layer.name], with_input=not reads_pixels)
     yield work
     if layer.post_ops or layer.dropout:
       work, xs = _of_what_follows(layer, keys, xs)
       yield work
   features = jnp.concatenate(xs, axis=-1)
-  held = {'kernel': params['fc8']['kernel'][:features.shape[1]],
+  layer_params = {'kernel': params['fc8']['kernel'][:features.shape[1]],
           'bias': params['fc8']['bias']}
   yield _of_weights(
-      'fc8', lambda held, x: model.softmax.apply({'params': held}, x),
-      (held, features), flops['fc8'])[0]
+      'fc8',
+      lambda layer_params, x: model.softmax.apply({'params': layer_params}, x),
+      (layer_params, features), flops['fc8'])[0]
 
 
 def _weights(layer: Layer, num_columns: int, reads_pixels: bool) -> Callable:
-  """f(parameters, maps) of every local column -> maps.
+  """Returns f(parameters, maps) -> maps, over all local columns.
 
-  Where the layer crosses, the maps of other devices' columns are stood in for
-  by those of our own. Pixels are the same for every column.
+  If the layer crosses columns, the local maps replace those of the columns on
+  other devices. Pixels are the same for every column.
   """
 
-  def weights(held: Any, xs: Sequence[jax.Array]):
+  def weights(layer_params: Any, xs: Sequence[jax.Array]):
     if layer.crosses:
       together = jnp.concatenate([*xs] * (num_columns // len(xs)), axis=-1)
       xs = [together] * len(xs)
     elif reads_pixels:
       xs = [xs[0]] * len(xs)
-    return columns.apply_weights(layer, held, xs)
+    return columns.apply_weights(layer, layer_params, xs)
 
   return weights
 
 
-def _of_weights(name, f, given, flops, with_input=True):
-  """F is linear: its gradients need what is given, not what it put out.
+def _of_weights(name, f, arguments, flops, with_input=True):
+  """Times f, which is linear: its gradients need its input, not its output.
 
-  Nobody wants the gradient of the pixels, hence `with_input`.
+  `with_input` is False for the first layer, where training does not need the
+  gradient of the pixels.
   """
   forward = jax.jit(f)
 
   @jax.jit
-  def backward(given, g):
-    of_weights, of_input = jax.vjp(f, *given)[1](g)
+  def backward(arguments, g):
+    of_weights, of_input = jax.vjp(f, *arguments)[1](g)
     return (of_weights, of_input) if with_input else of_weights
 
-  ys = forward(*given)
-  return _Work(name, 'weights', lambda: forward(*given),
-               lambda: backward(given, ys), flops), ys
+  ys = forward(*arguments)
+  return _Work(name, 'weights', lambda: forward(*arguments),
+               lambda: backward(arguments, ys), flops), ys
 
 
 def _of_what_follows(layer, keys, ys):
-  """The gradient gets what the forward pass has kept for it."""
+  """Times the functions after the weights; backward uses saved residuals."""
 
   def follow(ys):
     return [

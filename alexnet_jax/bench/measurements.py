@@ -1,4 +1,4 @@
-"""What the bench measures and counts, as plain numbers for JSON."""
+"""The measurements of the bench, as plain numbers for JSON."""
 
 import os
 import resource
@@ -20,71 +20,71 @@ from alexnet_jax.learning.step import State
 from alexnet_jax.network import collectives, columns, describe
 from alexnet_jax.run.experiment import Experiment
 
-CROPS = 10  # of the test (4.1)
+CROPS = 10  # Of the test (4.1).
 STEP, FORWARD, TEST, INPUT = (
     'step', 'forward only', 'test, ten crops', 'input alone')
 
 
 def speeds(rows: Mapping[str, Timed], batch_size: int,
            table: Sequence[describe.LayerRow]) -> dict[str, dict[str, Any]]:
-  """{row: images per second, GFLOP/s, and what it is against the step}.
+  """Returns {row: images per second, GFLOP/s, and the ratio to the step}.
 
   Args:
-    rows: all with their turns behind them, STEP among them.
-    batch_size: images that a row has done in each of its `seconds`.
-    table: the network's layers.
+    rows: the rows after their turns, including STEP.
+    batch_size: the number of images in each entry of a row's `seconds`.
+    table: the layers of the network.
   """
   totals = describe.totals(table)
   flops = {FORWARD: totals['flops'], TEST: CROPS * totals['flops'],
            INPUT: None}
-  found = {}
+  results = {}
   for name, row in rows.items():
     median, slowest, fastest = turns.spread(
         [batch_size / seconds for seconds in row.seconds])
     work = flops.get(name, totals['step_flops'])
-    found[name] = {
+    results[name] = {
         'images_per_second': median, 'slowest': slowest, 'fastest': fastest,
         'gflops_per_second': work and median * work / 1e9,
         'against_step': turns.ratio(row, rows[STEP])._asdict()}
-  return found
+  return results
 
 
 
 class Training:
-  """A state that every step uses up, whoever takes it."""
+  """The training state, which every step donates and replaces."""
 
   def __init__(self, state: State):
     self.state = state
 
   def take(self, train_step: Callable, batch: Any) -> Any:
-    """One step; returns what to wait for."""
+    """Takes one step and returns the arrays to wait for."""
     self.state, measured = train_step(self.state, batch)
     return self.state, measured
 
 
 def memory(compiled: jax.stages.Compiled) -> dict[str, int | None]:
-  """Bytes: the process's peak so far, and what a step needs for itself."""
+  """Returns peak bytes of the process, and temporary bytes of a step."""
   peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-  held = jax.local_devices()[0].memory_stats() or {}  # none of a CPU
+  device_memory = jax.local_devices()[0].memory_stats() or {}  # None on a CPU.
   analysis: Any = compiled.memory_analysis()
   return {'process_peak_bytes': peak,
-          'device_peak_bytes': held.get('peak_bytes_in_use'),
+          'device_peak_bytes': device_memory.get('peak_bytes_in_use'),
           'step_temporary_bytes': analysis.temp_size_in_bytes}
 
 
 def layers(built: Experiment, params: Any, patches: jax.Array,
            others: Mapping[str, Timed], step: Timed, rounds: int,
            turn_seconds: float) -> dict[str, Any]:
-  """The parts of a step on one device, and what they add up to.
+  """Times the parts of a step on one device, and returns them with their sum.
 
   Args:
     built: the experiment.
-    params: of the network, on the mesh.
-    patches: [B, P, P, 3], on the mesh.
-    others: what a step does besides, timed.
-    step: the whole step, timed.
+    params: the parameters of the network, on the mesh.
+    patches: the patches of the batch, [B, P, P, 3], on the mesh.
+    others: the other parts of a step, already timed.
+    step: the whole step, already timed.
     rounds: turns of each part.
-    turn_seconds: that a turn at least lasts.
+    turn_seconds: the minimum duration of a turn.
   """
   device = jax.local_devices()[0]
   shard = len(patches) // built.mesh.shape[columns.DATA]
@@ -96,28 +96,28 @@ def layers(built: Experiment, params: Any, patches: jax.Array,
       dynamic_ncols=True, disable=None))
   beside = {name: turns.spread(row.seconds).median
             for name, row in others.items()}
-  whole = sum(beside.values()) + sum(
+  total = sum(beside.values()) + sum(
       part.forward.seconds + part.backward.seconds for part in parts)
   return {
       'parts': [part._asdict() | {'forward': part.forward._asdict(),
                                   'backward': part.backward._asdict()}
                 for part in parts],
-      'others_seconds': beside, 'sum_seconds': whole,
-      'sum_over_step': whole / turns.spread(step.seconds).median,
+      'others_seconds': beside, 'sum_seconds': total,
+      'sum_over_step': total / turns.spread(step.seconds).median,
       'matrix_product_gflops_per_second': turns.spread(
           [part.peak for part in parts]).median}
 
 
 def exchange(compiled: jax.stages.Compiled, built: Experiment,
              batch_size: int) -> dict[str, dict[str, float]]:
-  """{layer: bytes per image and step, as computed and as compiled}.
+  """Returns {layer: bytes per image and step, computed and as compiled}.
 
-  Empty where one device holds all the columns.
+  The result is empty if one device has all the columns.
 
   Args:
     compiled: the training step.
     built: its experiment.
-    batch_size: images of a step.
+    batch_size: the number of images in a step.
   """
   shape = built.mesh.shape
   table = describe.layer_rows(
@@ -137,15 +137,22 @@ def exchange(compiled: jax.stages.Compiled, built: Experiment,
 
 def input_forms(source: Source, image_size: int,
                 rounds: int) -> dict[str, dict[str, float]]:
-  """{form: images that one core makes ready in a second}."""
+  """Returns {form of input: images that one core prepares per second}.
+
+  Args:
+    source: the images.
+    image_size: the side of the stored squares in pixels.
+    rounds: turns of each form.
+  """
   with tempfile.TemporaryDirectory() as folder:
     rates = bench_input.images_per_core_second(
         bench_input.in_every_form(source, folder, image_size), rounds)
-  return {name: turns.spread(found)._asdict() for name, found in rates.items()}
+  return {name: turns.spread(form_rates)._asdict()
+          for name, form_rates in rates.items()}
 
 
 def surroundings() -> dict[str, Any]:
-  """What the numbers were measured on."""
+  """Describes the machine and the software of the measurements."""
   device = jax.devices()[0]
   settings = ('XLA_FLAGS', 'GLIBC_TUNABLES', 'JAX_NUM_CPU_DEVICES')
   return {

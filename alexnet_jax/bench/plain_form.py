@@ -1,4 +1,4 @@
-"""The step of the network in its plain form, with JAX as it comes.
+"""The training step of the network in its plain form, with default JAX.
 
 `--task=bench --plain` times `network/plain.py` beside the columns, in the same
 process and in one without the settings of `machine.py`.
@@ -13,27 +13,27 @@ from alexnet_jax.bench import process
 from alexnet_jax.bench.process import ProcessRow
 from alexnet_jax.errors import InputError
 
-# What the plain form is written for, besides columns, widths and norm.
+# The settings that the plain form supports, besides columns, widths and norm.
 PLAIN = {'name': 'alexnet', 'nonlinearity': 'relu', 'response_norm': True,
          'overlapping_pooling': True, 'dropout': True, 'without': (),
          'bottleneck': 0}
 
 
 class PlainTask(NamedTuple):
-  """What the process of the plain form works on."""
+  """The task of the process that runs the plain form."""
 
   settings: Any  # `experiment.Settings`
   num_classes: int
   num_examples: int
   input_stats: Any  # `PixelStats`
-  batch: dict  # on the host
+  batch: dict  # On the host.
 
 
 def start(task: PlainTask) -> ProcessRow:
   """Starts its process, without the settings of `machine.py`.
 
   Raises:
-    InputError: the process cannot take a step.
+    InputError: the process fails to take a step.
   """
   environment = dict(os.environ)
   environment.pop(machine.HUGE_PAGES[0], None)
@@ -72,7 +72,7 @@ class PlainWork:
     return float(self._measured['loss'])
 
   def rest(self) -> None:
-    """Arrays of a step that is over are given back already."""
+    """Does nothing: the arrays of a finished step are free already."""
 
   def describe(self) -> dict[str, Any]:
     """See process.Work."""
@@ -80,10 +80,10 @@ class PlainWork:
 
 
 def in_plain_form(built):
-  """The same experiment on the network as one would first write it.
+  """Returns the same experiment with the network in its plain form.
 
   Raises:
-    InputError: a network that was not written that way.
+    InputError: the network has no plain form.
   """
   from alexnet_jax.network import models, plain
 

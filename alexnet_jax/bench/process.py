@@ -1,9 +1,10 @@
-"""Work of another process that takes turns with others.
+"""Work in another process that takes turns with other work.
 
 The parent starts `python -m MODULE`, whose `main` calls `serve`, and sends it
-a pickled task. The child builds its work, takes two steps and answers; then it
-takes N steps for every line "N" and answers with the seconds; when its input
-ends it describes itself. Answers are lines of JSON. Imports nothing of JAX.
+a pickled task. The child builds its work, takes two steps and answers. For
+every line "N" it takes N steps and answers with the seconds. When its input
+ends, it describes itself. Answers are lines of JSON. This module does not
+import JAX.
 """
 
 import json
@@ -19,19 +20,19 @@ from typing import Any, Protocol
 
 
 class Work(Protocol):
-  """What a child measures."""
+  """The work that a child measures."""
 
   def step(self) -> None:
-    """Starts one step; an accelerator may still be at it afterwards."""
+    """Starts one step; an accelerator may still run it on return."""
 
   def wait(self) -> float:
-    """Waits for all steps; the last loss, or another number of the result."""
+    """Waits for all steps; returns the last loss or another result."""
 
   def rest(self) -> None:
-    """Gives back what memory it can before others have their turn."""
+    """Frees as much memory as possible before the turns of others."""
 
   def describe(self) -> dict[str, Any]:
-    """Versions and the device, and its peak memory if it has its own."""
+    """Returns versions, the device, and the device's peak memory if known."""
 
 
 class ProcessRow:
@@ -42,13 +43,13 @@ class ProcessRow:
     """Starts the child and waits until it is ready to take turns.
 
     Args:
-      module: whose `main` calls `serve`.
-      task: what its `build` reads; anything that can be pickled.
-      environment: of the child.
-      steps: of a turn.
+      module: the module whose `main` calls `serve`.
+      task: the argument of its `build`; it must be picklable.
+      environment: the environment variables of the child.
+      steps: steps per turn.
     """
-    self.seconds: list[float] = []  # of one step, a number for each turn
-    self.failed = ''  # why it does not work
+    self.seconds: list[float] = []  # Of one step, per turn.
+    self.failed = ''  # The reason of a failure.
     self.description: dict[str, Any] = {}
     self._steps = steps
     self._process: Any = subprocess.Popen(
@@ -58,22 +59,22 @@ class ProcessRow:
         pickle.dumps(task)).get('compile', 0.0)
 
   def warm_up(self) -> None:
-    """A turn that does not count."""
+    """Takes a turn that does not count."""
     self._ask(b'%d\n' % self._steps)
 
   def turn(self) -> None:
-    """So many steps; notes the seconds of one."""
+    """Takes the steps of a turn and records the seconds of one step."""
     answer = self._ask(b'%d\n' % self._steps)
     if not self.failed:
       self.seconds.append(answer['seconds'])
 
   def close(self) -> None:
-    """Ends the child, which describes itself before."""
+    """Ends the child, which first describes itself."""
     self.description = self._ask(b'')
     self._process.wait()
 
   def _ask(self, message: bytes) -> dict[str, Any]:
-    """Sends a message, or the end of its input, and reads the answer."""
+    """Sends a message, or closes the input, and reads the answer."""
     if self.failed:
       return {}
     try:
@@ -92,12 +93,12 @@ class ProcessRow:
 
 
 def serve(build: Callable[[Any], Any]) -> None:
-  """The child: builds its work and does it when asked.
+  """Runs in the child: builds its work and runs it on request.
 
   Args:
-    build: the parent's task -> Work.
+    build: makes a Work from the parent's task.
   """
-  # What libraries print must not come between the answers.
+  # Output of libraries must not mix with the answers.
   answers = os.fdopen(os.dup(sys.stdout.fileno()), 'w', buffering=1)
   os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
   say = lambda answer: answers.write(json.dumps(answer) + '\n')
@@ -109,17 +110,17 @@ def serve(build: Callable[[Any], Any]) -> None:
       say({'seconds': _turn(work, int(line))})
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     say({'peak_bytes': peak, **work.describe()})
-  except Exception as error:  # whatever it is, the others go on
+  except Exception as error:  # The other contenders continue.
     reason = ' '.join(f'{type(error).__name__}: {error}'.split())
     say({'failed': reason[:300]})
 
 
 def _turn(work, steps):
-  """Seconds of one step, in a turn of that many.
+  """Returns the seconds of one step in a turn of `steps` steps.
 
-  Before them comes one that does not count: memory that was given back while
-  others had their turn must be taken again, which on a virtual machine can take
-  as long as the step itself.
+  One uncounted step comes first: memory that was freed during the turns of
+  others must be allocated again, which on a virtual machine can take as long as
+  the step itself.
   """
   _seconds(work, 1)
   return _seconds(work, steps)

@@ -1,4 +1,4 @@
-"""What `--task=bench` found, as tables for people."""
+"""The results of `--task=bench` as text tables."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -6,15 +6,15 @@ from typing import Any
 from alexnet_jax import tables
 
 
-def as_text(found: Mapping[str, Any]) -> str:
-  """Every table, from what the bench's JSON holds."""
-  return '\n\n'.join('\n'.join(table(found)) for table in (
+def as_text(results: Mapping[str, Any]) -> str:
+  """Formats all tables from the JSON results of the bench."""
+  return '\n\n'.join('\n'.join(table(results)) for table in (
       _head, _rows, _layers, _exchange, _input))
 
 
-def _head(found) -> Iterator[str]:
-  machine, mesh = found['machine'], found['mesh']
-  yield (f'{found["network"]}, batch {found["batch_size"]}, mesh'
+def _head(results) -> Iterator[str]:
+  machine, mesh = results['machine'], results['mesh']
+  yield (f'{results["network"]}, batch {results["batch_size"]}, mesh'
          f' {mesh["data"]} x {mesh["column"]}')
   yield (f'{machine["processor"]}, {machine["cores"]} cores;'
          f' {machine["devices"]}; jax {machine["jax"]}, jaxlib'
@@ -22,10 +22,10 @@ def _head(found) -> Iterator[str]:
   yield from (f'{name}={value}' for name, value in machine['settings'].items())
 
 
-def _rows(found) -> Iterator[str]:
+def _rows(results) -> Iterator[str]:
   rows = [('row', 'images/s', '(slowest, fastest)', 'GFLOP/s',
            'times the step', '(least, most)')]
-  for name, row in found['rows'].items():
+  for name, row in results['rows'].items():
     against = row['against_step']
     rows.append((
         name, f'{row["images_per_second"]:.1f}',
@@ -33,17 +33,17 @@ def _rows(found) -> Iterator[str]:
         _number(row['gflops_per_second']), f'{against["median"]:.3f}',
         f'({against["least"]:.3f}, {against["most"]:.3f})'))
   yield from tables.aligned(rows)
-  memory = found['memory']
+  memory = results['memory']
   gib = {name: value / 2**30 for name, value in memory.items() if value}
-  yield (f'compiled in {found["compile_seconds"]:.1f} s; peak memory of the'
+  yield (f'compiled in {results["compile_seconds"]:.1f} s; peak memory of the'
          f' process {gib["process_peak_bytes"]:.2f} GiB, of a step alone'
          f' {gib.get("step_temporary_bytes", 0):.2f} GiB'
          + (f', of a device {gib["device_peak_bytes"]:.2f} GiB'
             if 'device_peak_bytes' in gib else ''))
 
 
-def _layers(found) -> Iterator[str]:
-  layers = found['layers']
+def _layers(results) -> Iterator[str]:
+  layers = results['layers']
   empty = ('',) * 3
   rows = [('one device', '', 'forward', *empty[1:], 'backward', *empty[1:]),
           ('layer', 'part', *('ms', 'GFLOP/s', 'of peak') * 2)]
@@ -65,8 +65,8 @@ def _pass(one):
           '' if share is None else f'{share:.0%}')
 
 
-def _exchange(found) -> Iterator[str]:
-  if not found['exchange']:
+def _exchange(results) -> Iterator[str]:
+  if not results['exchange']:
     yield ('One device holds all columns, so nothing is exchanged; with'
            ' --config.mesh.column=2 (and JAX_NUM_CPU_DEVICES=2 on a CPU) the'
            ' bytes are read out of the compiled step.')
@@ -74,18 +74,18 @@ def _exchange(found) -> Iterator[str]:
   yield from tables.aligned([
       ('exchanged', 'computed', 'in the program'),
       *((name, f'{row["computed_bytes"]:,.0f}', f'{row["measured_bytes"]:,.0f}')
-        for name, row in found['exchange'].items())])
+        for name, row in results['exchange'].items())])
   yield 'Bytes per image and step that all devices together receive.'
 
 
-def _input(found) -> Iterator[str]:
-  step = found['rows']['step']['images_per_second']
+def _input(results) -> Iterator[str]:
+  step = results['rows']['step']['images_per_second']
   yield from tables.aligned([
       ('input', 'images/s', '(slowest, fastest)', 'cores that feed the step'),
       *((name, f'{rate["median"]:.1f}',
          f'({rate["least"]:.1f}, {rate["most"]:.1f})',
          f'{step / rate["median"]:.3f}')
-        for name, rate in found['input'].items())])
+        for name, rate in results['input'].items())])
   yield 'Of one core, in seconds of its own time; squares at the size read.'
 
 

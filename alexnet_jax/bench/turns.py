@@ -1,4 +1,4 @@
-"""Things timed in turns, so that a noisy machine disturbs all alike."""
+"""Timing in turns, so that noise on the machine affects all rows alike."""
 
 import statistics
 import time
@@ -12,26 +12,26 @@ MOST_REPEATS = 1000
 
 
 class Timed(Protocol):
-  """What can take turns."""
+  """Work that can take turns."""
 
-  seconds: list[float]  # of one batch, a number for each turn
+  seconds: list[float]  # Of one batch, per turn.
 
   def warm_up(self) -> None:
-    """Compiles, and does it for the first time."""
+    """Compiles the work and runs it for the first time."""
 
   def turn(self) -> None:
-    """Does it and notes the seconds."""
+    """Runs the work and records the seconds."""
 
 
 class Row:
-  """Work of this process."""
+  """Work in this process."""
 
   def __init__(self, work: Callable[[], Any], turn_seconds: float = 0.0):
     """Wraps the work.
 
     Args:
-      work: does it once and returns what to wait for.
-      turn_seconds: a turn repeats quicker work until it lasts so long.
+      work: runs once and returns the arrays to wait for.
+      turn_seconds: the minimum duration of a turn, which repeats faster work.
     """
     self.seconds = []
     self._work = work
@@ -39,22 +39,22 @@ class Row:
     self._repeats = 1
 
   def once(self) -> None:
-    """Does it without a watch."""
+    """Runs the work once without timing it."""
     jax.block_until_ready(self._work())
 
   def warm_up(self) -> None:
-    """Twice: the first time compiles, the second tells how long it takes."""
+    """Runs twice: the first run compiles, the second gives the duration."""
     for _ in range(2):
       took = self._run(1)
     self._repeats = max(1, min(
         MOST_REPEATS, round(self._turn_seconds / max(took, 1e-6))))
 
   def turn(self) -> None:
-    """A turn; notes the mean of its repeats.
+    """Takes a turn and records the mean of its repeats.
 
-    One comes before that does not count: memory that this row gave back while
-    others had their turn must be taken again, which took as long as a step on
-    a virtual machine.
+    One uncounted run comes first: memory that this row freed during the turns
+    of others must be allocated again, which can take as long as a step on a
+    virtual machine.
     """
     self._run(1)
     self.seconds.append(self._run(self._repeats) / self._repeats)
@@ -63,14 +63,14 @@ class Row:
     begin = time.perf_counter()
     for _ in range(repeats):
       done = self._work()
-      if jax.default_backend() == 'cpu':  # it may begin the next beside it
+      if jax.default_backend() == 'cpu':  # Steps could overlap.
         jax.block_until_ready(done)
     jax.block_until_ready(done)
     return time.perf_counter() - begin
 
 
 class Spread(NamedTuple):
-  """The middle of several numbers, and how far they lie apart."""
+  """The median of several numbers, and their range."""
 
   median: float
   least: float
@@ -79,12 +79,13 @@ class Spread(NamedTuple):
 
 def take_turns(rows: Mapping[str, Timed], rounds: Mapping[str, int] | int,
                title: str = '') -> None:
-  """Every row takes one turn in each round.
+  """Gives every row one turn in each round.
 
   Args:
-    rows: warmed up.
-    rounds: for all, or for each row; then slow rows leave early.
-    title: of a progress bar; without one there is none.
+    rows: the rows, already warmed up.
+    rounds: the number of rounds, for all rows or per row; rows with fewer
+      rounds stop early.
+    title: the title of a progress bar; '' for no bar.
   """
   if isinstance(rounds, int):
     rounds = dict.fromkeys(rows, rounds)
@@ -93,7 +94,7 @@ def take_turns(rows: Mapping[str, Timed], rounds: Mapping[str, int] | int,
             disable=None if title else True) as bar:
     names = list(rows)
     for number in range(max(rounds.values())):
-      # No row always follows the same one.
+      # The order rotates, so that rows start at different places.
       first = number % len(names)
       for name in (*names[first:], *names[:first]):
         row = rows[name]
@@ -103,12 +104,12 @@ def take_turns(rows: Mapping[str, Timed], rounds: Mapping[str, int] | int,
 
 
 def spread(numbers: Sequence[float]) -> Spread:
-  """Of one number or more."""
+  """Returns the spread of one number or more."""
   return Spread(statistics.median(numbers), min(numbers), max(numbers))
 
 
 def ratio(row: Timed, reference: Timed) -> Spread:
-  """How many times as fast as the reference a row was, round by round."""
+  """Returns the speed of a row relative to the reference, round by round."""
   return spread([
-      theirs / own for own, theirs in zip(
+      reference_seconds / seconds for seconds, reference_seconds in zip(
           row.seconds, reference.seconds, strict=False)])

@@ -1,9 +1,9 @@
 """ImageNet 2012 and CIFAR-10 through TFDS, without TensorFlow.
 
 TFDS's own builders read the official archives with TensorFlow; the subclasses
-here read them with `tarfile` and write under TFDS's own names, so that stock
-`tfds.data_source` reads the result. TFDS is imported on first use: it is slow
-to import and the other sources do without it.
+here read them with `tarfile` and write data sets with TFDS's standard names, so
+that `tfds.data_source` can read the result. TFDS is imported on first use
+because it is slow to import and the other sources do not need it.
 """
 
 import io
@@ -27,13 +27,19 @@ _SPLITS = {
 
 
 class Built:
-  """A source of one split of a TFDS data set lying in `path`.
+  """A source for one split of a TFDS data set.
 
-  CIFAR-10's 'validation' is its test split, and its class names are words;
-  ImageNet's are synset ids such as n01440764.
+  For CIFAR-10, 'validation' is the test split and the class names are words.
+  The class names of ImageNet are synset ids such as n01440764.
+
+  Args:
+    name: 'imagenet2012' or 'cifar10'.
+    path: the TFDS data folder.
+    split: 'train' or 'validation'.
+    image_size: side of the squares in pixels.
 
   Raises:
-    InputError: the data set was not yet built there.
+    InputError: `path` contains no such data set in a readable format.
   """
 
   def __init__(self, name: str, path: str, split: str, image_size: int):
@@ -45,8 +51,8 @@ class Built:
       self._records = open_records(
           split=_SPLITS[name][split],
           decoders={'image': tfds.decode.SkipDecoding()})
-    # What TFDS raises for data that are missing, lack the split or were
-    # written as tfrecord, which cannot be read at random.
+    # TFDS raises these if the data are missing, lack the split or are stored
+    # as tfrecord, which does not support random access.
     except (AssertionError, ValueError, NotImplementedError) as error:
       raise InputError(
           f'{path!r} has no {name} data that can be read; put the official '
@@ -77,7 +83,7 @@ def build_imagenet2012(path: str) -> None:
 
   Raises:
     InputError: ILSVRC2012_img_train.tar or ILSVRC2012_img_val.tar is missing,
-      or TFDS wrote the data set there before as tfrecord.
+      or the folder already contains the data set as tfrecord.
   """
   import tensorflow_datasets as tfds
   from tensorflow_datasets.datasets.imagenet2012 import (
@@ -88,7 +94,7 @@ def build_imagenet2012(path: str) -> None:
   folder = tfds.core.tfds_path('datasets/imagenet2012')
 
   class Imagenet2012(stock.Builder, skip_registration=True):
-    """The stock builder with other ways to open archives and mend images."""
+    """The TFDS builder, with archives and images read without TensorFlow."""
 
     name = 'imagenet2012'
     pkg_dir_path = folder
@@ -96,7 +102,7 @@ def build_imagenet2012(path: str) -> None:
     def _split_generators(self, dl_manager):
       train = os.path.join(path, IMAGENET_TRAIN)
       validation = os.path.join(path, IMAGENET_VALIDATION)
-      # TFDS ships the labels in the order of the sorted file names.
+      # TFDS provides the labels in the order of the sorted file names.
       labels = (folder / 'validation_labels.txt').read_text().split()
       with tarfile.open(validation) as tar:
         names = sorted(tar.getnames())
@@ -107,7 +113,7 @@ def build_imagenet2012(path: str) -> None:
       }
 
     def _fix_image(self, image_fname, image):
-      """22 of the JPEGs are CMYK and one is a PNG."""
+      """Converts the 22 CMYK JPEGs and the one PNG to RGB JPEGs."""
       if image_fname in stock.CMYK_IMAGES + stock.PNG_IMAGES:
         rgb = images.decode(image.read(), image_fname)
         return io.BytesIO(images.encode_jpeg(rgb, quality=100))
@@ -122,15 +128,15 @@ def build_cifar10(path: str) -> None:
   Does nothing if it is already there.
 
   Raises:
-    InputError: cifar-10-binary.tar.gz is missing, or TFDS wrote the data set
-      there before as tfrecord.
+    InputError: cifar-10-binary.tar.gz is missing, or the folder already
+      contains the data set as tfrecord.
   """
   from tensorflow_datasets.image_classification import cifar
 
   path = os.path.expanduser(path)
 
   class Cifar10(cifar.Cifar10, skip_registration=True):
-    """The stock builder, reading the archive in memory."""
+    """The TFDS builder, which here reads the archive in memory."""
 
     name = 'cifar10'
     MANUAL_DOWNLOAD_INSTRUCTIONS = f'Put {CIFAR} into the folder.'
@@ -153,7 +159,7 @@ def _build(builder_class, path: str, archives: tuple[str, ...]) -> None:
   import tensorflow_datasets as tfds
   try:
     builder = builder_class(data_dir=path, file_format='array_record')
-  except ValueError as error:  # TFDS wrote it before, in its default format
+  except ValueError as error:  # already there, in the default format of TFDS
     raise InputError(
         f'{path!r} already has {builder_class.name} data in a format that '
         f'cannot be read at random; remove {path}/{builder_class.name} or '
@@ -171,7 +177,7 @@ def _build(builder_class, path: str, archives: tuple[str, ...]) -> None:
 
 
 def _members(path: str):
-  """(name, open file) of each file in a tar, compressed or not, in order."""
+  """Yields (name, open file) for each file of a plain or compressed tar."""
   with tarfile.open(path, 'r|*') as tar:
     for member in tar:
       if member.isfile():
@@ -179,7 +185,7 @@ def _members(path: str):
 
 
 def _cifar_examples(prefix: str, data: bytes):
-  """A record is the label, then 32 x 32 reds, greens and blues."""
+  """Decodes records: a label byte, then 32 x 32 red, green and blue values."""
   rows = np.frombuffer(data, np.uint8).reshape(-1, 1 + 3 * 32 * 32)
   for i, row in enumerate(rows):
     image = row[1:].reshape(3, 32, 32).transpose(1, 2, 0)

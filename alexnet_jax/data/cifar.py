@@ -1,7 +1,7 @@
-"""CIFAR-10 as people have it: in its official archives or as pictures.
+"""CIFAR-10 from its official archives, from picture folders or from TFDS.
 
-The two official forms, Python pickles and plain bytes, are held in memory: the
-training images are 150 MB. Pictures and TFDS's form are read one by one.
+The two official formats, Python pickles and plain bytes, are loaded into memory
+(150 MB of training images). Pictures and TFDS records are read one by one.
 """
 
 import glob
@@ -24,10 +24,15 @@ _BATCHES = {'train': [f'data_batch_{k}' for k in range(1, 6)],
 
 
 class Unpacked:
-  """A source of one split of an official archive, unpacked in `folder`.
+  """A source for one split of an unpacked official archive.
+
+  Args:
+    folder: the folder of the unpacked archive.
+    split: 'train' or 'validation', which is the test split.
+    image_size: side of the squares in pixels.
 
   Raises:
-    InputError: a file that is missing, damaged or no CIFAR-10 batch.
+    InputError: a file is missing, damaged or not a CIFAR-10 batch.
   """
 
   def __init__(self, folder: str, split: str, image_size: int):
@@ -49,7 +54,7 @@ class Unpacked:
     return len(self._labels)
 
   def __getitem__(self, i: int) -> dict:
-    # Color by color, as the archive has them, to pixel by pixel.
+    # The archive stores one color plane after the other.
     image = self._images[i].reshape(3, SIDE, SIDE).transpose(1, 2, 0)
     return {'image': images.square(image, self._image_size),
             'label': self._labels[i]}
@@ -61,19 +66,18 @@ class Unpacked:
 
 def open_cifar10(path: str, split: str,
                  image_size: int) -> Unpacked | Folder | Built:
-  """The form of CIFAR-10 that lies in `path`, or that `path` itself is.
-
-  'validation' is the test split.
+  """Opens CIFAR-10 in whichever format `path` contains.
 
   Args:
-    path: holds, or is, `cifar-10-batches-py`, `cifar-10-batches-bin`, a folder
-      with `train` and `test` and in these a folder of pictures per class, or
-      `cifar10` as TFDS writes it.
-    split: 'train' or 'validation'.
-    image_size: side of the squares in pixels; 32 as they are.
+    path: one of the following, or a folder that contains it:
+      `cifar-10-batches-py`, `cifar-10-batches-bin`, a folder with `train` and
+      `test` that each have a folder of pictures per class, or `cifar10` as
+      written by TFDS.
+    split: 'train' or 'validation', which is the test split.
+    image_size: side of the squares in pixels; 32 is the original size.
 
   Raises:
-    InputError: none of the four is there, or one that cannot be read.
+    InputError: none of the four formats is found, or the data are unreadable.
   """
   form, folder = _find(path)
   match form:
@@ -90,17 +94,17 @@ def open_cifar10(path: str, split: str,
 
 
 def build(path: str) -> None:
-  """Makes TFDS's form of the official archive, if there is no form yet.
+  """Builds the TFDS data set, unless CIFAR-10 exists in another format.
 
   Raises:
-    InputError: nothing is there to make it of; see `build_cifar10`.
+    InputError: the archive is missing; see `build_cifar10`.
   """
   if _find(os.path.expanduser(path))[0] in ('none', 'tfds'):
-    build_cifar10(path)  # which looks after its own
+    build_cifar10(path)  # does nothing if its data set exists
 
 
 def _find(path: str) -> tuple[str, str]:
-  """(form, the folder that has it), the first that is there, or 'none'."""
+  """Returns the first format found and its folder, or ('none', path)."""
   path = os.path.abspath(path)
   for folder in (path, *(os.path.join(path, name)
                          for name in (PYTHON, BINARY, TFDS))):
@@ -142,7 +146,7 @@ def _python_names(folder: str) -> tuple[str, ...]:
 
 
 def _entry(batch, name: str, path: str):
-  """Keys are bytes where Python 2 wrote text, as in the official files."""
+  """Returns a field; keys are bytes in files that Python 2 pickled."""
   for key in (name.encode(), name):
     if isinstance(batch, dict) and key in batch:
       return batch[key]
@@ -150,7 +154,7 @@ def _entry(batch, name: str, path: str):
 
 
 class _ArraysOnly(pickle.Unpickler):
-  """A pickle may call any function: this one may only make numpy arrays."""
+  """A restricted unpickler, which can only create NumPy arrays."""
 
   def find_class(self, module, name):
     module = module.replace('numpy.core', 'numpy._core')
@@ -164,7 +168,7 @@ class _ArraysOnly(pickle.Unpickler):
 def _unpickled(path: str):
   try:
     return _ArraysOnly(io.BytesIO(_contents(path)), encoding='bytes').load()
-  # A damaged pickle may raise almost anything.
+  # A damaged pickle can raise almost any exception.
   except InputError:
     raise
   except Exception as error:

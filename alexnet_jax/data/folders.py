@@ -1,8 +1,9 @@
-"""A folder of pictures as a source: one folder per class.
+"""A source that reads pictures from one folder per class.
 
 The layout is either `train/` and `val/` (or `validation/`, or `test/`) with a
-folder per class in each, or the class folders alone, which are then split by a
-hash of each picture's path. Pictures may be at any depth in a class folder.
+folder per class in each, or the class folders alone, which are then split into
+training and validation pictures by a hash of each picture's path. Pictures may
+be at any depth in a class folder.
 """
 
 import hashlib
@@ -18,7 +19,7 @@ _LAYOUT = 'train/CLASS/*.jpg and val/CLASS/*.jpg, or CLASS/*.jpg'
 
 
 class Folder:
-  """A source of the pictures in the folder `path` that belong to a split."""
+  """A source for the pictures of one split in the folder `path`."""
 
   def __init__(self, path: str, split: str, image_size: int,
                validation_fraction: float):
@@ -28,13 +29,13 @@ class Folder:
       path: a folder in one of the two layouts.
       split: 'train' or 'validation'.
       image_size: side of the squares in pixels.
-      validation_fraction: share of the pictures that is set aside for
-        validation where there is no folder for it; between 0 and 1.
+      validation_fraction: share of the pictures that is used for validation
+        if there is no validation folder; between 0 and 1.
 
     Raises:
-      InputError: the folder has neither layout; the message names the folder
-        that is missing, empty or unexpected. Or `validation_fraction` is out of
-        range.
+      InputError: the folder has neither layout (the message names the folder
+        that is missing, empty or unexpected), or `validation_fraction` is out
+        of range.
     """
     train, validation = _split_folders(path)
     self.class_names = _class_names(train)
@@ -59,18 +60,18 @@ class Folder:
     return {'image': image, 'label': self._labels[i]}
 
   def where(self, i: int) -> str:
-    """The picture's path."""
+    """Returns the picture's path."""
     return self._paths[i]
 
 
 def find_pictures(folder: str, hidden_folders: bool) -> list[str]:
-  """Paths of the pictures at any depth in a folder, sorted, none hidden.
+  """Returns the sorted paths of all pictures at any depth in a folder.
 
-  Follows links, but visits no folder twice.
+  Hidden files are ignored. Links are followed, but no folder is visited twice.
 
   Args:
-    folder: where to look.
-    hidden_folders: whether to look into folders whose names start with a dot.
+    folder: the folder to search.
+    hidden_folders: whether to search folders whose names start with a dot.
   """
   paths, visited = [], set()
   for parent, folders, files in os.walk(folder, followlinks=True):
@@ -78,7 +79,7 @@ def find_pictures(folder: str, hidden_folders: bool) -> list[str]:
       folders.clear()
       continue
     visited.add(os.path.realpath(parent))
-    # Sorted, so that of two links to one folder it is always the same one.
+    # Sorted, so that of two links to a folder the same one is always followed.
     folders[:] = sorted(name for name in folders
                         if hidden_folders or not name.startswith('.'))
     paths += [os.path.join(parent, name) for name in files
@@ -88,7 +89,7 @@ def find_pictures(folder: str, hidden_folders: bool) -> list[str]:
 
 
 def _split_folders(path: str) -> tuple[str, str | None]:
-  """The folders of the training and, if there is one, validation classes."""
+  """Returns the training folder and the validation folder, or None for it."""
   if not os.path.isdir(path):
     raise InputError(
         f'there is no folder {path!r}; point --config.data.path at a folder '
@@ -117,7 +118,7 @@ def _class_names(train: str) -> tuple[str, ...]:
 
 def _validation_classes(validation: str, train: str,
                         class_names: tuple[str, ...]) -> tuple[str, ...]:
-  """Names of the classes of which there are validation pictures."""
+  """Returns the names of the classes that have validation pictures."""
   names = _subfolders(validation)
   for name in names:
     if name not in class_names:
@@ -138,7 +139,7 @@ def _subfolders(folder: str) -> tuple[str, ...]:
 
 
 def _pictures(root: str, names: tuple[str, ...]) -> dict[str, list[str]]:
-  """Sorted paths of the pictures of each class."""
+  """Returns the sorted paths of the pictures of each class."""
   pictures = {}
   for name in names:
     folder = os.path.join(root, name)
@@ -152,11 +153,11 @@ def _pictures(root: str, names: tuple[str, ...]) -> dict[str, list[str]]:
 
 def _set_aside(root: str, names: tuple[str, ...], split: str,
                fraction: float) -> dict[str, list[str]]:
-  """The pictures whose hash is on the split's side of the fraction.
+  """Returns the pictures of a split, chosen by comparing hash and fraction.
 
-  A picture's side depends on its own path alone, so adding pictures moves no
-  other. The exception is a class too small to reach both sides: the picture
-  nearest to the border is then moved to the empty side.
+  The split of a picture depends on its path alone, so adding pictures does not
+  move existing ones. The exception is a class so small that one split would be
+  empty: the picture whose hash is closest to the fraction is then moved there.
   """
   if not 0 < fraction < 1:
     raise InputError(
@@ -166,7 +167,7 @@ def _set_aside(root: str, names: tuple[str, ...], split: str,
   for name, paths in _pictures(root, names).items():
     ranked = sorted((_position(root, path), path) for path in paths)
     count = sum(position < fraction for position, _ in ranked)
-    # One on each side; the only picture of a class is for training.
+    # At least one picture in each split; a single picture is for training.
     count = min(max(count, 1), len(ranked) - 1)
     side = ranked[:count] if split == 'validation' else ranked[count:]
     chosen[name] = sorted(path for _, path in side)
@@ -174,7 +175,7 @@ def _set_aside(root: str, names: tuple[str, ...], split: str,
 
 
 def _position(root: str, path: str) -> float:
-  """A hash in 0..1 of a picture's path relative to the root."""
+  """Hashes a picture's path relative to the root to a number in 0..1."""
   relative = os.path.relpath(path, root).replace(os.sep, '/')
   digest = hashlib.blake2b(relative.encode(), digest_size=8).digest()
   return int.from_bytes(digest, 'big') / 2**64

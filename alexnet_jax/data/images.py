@@ -1,9 +1,9 @@
-"""From a picture file to the square that the network reads (section 2).
+"""Converts a picture file to a square image (section 2).
 
 "We first rescaled the image such that the shorter side was of length 256, and
 then cropped out the central 256 x 256 patch." The filters are those of the
-author's later script: area averages when shrinking, cubic interpolation when
-enlarging. Images are uint8 RGB [H, W, 3].
+author's later script: area averaging to shrink and cubic interpolation to
+enlarge. Images are uint8 RGB [H, W, 3].
 """
 
 import io
@@ -16,23 +16,24 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from alexnet_jax.errors import InputError
 
-# Callers work on several images at once; OpenCV's own threads would only
-# compete with them.
+# Callers decode several images in parallel, so OpenCV's own threads would only
+# compete with theirs.
 cv2.setNumThreads(1)
-# Pillow tries what OpenCV cannot read; `decode` reports what neither can.
+# Pillow is the fallback for files that OpenCV cannot read, and `decode` reports
+# an error if both fail.
 cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
-# A picture that is odd but readable is not worth a line on the screen.
+# No warnings for pictures that are unusual but readable.
 warnings.filterwarnings('ignore', module='PIL')
 
-# A JPEG of fewer bytes has fewer pixels than Pillow's limit of 179 million: its
-# format spends at least a bit on each 8 x 8 block.
+# A smaller JPEG cannot exceed Pillow's limit of 179 million pixels, because the
+# format uses at least one bit for each 8 x 8 block.
 SMALL_JPEG = 2**18  # bytes
-# The ends of a longer strip are cut off before it is resized.
+# An image with a larger ratio is cropped before it is resized.
 MAX_ASPECT_RATIO = 16
 
 
 def _readable_extensions() -> tuple[str, ...]:
-  """Extensions of picture files; registers HEIC with Pillow if possible."""
+  """Returns the picture extensions; registers HEIC with Pillow if possible."""
   extensions = ('.jpg', '.jpeg', '.png', '.webp', '.bmp', '.tif', '.tiff',
                 '.gif')
   try:
@@ -45,13 +46,13 @@ def _readable_extensions() -> tuple[str, ...]:
 
 
 EXTENSIONS = _readable_extensions()
-# The kinds of HEIC, named in bytes 8 to 12 of the file.
+# The HEIC brands, stored in bytes 8 to 11 of the file.
 _HEIF_BRANDS = (b'heic', b'heix', b'heim', b'heis', b'hevc', b'hevx', b'mif1',
                 b'msf1')
 
 
 def read_square(path: str, size: int) -> np.ndarray:
-  """The central square of a picture file (section 2): uint8 [size, size, 3].
+  """Reads the central square of a picture: uint8 [size, size, 3] (section 2).
 
   Raises:
     InputError: the file cannot be opened or is not a readable picture.
@@ -68,19 +69,19 @@ def read_square(path: str, size: int) -> np.ndarray:
 def decode(data: bytes, name: str = 'the picture') -> np.ndarray:
   """Decodes any common picture format to upright uint8 RGB [H, W, 3].
 
-  Gray, CMYK and palette pictures become RGB; 16 bits become 8. Transparent
-  pixels are blended with white. Of an animation the first frame is taken. The
-  EXIF orientation is applied.
+  Gray, CMYK and palette pictures are converted to RGB, and 16-bit values to 8
+  bits. Transparent pixels are blended with white. The first frame of an
+  animation is used. The EXIF orientation is applied.
 
   Args:
     data: contents of a JPEG, PNG, WebP, BMP, TIFF or GIF file; with the
       package pillow-heif also HEIC.
-    name: what an error calls the picture.
+    name: the name of the picture in error messages.
 
   Raises:
-    InputError: neither OpenCV nor Pillow can read the picture to its end, it
-      has more than 179 million pixels (Pillow's limit), or it has 32-bit
-      numbers, for which no white level is defined.
+    InputError: neither OpenCV nor Pillow can read the whole picture, it has
+      more than 179 million pixels (Pillow's limit), or it has 32-bit values,
+      for which no white level is defined.
   """
   image = _decode_with_opencv(data) if _is_opaque(data) else None
   return _decode_with_pillow(data, name) if image is None else image
@@ -107,7 +108,7 @@ def square(image: np.ndarray, size: int) -> np.ndarray:
 
 
 def _shorten_strip(image: np.ndarray) -> np.ndarray:
-  """Cuts off far ends: 1 x 5000 would be resized to 256 x 1,280,000."""
+  """Crops the ends of a strip: 1 x 5000 would be resized to 256 x 1,280,000."""
   height, width = image.shape[:2]
   longest = MAX_ASPECT_RATIO * min(height, width)
   top, left = max(height - longest, 0) // 2, max(width - longest, 0) // 2
@@ -115,12 +116,12 @@ def _shorten_strip(image: np.ndarray) -> np.ndarray:
 
 
 def encode_jpeg(image: np.ndarray, quality: int = 95) -> bytes:
-  """Compresses uint8 RGB [H, W, 3] to the contents of a JPEG file."""
+  """Encodes uint8 RGB [H, W, 3] as the contents of a JPEG file."""
   return _encode(image, '.jpg', (cv2.IMWRITE_JPEG_QUALITY, quality))
 
 
 def encode_png(image: np.ndarray) -> bytes:
-  """Compresses uint8 RGB [H, W, 3] without loss to the contents of a PNG."""
+  """Encodes uint8 RGB [H, W, 3] losslessly as the contents of a PNG file."""
   return _encode(image, '.png', ())
 
 
@@ -131,20 +132,20 @@ def _encode(image: np.ndarray, extension: str,
 
 
 def _is_opaque(data: bytes) -> bool:
-  """Whether OpenCV may decode it: OpenCV drops or blackens transparency."""
+  """Whether OpenCV may decode it; OpenCV drops or blackens transparency."""
   if data.startswith(b'\xff\xd8') and len(data) < SMALL_JPEG:
-    return True  # a JPEG; asking Pillow would only cost time
+    return True  # a small JPEG, which needs no check by Pillow
   try:
     with Image.open(io.BytesIO(data)) as picture:
       return not picture.has_transparency_data
   except Image.DecompressionBombError:
     return False
-  except Exception:  # see below; OpenCV reads some files that Pillow does not
+  except Exception:  # OpenCV reads some files that Pillow does not
     return True
 
 
 def _decode_with_opencv(data: bytes) -> np.ndarray | None:
-  """Decodes 2.5 times as fast as Pillow; None if OpenCV cannot read it."""
+  """Decodes 2.5 times as fast as Pillow; None if OpenCV cannot decode it."""
   if not data:
     return None
   try:
@@ -158,7 +159,7 @@ def _decode_with_pillow(data: bytes, name: str) -> np.ndarray:
   try:
     with Image.open(io.BytesIO(data)) as picture:
       return _to_rgb(ImageOps.exif_transpose(picture))
-  # Pillow's readers raise almost any exception on damaged files.
+  # Pillow can raise almost any exception on damaged files.
   except Exception as error:
     reason = str(error)
     if isinstance(error, UnidentifiedImageError):

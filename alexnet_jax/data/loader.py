@@ -1,9 +1,9 @@
-"""Batches from a source: shuffled, divided among processes, padded, resumed.
+"""Batches from a source: shuffled, sharded over processes, padded, resumable.
 
-Everything here is a function of (seed, step). The order of the pipeline makes
-it so: shuffle, batch, repeat, then take every num_shards-th batch from the
-step on. The stream therefore depends neither on threads and workers nor on
-where an earlier run stopped, and the shards of a step always join to the same
+Every batch is a function of (seed, step). The pipeline shuffles, batches and
+repeats the examples, then takes every num_shards-th batch from the given step
+on. The stream therefore does not depend on the number of threads or workers or
+on where an earlier run stopped, and the shards of a step always form the same
 global batch.
 """
 
@@ -30,35 +30,36 @@ def train_batches(source: RandomAccess, *, batch_size: int, seed: int,
                   step: int = 0, shard: int = 0, num_shards: int = 1,
                   reshuffle: bool = True, threads: int = 2, workers: int = 0,
                   buffer: int = 8) -> Batches:
-  """Endless training batches from global step `step` on.
+  """Returns an endless iterator of training batches from step `step` on.
 
-  Shard p of n holds the contiguous rows p*b .. (p+1)*b of each global batch,
-  with b = batch_size // num_shards. An epoch is its whole global batches; the
-  examples left over, others in each epoch, sit it out.
+  Shard p of n has the contiguous rows p*b .. (p+1)*b of each global batch, with
+  b = batch_size // num_shards. An epoch consists of complete global batches.
+  The remaining examples are skipped; with `reshuffle` they differ in each
+  epoch.
 
   Args:
     source: labeled images.
     batch_size: images in a global batch (128 in section 5).
-    seed: of the order.
-    step: number of batches already taken by all earlier runs.
-    shard: which process's rows to yield.
+    seed: seed of the order of the examples.
+    step: number of batches that earlier runs have already consumed.
+    shard: index of the process whose rows are returned.
     num_shards: number of processes.
-    reshuffle: draw the order anew each epoch; False draws it once, so that
-      every epoch has the same batches, as in the 2012 program.
-    threads: of this process, decoding; 0 for one on each core.
-    workers: further processes, decoding; 0 for none.
-    buffer: batches made in advance.
+    reshuffle: whether each epoch has a new order; if False, every epoch has
+      the same batches, as in the 2012 program.
+    threads: number of decoding threads; 0 for one per core, at most 16.
+    workers: number of additional decoding processes; 0 for none.
+    buffer: number of batches to prefetch.
 
   Returns:
     An iterator of {'image': uint8 `[b, S, S, 3]`, 'label': int32 `[b]`}. Call
     its `close()` when done; with workers, leave no batch behind.
 
   Raises:
-    InputError: an empty source, or num_shards does not divide batch_size;
-      while iterating: an image that cannot be read.
+    InputError: the source is empty, or num_shards does not divide batch_size;
+      during iteration, an image cannot be read.
   """
   rows = _rows(source, batch_size, num_shards)
-  examples: Any = source  # Grain's own protocol names its argument
+  examples: Any = source  # Grain's protocol has another argument name
   data = grain.MapDataset.source(examples).shuffle(seed=seed % 2**32)
   data = data.batch(rows, drop_remainder=True)
   data = data[:len(source) // batch_size * num_shards]
@@ -70,17 +71,25 @@ def train_batches(source: RandomAccess, *, batch_size: int, seed: int,
 def evaluation_batches(source: RandomAccess, *, batch_size: int, shard: int = 0,
                        num_shards: int = 1,
                        threads: int = 2) -> Batches:
-  """Every example exactly once, in order.
+  """Returns an iterator over every example exactly once, in order.
 
-  The last global batch is filled up with copies of the last example, marked
-  as not valid, so that every shard yields equally many batches of one shape.
+  The last global batch is padded with copies of the last example, which are
+  marked as invalid, so that all shards yield the same number of batches and
+  all batches have the same shape.
+
+  Args:
+    source: labeled images.
+    batch_size: images in a global batch.
+    shard: index of the process whose rows are returned.
+    num_shards: number of processes.
+    threads: number of decoding threads; 0 for one per core, at most 16.
 
   Returns:
     An iterator of {'image': uint8 `[b, S, S, 3]`, 'label': int32 `[b]`,
     'valid': bool `[b]`}; rows are divided as in `train_batches`.
 
   Raises:
-    InputError: as `train_batches`.
+    InputError: for the same reasons as in `train_batches`.
   """
   rows = _rows(source, batch_size, num_shards)
   last = len(source) - 1
@@ -96,19 +105,19 @@ def evaluation_batches(source: RandomAccess, *, batch_size: int, shard: int = 0,
 
 
 def reading(threads: int, ahead: int) -> grain.ReadOptions:
-  """How to read.
+  """Returns Grain's options for reading.
 
   Args:
-    threads: that decode; 0 for one on each core, at most 16, which is as many
-      as Grain starts by itself.
-    ahead: how much is made in advance.
+    threads: number of decoding threads; 0 for one per core, at most 16, which
+      is Grain's default.
+    ahead: number of elements to prefetch.
   """
   return grain.ReadOptions(num_threads=threads or min(machine.cores(), 16),
                            prefetch_buffer_size=ahead)
 
 
 def _rows(source: RandomAccess, batch_size: int, num_shards: int) -> int:
-  """Rows of a global batch that one shard holds."""
+  """Returns the number of rows that one shard has of a global batch."""
   if len(source) == 0:
     raise InputError(
         'the data set has no examples in this split; add pictures or choose '

@@ -1,6 +1,6 @@
-"""Pictures without labels, as a user gives them: files and folders of files.
+"""Unlabeled pictures given by the user as files and folders.
 
-Any of them may be damaged, which must not stop the rest.
+A damaged picture does not prevent the others from being read.
 """
 
 import os
@@ -14,16 +14,17 @@ from alexnet_jax.errors import InputError
 
 
 def find(paths: Sequence[str]) -> list[str]:
-  """Paths of the pictures that a user gives: files, and folders at any depth.
+  """Returns the paths of all pictures in the given files and folders.
 
   Args:
-    paths: in the order wanted. A file counts whatever its name is; of a folder
-      all pictures that are not hidden, sorted by their path.
+    paths: files and folders, in the order of the result. A file is included
+      whatever its name is. A folder stands for all pictures at any depth in it
+      that are not hidden, sorted by path.
 
   Raises:
     InputError: a path does not exist, or a folder has no pictures.
   """
-  found = []
+  paths_found = []
   for path in map(os.path.expanduser, paths):
     if os.path.isdir(path):
       pictures = folders.find_pictures(path, hidden_folders=False)
@@ -31,13 +32,13 @@ def find(paths: Sequence[str]) -> list[str]:
         raise InputError(
             f'the folder {path!r} holds no pictures'
             f' ({" ".join(images.EXTENSIONS)}): give --images another one.')
-      found += pictures
+      paths_found += pictures
     elif os.path.exists(path):
-      found.append(path)
+      paths_found.append(path)
     else:
       raise InputError(f'there is no picture and no folder {path!r}: give'
                        ' --images files, or folders of pictures.')
-  return found
+  return paths_found
 
 
 def read_all(paths: Sequence[str], size: int, threads: int = 2,
@@ -45,10 +46,10 @@ def read_all(paths: Sequence[str], size: int, threads: int = 2,
   """Reads the central square of every picture, in order.
 
   Args:
-    paths: of files, as `find` returns them.
+    paths: paths of files, as returned by `find`.
     size: side of the squares in pixels.
-    threads: number of threads that decode; 0 for one on each core.
-    ahead: how many decoded pictures may wait at most.
+    threads: number of decoding threads; 0 for one per core, at most 16.
+    ahead: maximum number of pictures decoded in advance.
 
   Yields:
     uint8 [size, size, 3], or the error that says why a picture is unreadable.

@@ -1,10 +1,10 @@
-"""Once before training: any source -> square JPEG records and statistics.
+"""Converts any source, before training, to JPEG records and statistics.
 
-The folder holds ArrayRecord shards in a seeded random order (the fixed order
-of the 2012 program was a shuffled one), `statistics.npz` with the mean image
-and RGB covariance of the training images, and `meta.json`. A shard appears
-under its name only when complete, so a killed preparation goes on where it
-stopped and ends with the same bytes.
+The folder contains ArrayRecord shards in a seeded random order (the 2012
+program also used a fixed, shuffled order), `statistics.npz` with the mean image
+and RGB covariance of the training images, and `meta.json`. A shard gets its
+final name only when it is complete, so an interrupted preparation can be
+continued and produces the same bytes.
 """
 
 import glob
@@ -28,10 +28,10 @@ __all__ = ['Statistics', 'Summary', 'prepare', 'statistics']
 
 
 class Summary(NamedTuple):
-  """What a preparation came to."""
+  """The result of a preparation."""
 
   folder: str
-  counts: dict[str, int]  # images written, by split
+  counts: dict[str, int]  # number of images written, by split
   skipped: list[dict]  # {'where': ..., 'reason': ...} of unreadable images
 
 
@@ -42,22 +42,25 @@ def prepare(source_by_split: Mapping[str, Source], folder: str, *,
   """Writes square JPEG records of every split, and the training statistics.
 
   Unreadable images are skipped and listed in the summary and in `meta.json`;
-  their shard is shorter, as the authors' files were. A finished folder is
-  left as it is.
+  their shard is shorter, as in the authors' files. A finished folder is not
+  changed.
 
   Args:
-    source_by_split: sources, 'train' among them, with equal class names.
-    folder: where the records go; made if need be.
-    image_size: side of the stored squares (256 in section 2).
+    source_by_split: sources with equal class names; 'train' is required.
+    folder: output folder; created if it does not exist.
+    image_size: side of the stored squares in pixels (256 in section 2).
     quality: JPEG quality.
-    seed: of the order of the records.
-    shard_size: examples a shard (1024, as the authors' files had).
-    threads: decoding at the same time.
-    progress: shows a progress bar and, on a finished folder, says so.
+    seed: seed of the order of the records.
+    shard_size: examples per shard (1024, as in the authors' files).
+    threads: number of decoding threads; 0 for one per core, at most 16.
+    progress: shows a progress bar, or a message if the folder is finished.
+
+  Returns:
+    The folder, the number of images and the list of skipped images.
 
   Raises:
-    InputError: the folder holds another preparation, or no training image
-      can be read.
+    InputError: the folder contains a different preparation, or no training
+      image can be read.
   """
   folder = os.path.expanduser(folder)
   os.makedirs(folder, exist_ok=True)
@@ -81,14 +84,14 @@ def prepare(source_by_split: Mapping[str, Source], folder: str, *,
 
 
 def _fingerprint(source: Source) -> dict:
-  """Enough to tell two sources apart: classes, length, some examples."""
-  some = Subset(source, 100)
+  """Identifies a source by its classes, length and some of its examples."""
+  sample = Subset(source, 100)
   return {'class_names': list(source.class_names), 'length': len(source),
-          'examples': [some.where(i) for i in range(len(some))]}
+          'examples': [sample.where(i) for i in range(len(sample))]}
 
 
 def _claim(folder: str, settings: dict) -> None:
-  """Writes down the settings, or compares them with those written down."""
+  """Stores the settings, or compares them with the stored ones."""
   path = os.path.join(folder, records.PREPARATION)
   if not os.path.exists(path):
     _write_json(path, settings)
@@ -119,7 +122,7 @@ def _write_all(shards: dict[str, list[Shard]], threads: int,
 
 def _finish(folder: str, shards: dict[str, list[Shard]],
             class_names: tuple[str, ...], settings: dict) -> None:
-  """Joins what lies beside the shards; `meta.json` comes last."""
+  """Merges the sums of all shards; writes `meta.json` last."""
   counts, skipped = {}, []
   for split, part in shards.items():
     sums = stats.zero(settings['image_size'])
@@ -149,6 +152,6 @@ def _remove_leftovers(folder: str) -> None:
 
 
 def _write_json(path: str, content: dict) -> None:
-  """All of the file or none of it."""
+  """Writes a JSON file atomically."""
   with files.atomic_write(path) as file:
     file.write(json.dumps(content, indent=1).encode())

@@ -1,9 +1,9 @@
-"""An embedded data set: textured shapes, endless, nothing to download.
+"""A built-in, endless data set of textured shapes; nothing is downloaded.
 
-A picture is a pure function of (split, index, size). Its class is what is true
-of the one large object in it: a shape, a texture and a color family. All else
-varies at random: place, scale, rotation, pitch and phase of the texture, exact
-colors, light, a textured background in any colors, clutter and noise.
+A picture is a pure function of (split, index, size). Its class is the shape,
+texture and color family of its one large object. Everything else is random: the
+position, scale and rotation, the pitch and phase of the texture, the exact
+colors, the light, a textured background in any colors, clutter and noise.
 """
 
 import functools
@@ -22,12 +22,19 @@ _LENGTHS = {'train': 8192, 'validation': 1024}
 
 
 class Procedural:
-  """A source of `length` procedural pictures, classes in turn."""
+  """A source of procedural pictures that cycles through the classes.
+
+  Args:
+    split: 'train' or 'validation'.
+    image_size: side of the pictures in pixels.
+    length: number of pictures; 0 means 8192 for training and 1024 for
+      validation.
+  """
 
   class_names: tuple[str, ...] = CLASS_NAMES
 
   def __init__(self, split: str, image_size: int, length: int = 0):
-    """`length` 0 means 8192 pictures for training, 1024 for validation."""
+    """Stores the arguments; pictures are drawn on access."""
     self._split = split
     self._image_size = image_size
     self._length = length or _LENGTHS[split]
@@ -46,7 +53,13 @@ class Procedural:
 
 
 def picture(split: str, index: int, size: int) -> np.ndarray:
-  """Draws uint8 `[size, size, 3]`; index modulo 12 is the class."""
+  """Draws a picture, uint8 `[size, size, 3]`.
+
+  Args:
+    split: 'train' or 'validation'.
+    index: number of the picture; index modulo 12 is the class.
+    size: side of the picture in pixels.
+  """
   rng = np.random.default_rng((_SPLITS.index(split), index))
   color, texture, shape = CLASS_NAMES[index % len(CLASS_NAMES)].split()
   canvas = _background(rng, size)
@@ -59,13 +72,13 @@ def picture(split: str, index: int, size: int) -> np.ndarray:
 
 @functools.lru_cache(maxsize=8)
 def _grid(size: int) -> tuple[np.ndarray, np.ndarray]:
-  """X `[1, size]` to the right and y `[size, 1]` downwards, in -1..1."""
+  """Returns x `[1, size]`, rightward, and y `[size, 1]`, downward, in -1..1."""
   line = (2 * np.arange(size, dtype=np.float32) + 1) / size - 1
   return line[None, :], line[:, None]
 
 
 def _plane(rng, size, scale) -> np.ndarray:
-  """`scale` times the distance along a random direction, `[size, size]`."""
+  """Linear ramp of slope `scale` in a random direction, `[size, size]`."""
   x, y = _grid(size)
   angle = rng.uniform(0, 2 * np.pi)
   return (np.float32(scale * np.cos(angle)) * x
@@ -73,7 +86,7 @@ def _plane(rng, size, scale) -> np.ndarray:
 
 
 def _background(rng, size) -> np.ndarray:
-  """Two waves, one bending the other, between two random colors."""
+  """A wave, bent by a second wave, between two random colors."""
   bend = np.sin(_plane(rng, size, rng.uniform(2, 9)))
   wave = _plane(rng, size, rng.uniform(2, 16))
   wave += np.float32(rng.uniform(0, 2)) * bend
@@ -84,7 +97,7 @@ def _background(rng, size) -> np.ndarray:
 
 
 def _any_color(rng) -> np.ndarray:
-  """Half of the time one of an object's colors, so they give nothing away."""
+  """Draws any color; half are object colors, so that color is no giveaway."""
   if rng.random() < 0.5:
     return _family_color(rng, COLORS[rng.integers(2)])
   return rng.uniform(30, 225, 3).astype(np.float32)
@@ -101,7 +114,7 @@ def _family_color(rng, color) -> np.ndarray:
 
 
 def _clutter(rng, canvas, count, largest) -> None:
-  """Plain boxes of any color, none nearly as large as the object."""
+  """Draws plain boxes of any color, all much smaller than the object."""
   size = canvas.shape[0]
   for _ in range(count):
     top, left = rng.integers(0, size, 2)
@@ -120,7 +133,7 @@ def _object(rng, canvas, color, texture, shape) -> None:
   u, v = cos * dx + sin * dy, cos * dy - sin * dx
 
   inside = 1 - _extent(shape, u, v)
-  inside *= np.float32(0.5 * radius * size)  # a pixel of soft edge
+  inside *= np.float32(0.5 * radius * size)  # a soft edge of one pixel
   inside = np.clip(inside, 0, 1)[..., None]
 
   light = _family_color(rng, color)
@@ -144,7 +157,7 @@ def _extent(shape, u, v) -> np.ndarray:
 
 
 def _pattern(rng, texture, u, v) -> np.ndarray:
-  """Stripes or checks in 0..1, turned independently of the shape."""
+  """Stripes or checks in 0..1, rotated independently of the shape."""
   pitch = rng.uniform(6.0, 11.0)
   angle = rng.uniform(0, 2 * np.pi)
   cos, sin = _direction(angle) * np.float32(pitch)
@@ -157,13 +170,13 @@ def _pattern(rng, texture, u, v) -> np.ndarray:
 
 
 def _light(rng, size) -> np.ndarray:
-  """Brightness falling off along a random direction, `[size, size, 1]`."""
+  """Brightness that falls in a random direction, `[size, size, 1]`."""
   fall = _plane(rng, size, rng.uniform(0, 0.25))
   return (fall + np.float32(rng.uniform(0.75, 1.1)))[..., None]
 
 
 def _add_noise(rng, canvas) -> np.ndarray:
-  """Even noise of random strength, then whole gray levels 0..255."""
+  """Adds uniform noise of random strength and converts to uint8."""
   strength = rng.uniform(0.05, 0.2)
   noise = rng.integers(0, 256, canvas.shape, np.uint8)
   canvas += np.float32(strength) * noise

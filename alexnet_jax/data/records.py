@@ -1,7 +1,8 @@
-"""Prepared records as a source: square JPEGs in ArrayRecord shards.
+"""A source that reads the records of `prepare.py`.
 
-What `prepare.py` wrote. A record is the label, a little-endian int32, followed
-by the JPEG. `meta.json` is written last, so its presence means "finished".
+A record in an ArrayRecord shard is the label, a little-endian int32, followed
+by a square JPEG. `meta.json` is written last, so it exists only if the
+preparation is finished.
 """
 
 import json
@@ -26,16 +27,21 @@ _LABEL = struct.Struct('<i')
 
 
 def open_writer(path: str) -> array_record_module.ArrayRecordWriter:
-  """Writes records that can be read one by one."""
+  """Opens a writer for records that can be read in random order."""
   return array_record_module.ArrayRecordWriter(path, 'group_size:1')
 
 
 class Records:
-  """A source of one split of the records in `folder`.
+  """A source for one split of the records in a folder.
+
+  Args:
+    folder: the folder written by `prepare`.
+    split: 'train' or 'validation'.
+    image_size: side of the squares in pixels.
 
   Raises:
-    InputError: nothing was prepared there, or not to the end, or the split
-      was not among what was prepared.
+    InputError: the folder contains no records, the preparation is unfinished,
+      or it does not include the split.
   """
 
   def __init__(self, folder: str, split: str, image_size: int):
@@ -52,7 +58,7 @@ class Records:
     count = meta['shards'][split]
     shards = [os.path.join(folder, shard_name(split, k, count))
               for k in range(count)]
-    # The reader refuses an empty list; a split of no examples is a split.
+    # The reader rejects an empty list, but a split may have no examples.
     self._records = (
         array_record_data_source.ArrayRecordDataSource(shards)
         if shards else [])
@@ -70,22 +76,32 @@ class Records:
 
 
 def shard_name(split: str, shard: int, count: int) -> str:
-  """train-00003-of-00025.array_record."""
+  """Returns a file name such as train-00003-of-00025.array_record.
+
+  Args:
+    split: name of the split.
+    shard: index of the shard.
+    count: number of shards in the split.
+  """
   return f'{split}-{shard:05d}-of-{count:05d}.array_record'
 
 
 def pack(label: int, data: bytes) -> bytes:
-  """Label and JPEG to a record."""
+  """Packs a label and a JPEG into a record."""
   return _LABEL.pack(label) + data
 
 
 def unpack(record: bytes) -> tuple[np.int32, bytes]:
-  """A record to label and JPEG."""
+  """Unpacks a record into its label and JPEG."""
   return np.int32(_LABEL.unpack_from(record)[0]), record[_LABEL.size:]
 
 
 def read_meta(folder: str) -> dict:
-  """What `meta.json` says; InputError where nothing is prepared."""
+  """Returns the contents of `meta.json`.
+
+  Raises:
+    InputError: the folder contains no records, or they are unfinished.
+  """
   if os.path.exists(os.path.join(folder, META)):
     with open(os.path.join(folder, META), encoding='utf-8') as file:
       return json.load(file)

@@ -1,7 +1,7 @@
-"""One shard of prepared records: made whole, or not there under its name.
+"""Writes single shards of prepared records; each is complete or absent.
 
-Beside a shard lies `SHARD.npz` with the sums of its images and the list of
-those that could not be read, until all shards are there and joined.
+Until all shards are finished, each has a file `SHARD.npz` with the sums of its
+images and the list of unreadable images.
 """
 
 import json
@@ -20,7 +20,7 @@ from alexnet_jax.errors import InputError
 
 
 class Shard(NamedTuple):
-  """Some examples of a split and the file they go to."""
+  """Some examples of a split and the file that they are written to."""
 
   source: Source
   order: np.ndarray  # indices into the source
@@ -31,7 +31,17 @@ class Shard(NamedTuple):
 
 def divide(split: str, source: Source, folder: str, *, image_size: int,
            quality: int, seed: int, shard_size: int) -> list[Shard]:
-  """Deals out a split's examples, in a seeded random order, to shards."""
+  """Divides the examples of a split, in a seeded random order, into shards.
+
+  Args:
+    split: name of the split.
+    source: the examples.
+    folder: folder of the shards.
+    image_size: side of the stored squares in pixels.
+    quality: JPEG quality.
+    seed: seed of the order.
+    shard_size: examples per shard.
+  """
   order = np.random.default_rng(seed).permutation(len(source))
   count = math.ceil(len(source) / shard_size)
   return [
@@ -42,7 +52,13 @@ def divide(split: str, source: Source, folder: str, *, image_size: int,
 
 
 def write(shard: Shard, threads: int, bar: tqdm) -> None:
-  """Writes one shard and what lies beside it, moving the bar on."""
+  """Writes one shard and its `.npz` file.
+
+  Args:
+    shard: the shard to write.
+    threads: number of decoding threads; 0 for one per core, at most 16.
+    bar: progress bar, updated once per example.
+  """
   sums, skipped = stats.zero(shard.image_size), []
   part = f'{shard.file}.part'
   writer = records.open_writer(part)
@@ -55,11 +71,11 @@ def write(shard: Shard, threads: int, bar: tqdm) -> None:
     bar.update()
   writer.close()
   np.savez(_beside(shard), skipped=json.dumps(skipped), **sums._asdict())
-  os.replace(part, shard.file)  # last: its presence means all is there
+  os.replace(part, shard.file)  # last, so that a named shard is complete
 
 
 def read_beside(shard: Shard) -> tuple[stats.Sums, list[dict]]:
-  """The sums and the skipped images of a written shard."""
+  """Returns the sums and the skipped images of a written shard."""
   with np.load(_beside(shard)) as stored:
     sums = stats.Sums(*(stored[field] for field in stats.Sums._fields))
     return sums, json.loads(str(stored['skipped']))
@@ -70,18 +86,18 @@ def _beside(shard: Shard) -> str:
 
 
 def _examples(shard: Shard, threads: int):
-  """(record, image, None) or (None, None, problem), in the shard's order."""
+  """Yields (record, image, None) or (None, None, problem) for each example."""
 
   def example(i: int) -> tuple:
     try:
-      given = shard.source[int(i)]
+      given_example = shard.source[int(i)]
     except InputError as error:
       return None, None, {'where': shard.source.where(int(i)),
                           'reason': str(error)}
     data = images.encode_jpeg(
-        images.square(given['image'], shard.image_size), shard.quality)
-    # Statistics are those of what training will read: the JPEG.
-    return records.pack(given['label'], data), images.decode(data), None
+        images.square(given_example['image'], shard.image_size), shard.quality)
+    # Statistics are of the decoded JPEG, which is what training reads.
+    return records.pack(given_example['label'], data), images.decode(data), None
 
   data = grain.MapDataset.source(shard.order.tolist()).map(example)
   return data.to_iter_dataset(loader.reading(threads, 32))

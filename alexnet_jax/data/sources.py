@@ -1,7 +1,7 @@
-"""Where examples come from: five random-access sources behind one function.
+"""Opens one of five random-access sources of examples.
 
-A source is anything with a length, examples by index and names for people.
-Sources are picklable, so loader workers can hold a copy.
+A source has a length, examples that are accessed by index, and readable names
+of the examples. Sources are picklable, so that loader workers can copy them.
 """
 
 import difflib
@@ -30,25 +30,26 @@ class Source(RandomAccess, Protocol):
   class_names: tuple[str, ...]
 
   def __getitem__(self, i: int) -> dict:
-    """{'image': uint8 `[S, S, 3]`, 'label': int32 scalar} of example `i`.
+    """Returns {'image': uint8 `[S, S, 3]`, 'label': int32 scalar}.
 
-    Raises InputError, naming `where(i)`, if the image cannot be read.
+    Raises:
+      InputError: the image cannot be read; the message contains `where(i)`.
     """
     ...
 
   def where(self, i: int) -> str:
-    """A name by which a person finds example `i`: a path or a record."""
+    """Returns a readable name of example `i`, such as a path."""
     ...
 
 
 def evenly_spread(count: int, most: int) -> np.ndarray:
-  """Indices of at most `most` of `count` examples, spread evenly over them."""
+  """Returns at most `most` evenly spaced indices of `count` examples."""
   chosen = min(count, most)
   return np.arange(chosen) * count // chosen
 
 
 class Subset:
-  """At most `count` examples of a source, spread evenly over it."""
+  """At most `count` evenly spaced examples of a source."""
 
   def __init__(self, source: Source, count: int):
     self.class_names = source.class_names
@@ -62,7 +63,7 @@ class Subset:
     return self._source[self._original(i)]
 
   def where(self, i: int) -> str:
-    """The name of example `i` in the source."""
+    """Returns the name of example `i` in the source."""
     return self._source.where(self._original(i))
 
   def _original(self, i: int) -> int:
@@ -74,22 +75,24 @@ class Subset:
 def open_source(name: str, split: str, *, path: str = '',
                 image_size: int = 256, validation_fraction: float = 0.1,
                 limit: int = 0) -> Source:
-  """Opens a data set's split as images of `image_size` x `image_size`.
+  """Opens one split of a data set as images of `image_size` x `image_size`.
 
   Args:
-    name: 'procedural' (embedded, no path), 'folder' (of pictures), 'records'
+    name: 'procedural' (built in, no path), 'folder' (of pictures), 'records'
       (written by `prepare`), 'imagenet2012' (through TFDS) or 'cifar10' (in
-      any of its forms).
+      any of its formats).
     split: 'train' or 'validation'.
-    path: where the data lie; `~` is the home folder.
-    image_size: shorter side and central square of every image (section 2).
-    validation_fraction: share set aside of a folder without `val/` or `test/`.
-    limit: keep only so many examples, evenly spread; 0 keeps all. The
-      procedural data set is endless: there it is the length, 0 standing for
-      8192 (train) or 1024 (validation).
+    path: folder of the data; `~` is the home folder.
+    image_size: side of the central square of every image (section 2).
+    validation_fraction: share of the pictures that is used for validation if a
+      folder has no `val/`, `validation/` or `test/`.
+    limit: maximum number of examples, evenly spaced; 0 keeps all. For the
+      endless procedural data set it is the length, and 0 means 8192 (train) or
+      1024 (validation).
 
   Raises:
-    InputError: an unknown name or split, a missing or unsuitable path.
+    InputError: the name or split is unknown, or the path is missing or
+      unsuitable.
   """
   _check(name, split, path, image_size, limit)
   path = os.path.expanduser(path)

@@ -1,8 +1,8 @@
 """The mean image (section 2) and the covariance of RGB pixels (4.1).
 
-Sums of pixels and of their products are whole numbers below 2**53 even for
-1.3 million images of 256 x 256, so float64 adds them exactly: the result does
-not depend on the order of the images.
+Sums of pixels and of their products are integers below 2**53 even for 1.3
+million images of 256 x 256 pixels, so float64 sums are exact and the result
+does not depend on the order of the images.
 """
 
 import os
@@ -15,26 +15,26 @@ from alexnet_jax.data.sources import Source, Subset
 
 
 class Statistics(NamedTuple):
-  """What is subtracted from images and what drives the color jitter."""
+  """The mean image, and the RGB covariance that the color jitter uses."""
 
   mean: np.ndarray  # float32 [S, S, 3], gray levels 0..255
   covariance: np.ndarray  # float32 [3, 3], of RGB pixels around their mean
 
 
 class Sums(NamedTuple):
-  """Sums over images, from which `Statistics` follow."""
+  """Sums over images, from which `Statistics` are computed."""
 
   count: int  # images
   pixels: np.ndarray  # float64 [S, S, 3]
-  products: np.ndarray  # float64 [3, 3], of each pixel's channels, all pixels
+  products: np.ndarray  # float64 [3, 3], of RGB values, over all pixels
 
 
 def statistics(source: Source, *, limit: int = 1024) -> Statistics:
-  """The training images' mean image and pixel covariance.
+  """Returns the mean image and pixel covariance of the training images.
 
-  Records know theirs, computed over all images when they were prepared,
-  unless they are opened at another image size. Of any other source up to
-  `limit` evenly spread images are read.
+  Records store their statistics, which `prepare` computes over all images; they
+  are used unless the records are opened at another image size. For any other
+  source, at most `limit` evenly spaced images are read.
 
   Raises:
     InputError: one of these images cannot be read.
@@ -49,25 +49,25 @@ def statistics(source: Source, *, limit: int = 1024) -> Statistics:
 
 
 def zero(image_size: int) -> Sums:
-  """The sums over no image."""
+  """Returns the sums over zero images."""
   return Sums(0, np.zeros((image_size, image_size, 3)), np.zeros((3, 3)))
 
 
 def added(sums: Sums, image: np.ndarray) -> Sums:
-  """The sums with one more image."""
+  """Returns the sums with one more image added."""
   pixels = image.reshape(-1, 3).astype(np.float64)
   return Sums(sums.count + 1, sums.pixels + image,
               sums.products + pixels.T @ pixels)
 
 
 def joined(one: Sums, other: Sums) -> Sums:
-  """The sums over the images of both."""
+  """Returns the combined sums of two sets of images."""
   return Sums(one.count + other.count, one.pixels + other.pixels,
               one.products + other.products)
 
 
 def from_sums(sums: Sums) -> Statistics:
-  """Mean image and covariance of the images summed."""
+  """Computes the mean image and covariance from sums."""
   mean = sums.pixels / sums.count
   rgb = mean.mean((0, 1))
   covariance = sums.products / (sums.count * mean[..., 0].size)
@@ -76,11 +76,11 @@ def from_sums(sums: Sums) -> Statistics:
 
 
 def load(folder: str) -> Statistics:
-  """The statistics that lie beside prepared records."""
+  """Loads the statistics of prepared records."""
   with np.load(os.path.join(folder, STATISTICS)) as stored:
     return Statistics(stored['mean'], stored['covariance'])
 
 
 def save(folder: str, result: Statistics) -> None:
-  """Puts them there."""
+  """Saves the statistics of prepared records."""
   np.savez(os.path.join(folder, STATISTICS), **result._asdict())

@@ -1,4 +1,4 @@
 """Drawing only: arrays and numbers in, a picture file out.
 
-style.py is how all of them look. Nothing is trained or measured here.
+style.py defines the common style. Nothing is trained or measured here.
 """

@@ -7,7 +7,7 @@ from matplotlib.ticker import MaxNLocator, NullLocator, PercentFormatter
 
 from alexnet_jax.figures import style
 
-# What a method is called, its color, its line and its mark.
+# The name, the color, the line style and the marker of each method.
 LINES = {
     'auto-encoder': ('auto-encoder', style.BLUE, 'solid', 'o'),
     'hyperplanes': ('random hyperplanes', style.VERMILION, (0, (4, 1.5)), 's'),
@@ -15,10 +15,10 @@ LINES = {
 
 
 def draw(numbers: Mapping[str, Any], out: str) -> None:
-  """Draws precision over bits, one line a method.
+  """Draws precision against bits, one line per method.
 
   Args:
-    numbers: of `codes_table.compare`.
+    numbers: the output of `codes_table.compare`.
     out: the file.
   """
   rows = numbers['rows']
@@ -32,9 +32,9 @@ def draw(numbers: Mapping[str, Any], out: str) -> None:
              xscale='log',
              xlim=(bits[0] / 1.25, bits[-1] * 1.25))
     for method, (name, color, dashes, marker) in LINES.items():
-      found = sorted((row['bits'], row['precision'][rank])
+      points = sorted((row['bits'], row['precision'][rank])
                      for row in rows if row['method'] == method)
-      axes.plot(*zip(*found, strict=True), color=color, ls=dashes,
+      axes.plot(*zip(*points, strict=True), color=color, ls=dashes,
                 marker=marker, ms=5.5, mec='white', mew=0.8, lw=1.6,
                 label=name)
     _level(axes, exact['precision'][rank],

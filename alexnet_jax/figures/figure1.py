@@ -15,17 +15,19 @@ from alexnet_jax.results.learning_rate_search import (
     ratio_text,
 )
 
-# Of the first and the second nonlinearity; solid and dashed as in the paper.
+# Styles of the first and the second nonlinearity: solid and dashed, as in the
+# paper.
 LINES = ((style.BLUE, 'solid', 'o'), (style.VERMILION, (0, (4, 1.5)), 's'))
 
 
 def draw(numbers: Mapping[str, Any],
          curves: Sequence[Mapping[float, Curve]], out: str) -> None:
-  """Draws training error over epochs.
+  """Draws training error against epochs.
 
   Args:
-    numbers: of `learning_rate_search.results`.
-    curves: of the first and of the second nonlinearity, by learning rate.
+    numbers: the output of `learning_rate_search.results`.
+    curves: the curves of the first and the second nonlinearity, by learning
+      rate.
     out: the file.
   """
   epoch, goal = numbers['steps_per_epoch'], numbers['goal']
@@ -67,7 +69,7 @@ def _points(curve, steps_per_epoch):
 
 
 def _mark_ratio(axes: Axes, numbers):
-  """An arrow from the foot of one mark to the other's, if there are two."""
+  """Draws an arrow between the feet of the two marks, if there are two."""
   if numbers['ratio'] is None or numbers['ratio_sign'] != '=':
     return
   low, high = sorted(found['iterations'] / numbers['steps_per_epoch']

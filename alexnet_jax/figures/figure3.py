@@ -1,4 +1,4 @@
-"""Figure 3 as a picture: the kernels, and below them how colorful they are."""
+"""Figure 3 as a picture: the kernels, and below them their colorfulness."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,42 +9,43 @@ from matplotlib.figure import Figure
 
 from alexnet_jax.figures import style
 
-PER_ROW = 16  # as in the paper and in the program's shownet.py
-# All lengths are pixels of a .png, of which style.py writes 300 per inch, so
+PER_ROW = 16  # As in the paper and in the program's shownet.py.
+# All lengths are in pixels of a .png, which style.py writes at 300 per inch, so
 # that each weight is a square of whole pixels.
 DPI = 300
-WIDTH = 1740  # of the kernels, nearly: a whole number for each weight
+WIDTH = 1740  # Approximate width of the kernels; weights are whole pixels.
 MARGIN = 24
-LABEL = 66  # above a column's kernels
-ROW = 190  # of dots, one for each column
-AXIS = 120  # below the dots
-TITLE = 125  # above them
-NAMES = 170  # left of them
-BINS = 50  # of dots between 0 and 1
-DOT = 25  # pixels across
+LABEL = 66  # Above a column's kernels.
+ROW = 190  # Height of a row of dots, one row per column.
+AXIS = 120  # Below the dots.
+TITLE = 125  # Above the dots.
+NAMES = 170  # Left of the dots.
+BINS = 50  # Bins of dots between 0 and 1.
+DOT = 25  # Diameter in pixels.
 
 
 def mosaic(shown: np.ndarray) -> np.ndarray:
-  """Kernels in rows of 16: [C, h, w, 3] -> [rows * (h+1) - 1, 16 (w+1) - 1, 3].
+  """Tiles kernels, 16 a row: [C, h, w, 3] -> [rows*(h+1) - 1, 16*(w+1) - 1, 3].
 
-  A white line of one weight's width between them; white where a row ends.
+  Kernels are separated by white lines as wide as one weight; the rest of an
+  incomplete row is white.
   """
   count, height, width, _ = shown.shape
   rows = -(-count // PER_ROW)
   tiles = np.ones((rows * PER_ROW, height + 1, width + 1, 3))
   tiles[:count, :height, :width] = shown
   tiled = tiles.reshape(rows, PER_ROW, height + 1, width + 1, 3)
-  whole = tiled.transpose(0, 2, 1, 3, 4).reshape(
+  grid = tiled.transpose(0, 2, 1, 3, 4).reshape(
       rows * (height + 1), PER_ROW * (width + 1), 3)
-  return whole[:-1, :-1]
+  return grid[:-1, :-1]
 
 
 def stretched(kernels: np.ndarray, per_kernel: bool) -> np.ndarray:
-  """Weights as colors 0 to 1: [K, C, h, w, 3] -> the same shape.
+  """Scales weights to colors from 0 to 1: [K, C, h, w, 3] -> the same shape.
 
   The smallest weight of the whole layer is 0 and its largest 1, as in the
-  program's shownet.py; `per_kernel` does so for each kernel alone, which shows
-  the faint ones.
+  program's shownet.py; `per_kernel` scales each kernel separately, which makes
+  faint kernels visible.
   """
   axes = (2, 3, 4) if per_kernel else None
   low = kernels.min(axes, keepdims=True)
@@ -58,7 +59,7 @@ def draw(kernels: np.ndarray, numbers: Mapping[str, Any], per_kernel: bool,
 
   Args:
     kernels: [K, C, h, w, 3].
-    numbers: of `figure3.measure`.
+    numbers: the output of `figure3.measure`.
     per_kernel: see `stretched`.
     out: the file.
   """
@@ -69,10 +70,10 @@ def draw(kernels: np.ndarray, numbers: Mapping[str, Any], per_kernel: bool,
   width = across + 2 * MARGIN
   dots = columns * ROW
   height = MARGIN + columns * (LABEL + rows) + TITLE + dots + AXIS
-  # A hair more than whole pixels, lest rounding lose the last.
+  # Slightly more than whole pixels, so that rounding keeps the last one.
   with style.figure(out, (width + 0.01) / DPI, (height + 0.01) / DPI,
                     numbers) as figure:
-    figure.set_layout_engine('none')  # every place is given here
+    figure.set_layout_engine('none')  # All positions are explicit here.
     top = MARGIN
     for k, picture in enumerate(pictures):
       top += LABEL
@@ -87,7 +88,7 @@ def draw(kernels: np.ndarray, numbers: Mapping[str, Any], per_kernel: bool,
 
 
 def _place(figure: Figure, left, top, width, height) -> Axes:
-  """Axes at pixels that are counted from the upper left corner."""
+  """Adds axes at a position in pixels from the upper left corner."""
   whole_width, whole_height = (figure.get_size_inches() * DPI).round()
   return figure.add_axes((
       left / whole_width, 1 - (top + height) / whole_height,
@@ -100,7 +101,7 @@ def _about(column):
 
 
 def _dots(axes: Axes, numbers):
-  """A dot for each kernel above its colorfulness, a row for each column."""
+  """Draws a dot per kernel at its colorfulness, and a row per column."""
   noise, columns = numbers['random_kernels'], numbers['columns']
   axes.axvspan(noise['colorfulness'] - 2 * noise['stddev'],
                noise['colorfulness'] + 2 * noise['stddev'],
@@ -110,9 +111,9 @@ def _dots(axes: Axes, numbers):
                 textcoords='offset points', color=style.GRAY, fontsize=8)
   many = (len(columns), -1)
   across, up = _stacked(np.array(
-      [held['colorfulness'] for held in numbers['kernels']]).reshape(many))
+      [kernel['colorfulness'] for kernel in numbers['kernels']]).reshape(many))
   learned = np.array(
-      [held['learned'] for held in numbers['kernels']]).reshape(many)
+      [kernel['learned'] for kernel in numbers['kernels']]).reshape(many)
   for k, column in enumerate(columns):
     for chosen, face in ((learned[k], style.BLUE), (~learned[k], 'white')):
       axes.scatter(across[k, chosen], up[k, chosen] - k,
@@ -133,7 +134,7 @@ def _dots(axes: Axes, numbers):
 
 
 def _stacked(values):
-  """Places (x, y) of dots [K, C], piled up where alike, the highest below 1."""
+  """Returns (x, y) of dots [K, C]; dots in the same bin stack up, below 1."""
   bins = np.minimum((values * BINS).astype(int), BINS - 1)
   below = np.array([[(row[:i] == row[i]).sum() for i in range(len(row))]
                     for row in bins])
@@ -142,8 +143,8 @@ def _stacked(values):
 
 
 def _title(numbers, all_learned):
-  found = numbers['difference']
-  said = ('The line is the mean' if found is None else
-          f'Means (lines) {found["value"]:.2f} apart: p = '
-          f'{found["p_value"]:.2g}, permutation test')
-  return said + ('' if all_learned else '; hollow: not learned')
+  difference = numbers['difference']
+  caption = ('The line is the mean' if difference is None else
+          f'Means (lines) {difference["value"]:.2f} apart: p = '
+          f'{difference["p_value"]:.2g}, permutation test')
+  return caption + ('' if all_learned else '; hollow: not learned')

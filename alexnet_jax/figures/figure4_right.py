@@ -1,8 +1,8 @@
 """Figure 4, right: queries and the training images nearest to each.
 
-Below the paper's six stand, smaller, the six nearest at the pixel level, which
-the paper says are others: "the retrieved training images are generally not
-close in L2 to the query images".
+Below the nearest images by features, the nearest by pixels are drawn smaller.
+The paper says that these differ: at the pixel level, "the retrieved training
+images are generally not close in L2 to the query images".
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,25 +15,25 @@ from matplotlib.patches import Patch
 from alexnet_jax.analysis.class_words import shortened
 from alexnet_jax.figures import style
 
-QUERIES, NEIGHBORS = 8, 10  # of which no more are drawn
+QUERIES, NEIGHBORS = 8, 10  # At most this many are drawn.
 # Inches: a picture, the smaller ones below, the query beside both, and text.
 SIDE, SMALL, QUERY, LINE = 0.95, 0.68, 1.5, 0.17
 LEGEND, BETWEEN = 0.35, 0.1
-# Characters that fit below: of 7 points, 0.06 inches each.
+# Characters that fit below, at 7 points or 0.06 inches each.
 UNDER, UNDER_QUERY = 15, 24
 LIGHT = '#BBBBBB'
 
 
 class Picture(NamedTuple):
-  """An image and what to write under it."""
+  """An image and its caption."""
 
   image: np.ndarray  # uint8 [S, S, 3]
   label: str
-  same: bool = False  # of the query's class
+  same: bool = False  # Of the query's class.
 
 
 class QueryRow(NamedTuple):
-  """A query and what was found for it, nearest first."""
+  """A query and its neighbors, nearest first."""
 
   query: Picture
   by_features: Sequence[Picture]
@@ -44,12 +44,11 @@ def draw(rows: Sequence[QueryRow], numbers: Mapping[str, Any],
          out: str) -> None:
   """Draws up to eight queries with up to ten neighbors each.
 
-  A picture of its query's class has a thick blue frame, another a thin gray
-  one.
+  Pictures of the query's class have a thick blue frame, others a thin gray one.
 
   Args:
-    rows: one query or more, all with equally many neighbors.
-    numbers: what is written beside the picture.
+    rows: one query or more, all with the same number of neighbors.
+    numbers: the numbers to write beside the picture.
     out: the file.
   """
   rows = rows[:QUERIES]

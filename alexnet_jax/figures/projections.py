@@ -1,7 +1,8 @@
 """Projections beside the patches that caused them, as a picture.
 
-Laid out as Figure 2 of Zeiler and Fergus (2014): for every map a square of up
-to nine projections and a square of as many patches, in the same order.
+The layout is that of Figure 2 of Zeiler and Fergus (2014): every map has a
+square of up to nine projections and a square of as many patches, in the same
+order.
 """
 
 import math
@@ -13,31 +14,32 @@ import numpy as np
 
 from alexnet_jax.figures import style
 
-TILE = 160  # dots of one projection or patch; 300 make an inch
-RULE = 6  # between two tiles
-GUTTER = 14  # between the projections and the patches
+TILE = 160  # Pixels of one projection or patch, at 300 per inch.
+RULE = 6  # Between two tiles.
+GUTTER = 14  # Between the projections and the patches.
 NINE = 3 * TILE + 2 * RULE
-FRAME = 190  # gray, so that a white patch can be told from the paper
-WIDTH = 7.0  # inches
-FEW = 16  # so many maps stand two in a row, more stand four
-BELOW_LARGEST = 0.997  # of a projection; few large numbers would hide the rest
-SQUARES = 16  # so few pixels are seen as such, more are interpolated
+FRAME = 190  # Gray, so that white patches are visible on white paper.
+WIDTH = 7.0  # Inches.
+FEW = 16  # Up to this many maps, two per row; more, four per row.
+# Quantile of a projection that sets its contrast; outliers would hide the rest.
+BELOW_LARGEST = 0.997
+SQUARES = 16  # Up to this many pixels a side, pixels are not interpolated.
 
 
 class Block(NamedTuple):
-  """What is shown of one map."""
+  """The projections and patches of one map."""
 
   title: str
-  projections: Sequence[np.ndarray]  # [S, S, 3] around zero: nine, or one
-  patches: Sequence[np.ndarray]  # uint8 [S, S, 3]: nine or fewer
+  projections: Sequence[np.ndarray]  # [S, S, 3], zero is gray; nine or one.
+  patches: Sequence[np.ndarray]  # uint8 [S, S, 3]; nine or fewer.
 
 
 def draw(name: str, blocks: Sequence[Block], out: str) -> None:
   """Draws the maps of one layer, the first half of them on the left.
 
   Args:
-    name: of the layer.
-    blocks: one for each map.
+    name: the name of the layer.
+    blocks: one per map.
     out: the file.
   """
   across = min(len(blocks), 2) if len(blocks) <= FEW else 4
@@ -56,7 +58,7 @@ def draw(name: str, blocks: Sequence[Block], out: str) -> None:
 
 
 def pair(block: Block) -> np.ndarray:
-  """Projections on the left, patches on the right, as uint8 [H, W, 3]."""
+  """Puts projections left and patches right, as uint8 [H, W, 3]."""
   gutter = np.full((NINE, GUTTER, 3), 255, np.uint8)
   return np.concatenate([
       square([around_grey(one) for one in block.projections]), gutter,
@@ -64,7 +66,7 @@ def pair(block: Block) -> np.ndarray:
 
 
 def around_grey(projection: np.ndarray) -> np.ndarray:
-  """Zero is mid gray, the largest values of this projection black or white."""
+  """Maps zero to mid gray, and the largest values to black or white."""
   sizes = np.abs(projection)
   largest = np.quantile(sizes, BELOW_LARGEST) or sizes.max() or 1.0
   scaled = np.clip(projection / largest, -1, 1)
@@ -72,14 +74,14 @@ def around_grey(projection: np.ndarray) -> np.ndarray:
 
 
 def square(tiles: Sequence[np.ndarray]) -> np.ndarray:
-  """Tiles row by row, three in a row; one alone fills the square."""
+  """Arranges tiles row by row, three per row; a single one fills the square."""
   if len(tiles) == 1:
     return _framed(tiles[0], NINE)
-  whole = np.full((NINE, NINE, 3), 255, np.uint8)
+  canvas = np.full((NINE, NINE, 3), 255, np.uint8)
   for i, tile in enumerate(tiles):
     top, left = (at * (TILE + RULE) for at in divmod(i, 3))
-    whole[top:top + TILE, left:left + TILE] = _framed(tile, TILE)
-  return whole
+    canvas[top:top + TILE, left:left + TILE] = _framed(tile, TILE)
+  return canvas
 
 
 def _framed(tile, side):

@@ -1,4 +1,4 @@
-"""How much of what is retrieved is of the query's class, as a picture."""
+"""The precision of retrieval, precision@k, as a picture."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -12,11 +12,12 @@ LINES = {'features': (style.BLUE, 'solid'),
 
 
 def draw(numbers: Mapping[str, Any], out: str) -> None:
-  """Draws precision@k over k, a line for each way of measuring distance.
+  """Draws precision@k against k, one line per distance measure.
 
   Args:
-    numbers: {'features': {'queries': how many, 'precision': [k]}, 'pixels': the
-      same, 'chance': precision of any images, 'images': of the database}.
+    numbers: {'features': {'queries': their number, 'precision': [k]}, 'pixels':
+      the same, 'chance': the precision of random images, 'images': the number
+      of images in the database}.
     out: the file.
   """
   with style.figure(out, 5.0, 3.0, numbers) as figure:

@@ -1,4 +1,4 @@
-"""How the figures look: one font size, colors that everybody can tell apart.
+"""The style of the figures: fonts, and colors for all kinds of color vision.
 
 The colors are those of Okabe and Ito's "Color Universal Design" (2008).
 """
@@ -19,7 +19,7 @@ BLUE, VERMILION, GRAY = '#0072B2', '#D55E00', '#555555'
 FORMATS = ('.png', '.pdf', '.svg')
 
 _SETTINGS: dict[Any, Any] = {
-    'font.family': 'DejaVu Sans',  # comes with matplotlib, so is everywhere
+    'font.family': 'DejaVu Sans',  # Matplotlib includes it.
     'font.size': 9,
     'axes.labelsize': 9,
     'axes.titlesize': 9,
@@ -36,14 +36,14 @@ _SETTINGS: dict[Any, Any] = {
 
 
 def check_picture_path(flag: str, path: str) -> None:
-  """Raises InputError if no picture can have the name that a flag gives."""
+  """Raises InputError if the value of a flag is not a valid picture path."""
   if os.path.splitext(path)[1] not in FORMATS or os.path.isdir(path):
     raise InputError(f'--{flag}={path} is no picture: give a name that ends in'
                      f' {", ".join(FORMATS)}.')
 
 
 def numbers_path(picture: str) -> str:
-  """The file of a picture's numbers: the .json of the same name."""
+  """Returns the file of a picture's numbers: the .json of the same name."""
   return os.path.splitext(picture)[0] + '.json'
 
 
@@ -51,14 +51,14 @@ def numbers_path(picture: str) -> str:
 def figure(path: str, width: float = 5.0, height: float = 3.5,
            numbers: Mapping[str, Any] | None = None,
            **spacing: Any) -> Generator[Figure]:
-  """A figure that is written, with its numbers, when its block ends.
+  """Yields a figure, and writes it and its numbers at the end of the block.
 
   Args:
     path: the file.
-    width: in inches.
-    height: in inches.
-    numbers: what the figure shows, for `numbers_path`.
-    **spacing: of matplotlib's `ConstrainedLayoutEngine`.
+    width: the width in inches.
+    height: the height in inches.
+    numbers: the numbers in the figure, which go into `numbers_path`.
+    **spacing: arguments of matplotlib's `ConstrainedLayoutEngine`.
   """
   with matplotlib.rc_context(_SETTINGS):
     drawn = Figure(figsize=(width, height),

@@ -1,4 +1,4 @@
 """Sections 4 and 5: augmentation, the update rule, errors, and one step.
 
-Pure functions of arrays and keys: no files, flags, configs or checkpoints.
+Only pure functions of arrays and keys: no files, flags, configs or checkpoints.
 """

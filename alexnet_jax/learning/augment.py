@@ -1,7 +1,8 @@
-"""Section 4.1 on the device: crops, reflections, colors; from uint8 images.
+"""Data augmentation on the device (4.1): crops, reflections and colors.
 
-Pixels stay 0..255 minus the mean image (section 2): the initial weights and the
-constants of the response norm are meant for that scale.
+The input is uint8 images. Pixels keep the scale 0..255, minus the mean image
+(section 2), because the initial weights and the constants of the response norm
+assume this scale.
 """
 
 from typing import NamedTuple, TypeVar
@@ -15,16 +16,16 @@ Image = TypeVar('Image', jax.Array, np.ndarray)
 
 
 class Augmentation(NamedTuple):
-  """Section 4.1 as `config.augment` gives it."""
+  """`config.augment`: the parameters of section 4.1."""
 
   crop: int  # side of a patch in pixels
   random_crops: bool
   flips: bool
-  share_crops: int  # this many neighbors in a batch share crop and flip
+  share_crops: int  # number of adjacent images that share crop and flip
   jitter: float  # strength of the color jitter; 0 turns it off
   jitter_scale: str  # 'stddev' or 'eigenvalue'
   jitter_rescale: bool  # divide by 1 + jitter
-  jitter_until: int  # first epoch without jitter; 0 never ends it
+  jitter_until: int  # first epoch without jitter; 0: jitter never ends
 
 
 class PixelStats(NamedTuple):
@@ -36,7 +37,7 @@ class PixelStats(NamedTuple):
 
 
 def pixel_stats(mean: np.ndarray, covariance: np.ndarray) -> PixelStats:
-  """PCA on the RGB values of the training set: [S, S, 3], [3, 3] -> stats."""
+  """PCA of the RGB values of the training set: [S, S, 3], [3, 3] -> stats."""
   variances, directions = np.linalg.eigh(np.asarray(covariance, np.float64))
   return PixelStats(
       np.asarray(mean, np.float32), np.asarray(directions, np.float32),
@@ -53,15 +54,15 @@ def crop_and_flip(
 ) -> jax.Array:
   """Random patches and reflections: [B, S, S, 3] -> [B, size, size, 3].
 
-  Offsets run from 0 to S - size inclusive: 33 x 33 x 2 = 2178 patches of a 256
-  image, where the paper counts 2048.
+  Offsets range from 0 to S - size inclusive, which gives 33 x 33 x 2 = 2178
+  patches of a 256-pixel image; the paper counts 2048.
 
   Args:
-    images: any type, squares of S pixels.
+    images: [B, S, S, 3] of any type.
     keys: [B], one per image.
     size: side of a patch in pixels.
-    random_crops: False takes the central patch.
-    flips: reflects every image with probability one half.
+    random_crops: if False, the central patch is used.
+    flips: whether to reflect each image with probability one half.
   """
   room = images.shape[1] - size
 
@@ -91,12 +92,12 @@ def pca_jitter(
   Args:
     patches: [B, H, W, 3] with the mean subtracted.
     draws: [B, 3] standard normal numbers, one per component.
-    stats: the components.
-    strength: 0.1 in the paper.
-    scale: 'stddev' multiplies by standard deviations, as the 2012 program did;
-      'eigenvalue' is the printed formula, on pixels 0..1, because on 0..255 it
-      would shift by a thousand gray levels.
-    rescale: divides the result by 1 + strength, as the program did.
+    stats: the principal components.
+    strength: standard deviation of the jitter; 0.1 in the paper.
+    scale: 'stddev' multiplies by standard deviations, as in the 2012 program;
+      'eigenvalue' is the printed formula, applied to pixels in 0..1, because in
+      0..255 it would shift colors by a thousand gray levels.
+    rescale: whether to divide the result by 1 + strength, as in the program.
 
   Returns:
     The shifted patches, [B, H, W, 3].
@@ -111,30 +112,30 @@ def pca_jitter(
 def subtract_mean(patches: jax.Array, stats: PixelStats) -> jax.Array:
   """uint8 patches -> float32 around zero: [B, size, size, 3].
 
-  The central part of the mean image is subtracted wherever the patch was cut,
-  as in the program; the paper does not say.
+  The central part of the mean image is subtracted whatever the position of the
+  patch, as in the program; the paper does not specify this.
   """
   return (patches.astype(jnp.float32)
           - central_crop(jnp.asarray(stats.mean), patches.shape[1])[None])
 
 
 def central_crop(image: Image, size: int) -> Image:
-  """The central square: [S, S, 3] -> [size, size, 3]."""
+  """Returns the central square: [S, S, 3] -> [size, size, 3]."""
   edge = (image.shape[0] - size) // 2
   return image[edge : edge + size, edge : edge + size]
 
 
 # --- Crops of a test ----------------------------------------------------------
 
-CROPS = {1: 'one', 9: 'nine', 10: 'ten'}  # how many a test averages
+CROPS = {1: 'one', 9: 'nine', 10: 'ten'}  # number of crops that a test averages
 
 
 def test_crops(image_size: int, size: int, count: int) -> np.ndarray:
-  """The crops that a test averages: int [count, 3], rows (y, x, flipped).
+  """Returns the crops of a test: int [count, 3], rows (y, x, flipped).
 
-  Ten: four corners and the center, then their reflections (4.1), in the
-  program's order. Nine: three by three, without reflections, as in the
-  program's first CIFAR-10 tests. One: the center.
+  Ten crops are the four corners and the center, then their reflections (4.1),
+  in the program's order. Nine crops are a grid of three by three, without
+  reflections, as in the program's first CIFAR-10 tests. One crop is the center.
 
   Args:
     image_size: side of the image in pixels.

@@ -1,4 +1,4 @@
-"""Errors and loss as sums, so that means are exact; precision of retrieval."""
+"""Errors and loss as sums, for exact means, and precision of retrieval."""
 
 import functools
 from collections.abc import Iterable
@@ -13,12 +13,12 @@ Sums = dict[str, tuple[jax.Array, jax.Array]]  # name -> (sum, count)
 def classification_sums(
     log_probabilities: jax.Array, labels: jax.Array, valid: jax.Array
 ) -> Sums:
-  """Loss, top-1 and top-5 error, which every table of the paper reports.
+  """Sums the loss and the top-1 and top-5 errors of the paper's tables.
 
   Args:
     log_probabilities: [B, classes] natural logarithms.
     labels: [B] class numbers.
-    valid: [B] False for the padding of a last batch, which counts nothing.
+    valid: [B] False for the padding of the last batch, which is not counted.
   """
   label_scores = jnp.take_along_axis(
       log_probabilities, labels[:, None], axis=-1)
@@ -35,7 +35,7 @@ def classification_sums(
 def averaged_sums(
     probabilities: jax.Array, labels: jax.Array, valid: jax.Array
 ) -> Sums:
-  """`classification_sums` of averaged softmax outputs, which may be zero.
+  """Like `classification_sums`, for averaged probabilities that may be zero.
 
   Args:
     probabilities: [B, classes].
@@ -48,10 +48,10 @@ def averaged_sums(
 
 
 def top_credit(scores: jax.Array, labels: jax.Array, k: int) -> jax.Array:
-  """1 if the label is among the k best, a fair share of it where classes tie.
+  """Returns 1 if the label is among the top k, or a fraction if scores tie.
 
-  The 2012 program's rule: with m classes above the label and q level with it
-  (itself included), k - m places are shared by q.
+  This is the rule of the 2012 program: if m classes score higher than the label
+  and q classes tie with it (itself included), these q share k - m places.
 
   Args:
     scores: [B, classes].
@@ -62,14 +62,14 @@ def top_credit(scores: jax.Array, labels: jax.Array, k: int) -> jax.Array:
     [B], 0..1.
   """
   label_scores = jnp.take_along_axis(scores, labels[:, None], axis=-1)
-  # Written so that every class ranks above a label whose score is NaN.
+  # The negation makes every class rank above a label whose score is NaN.
   above = (~(scores <= label_scores)).sum(-1).astype(jnp.float32)
   level = (scores == label_scores).sum(-1).astype(jnp.float32)
   return jnp.where(level > 0, jnp.clip((k - above) / level, 0, 1), 0)
 
 
 def means(batches: Iterable[Sums]) -> dict[str, float]:
-  """The means over all batches, at least one, added in float64 on the host."""
+  """Means over one or more batches, summed in float64 on the host."""
   totals = functools.reduce(
       lambda a, b: jax.tree.map(np.add, a, b),
       (jax.tree.map(np.float64, jax.device_get(sums)) for sums in batches))
@@ -78,10 +78,10 @@ def means(batches: Iterable[Sums]) -> dict[str, float]:
 
 def precision_at(query_labels: np.ndarray,
                  neighbor_labels: np.ndarray) -> np.ndarray:
-  """Precision@1 to precision@k of a retrieval: [Q], [Q, k] -> [k].
+  """Returns precision@1 to precision@k of a retrieval: [Q], [Q, k] -> [k].
 
-  Number i is the share of the i nearest neighbors that have the query's class,
-  averaged over the queries.
+  Precision@i is the share of the i nearest neighbors that have the query's
+  class, averaged over the queries.
   """
   same = neighbor_labels == query_labels[:, None]
   ranks = np.arange(1, same.shape[1] + 1)

@@ -1,9 +1,10 @@
-"""Section 5: the update rule, and how the learning rate falls.
+"""Section 5: the update rule and the decay of the learning rate.
 
     v <- 0.9 v - 0.0005 e w - e dL/dw        w <- w + v
 
-The rate e stands inside the velocity, so after a drop the old, larger velocity
-fades over some twenty steps. `optax.sgd` puts the rate outside.
+The learning rate e is inside the velocity, so after a drop of the rate the old,
+larger velocity decays over about twenty steps. In `optax.sgd` the rate is
+outside the velocity.
 """
 
 from collections.abc import Sequence
@@ -26,16 +27,17 @@ def momentum_sgd(
     weight_decay: float,
     layer_decays: Sequence[tuple[str, float]] = (),
 ) -> optax.GradientTransformationExtraArgs:
-  """The printed rule; `update` takes `rates`, a learning rate for every leaf.
+  """The update rule of section 5, with a separate learning rate for each leaf.
 
-  A leaf whose rate is zero is frozen: no decay, no gradient, no drift of its
-  velocity, as in the 2012 program. With a Python zero its gradient is not even
-  computed.
+  `update` takes the learning rates as `rates`. A leaf whose rate is zero is
+  frozen: it has no weight decay and no update, and its velocity does not
+  change, as in the 2012 program. If the rate is the Python number 0.0, its
+  gradient is not computed either.
 
   Args:
     momentum: 0.9 in the paper.
-    weight_decay: of every kernel; 0.0005 in the paper.
-    layer_decays: (layer, decay), in place of `weight_decay` for that layer.
+    weight_decay: weight decay of the kernels; 0.0005 in the paper.
+    layer_decays: (layer, decay), replaces `weight_decay` for that layer.
   """
   rule: Any = optax.chain(
       _add_decays(weight_decay, layer_decays),
@@ -65,12 +67,12 @@ def momentum_sgd(
 
 def leaf_decays(params: Any, weight_decay: float,
                 layer_decays: Sequence[tuple[str, float]] = ()) -> Any:
-  """The weight decay of every leaf; biases have none.
+  """Returns the weight decay of every leaf; biases have none.
 
   Args:
-    params: the parameters, for their names.
-    weight_decay: of every kernel.
-    layer_decays: (layer, decay), in place of `weight_decay` for that layer.
+    params: the parameters; only their names are used.
+    weight_decay: weight decay of the kernels.
+    layer_decays: (layer, decay), replaces `weight_decay` for that layer.
   """
   by_layer = dict(layer_decays)
   return jax.tree_util.tree_map_with_path(
@@ -103,33 +105,33 @@ def _scale_by_rates():
 
 
 class Rates(NamedTuple):
-  """How the learning rates fall, as `config.optimizer` gives it."""
+  """The learning rate fields of `config.optimizer`."""
 
-  schedule: str = 'constant'  # of schedules.py, for the kernels
-  target_factor: float = 1.0  # how far that schedule falls
-  schedule_levels: int = 4  # in how many levels, for schedules with levels
-  drops: Drops = ()  # of the kernels, by the learning rate at the start
+  schedule: str = 'constant'  # of the kernels; see schedules.py
+  target_factor: float = 1.0  # ratio of its initial to its final rate
+  schedule_levels: int = 4  # number of levels, for schedules with levels
+  drops: Drops = ()  # of the kernels, relative to the initial rate
   bias_rate: float = 1.0  # biases start at this multiple of the learning rate
   bias_drops: Drops = ()
-  # (layer, epoch, factor), in place of `drops` for that layer's kernel; factor
-  # 0 freezes its biases too.
+  # (layer, epoch, factor), replaces `drops` for the kernel of that layer; the
+  # factor 0 freezes the biases of the layer too.
   layer_drops: Sequence[tuple[str, int, float]] = ()
-  # (layer, factor) multiplies all rates of a layer: a new softmax layer learns
-  # faster than the layers that are fine-tuned below it.
+  # (layer, factor), multiplies all rates of a layer. For example, a new softmax
+  # layer learns faster than the layers below it, which are fine-tuned.
   layer_rates: Sequence[tuple[str, float]] = ()
-  frozen: Sequence[str] = ()  # layers that never move
+  frozen: Sequence[str] = ()  # layers that are not trained
 
 
 def learning_rates(rates: Rates, params: Any, learning_rate: jax.Array,
                    epoch: jax.Array, progress: jax.Array) -> Any:
-  """The learning rate of every leaf at one moment of training.
+  """Returns the learning rate of every leaf at one step of training.
 
   Args:
-    rates: how they fall.
-    params: the parameters, for their names.
-    learning_rate: [] of the kernels, before drops.
+    rates: schedules and drops of the rates.
+    params: the parameters; only their names are used.
+    learning_rate: [] rate of the kernels, before drops.
     epoch: [] counted from 1.
-    progress: [] share of all steps done, 0..1.
+    progress: [] fraction of all steps done, 0..1.
   """
   layer_factors = dict(rates.layer_rates)
   scheduled = schedules.factor_of(
@@ -156,12 +158,12 @@ def learning_rates(rates: Rates, params: Any, learning_rate: jax.Array,
 
 def factor_at(drops: Drops, epoch: jax.Array,
               before: jax.Array | float = 1.0) -> jax.Array:
-  """The factor of the latest drop at or before an epoch.
+  """Returns the factor of the latest drop at or before an epoch.
 
   Args:
-    drops: (first epoch, factor), in the order of time.
+    drops: (first epoch, factor), in ascending order of epochs.
     epoch: [] counted from 1.
-    before: the factor before the first drop.
+    before: factor before the first drop.
   """
   factor = jnp.asarray(before, jnp.float32)
   for start, value in drops:
@@ -175,40 +177,40 @@ def factor_at(drops: Drops, epoch: jax.Array,
 class PlateauRule(NamedTuple):
   """When to lower the learning rate because validation no longer improves."""
 
-  patience: int  # validations without a new best
-  factor: float = 10.0  # the rate is divided by it
+  patience: int  # number of validations without a new best
+  factor: float = 10.0  # divisor of the rate
   max_drops: int = 3
 
 
 class Plateau(NamedTuple):
-  """What the plateau rule remembers between validations."""
+  """The state of the plateau rule between validations."""
 
   best_error: jax.Array  # [] lowest top-1 validation error so far
   waited: jax.Array  # [] validations since it was reached
-  drops: jax.Array  # [] how often the rate has been divided
+  drops: jax.Array  # [] number of times the rate has been divided
 
 
 def initial_plateau() -> Plateau:
-  """The plateau rule's memory before the first validation."""
+  """Returns the state of the plateau rule before the first validation."""
   return Plateau(jnp.float32(jnp.inf), jnp.int32(0), jnp.int32(0))
 
 
 def update_plateau(plateau: Plateau, learning_rate: jax.Array,
                    error: jax.Array,
                    rule: PlateauRule) -> tuple[Plateau, jax.Array]:
-  """Section 5: divide by ten when the validation error stops improving.
+  """Lowers the learning rate when the validation error stops improving (5).
 
-  The paper does it by hand; here `rule.patience` validations in a row without
-  a new best call for a drop.
+  The authors divide the rate by ten by hand. Here it is divided by
+  `rule.factor` after `rule.patience` validations in a row without a new best.
 
   Args:
-    plateau: the memory.
-    learning_rate: [] the present rate.
-    error: [] of this validation, top-1.
-    rule: how patient to be and how far to drop.
+    plateau: state of the rule.
+    learning_rate: [] current rate.
+    error: [] top-1 error of this validation.
+    rule: patience, factor and maximum number of drops.
 
   Returns:
-    The new memory and the new learning rate.
+    The new state of the rule and the new learning rate.
   """
   better = error < plateau.best_error
   waited = jnp.where(better, jnp.int32(0), plateau.waited + jnp.int32(1))

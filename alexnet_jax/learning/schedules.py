@@ -1,10 +1,10 @@
-"""The learning rate schedules of the 2012 program, from December 2012 on.
+"""Learning rate schedules of the 2012 program (after December 2012).
 
 They are not in the paper, where the rate is lowered by hand (`optimizer.py`).
-Each schedule is a pure function of progress, the share of all steps done, 0..1,
-and returns a factor of the initial rate that ends at 1 / `target_factor`. The
-program kept progress constant within a file of 1024 images; here it changes
-with every step.
+Each schedule is a pure function of progress, the fraction of all steps done,
+0..1, and returns a factor of the initial rate that ends at 1 / `target_factor`.
+In the program, progress is constant within a file of 1024 images; here it
+changes with every step.
 """
 
 import jax
@@ -15,12 +15,12 @@ NAMES = ('constant', 'linear', 'exp', 'dexp', 'jdexp')
 
 def factor_of(name: str, progress: jax.Array, *, target_factor: float,
               levels: int) -> jax.Array | float:
-  """The factor of a schedule at one moment of training.
+  """Returns the factor of a schedule at one step of training.
 
   Args:
     name: one of NAMES.
-    progress: [] share of all steps done, 0..1.
-    target_factor: the initial rate over the final one.
+    progress: [] fraction of all steps done, 0..1.
+    target_factor: ratio of the initial to the final rate.
     levels: number of levels of 'dexp' and 'jdexp'.
   """
   match name:
@@ -36,12 +36,12 @@ def factor_of(name: str, progress: jax.Array, *, target_factor: float,
 
 
 def linear(progress: jax.Array, target_factor: float) -> jax.Array:
-  """A straight line from 1 to 1 / target_factor."""
+  """Linear decay from 1 to 1 / target_factor."""
   return 1 - progress * (1 - 1 / target_factor)
 
 
 def exp(progress: jax.Array, target_factor: float) -> jax.Array:
-  """Exponential decay: falls by the same ratio in every step."""
+  """Exponential decay: every step multiplies the rate by the same factor."""
   return jnp.power(target_factor, -progress)
 
 
@@ -50,8 +50,8 @@ def dexp(progress: jax.Array, target_factor: float, levels: int) -> jax.Array:
 
   Args:
     progress: [] 0..1; a level includes its right end.
-    target_factor: the first level over the last.
-    levels: how many.
+    target_factor: ratio of the first to the last level.
+    levels: number of levels.
   """
   level = _level(progress, levels)
   return jnp.power(target_factor, -level / (levels - 1))
@@ -60,12 +60,12 @@ def dexp(progress: jax.Array, target_factor: float, levels: int) -> jax.Array:
 def jdexp(progress: jax.Array, target_factor: float, levels: int) -> jax.Array:
   """`dexp` that jumps up by half a level in the second half of each level.
 
-  Not in the first level, and only while 0.2 < progress < 0.9.
+  There is no jump in the first level, or outside 0.2 < progress < 0.9.
 
   Args:
     progress: [] 0..1.
-    target_factor: the first level over the last.
-    levels: how many.
+    target_factor: ratio of the first to the last level.
+    levels: number of levels.
   """
   level = _level(progress, levels)
   second_half = progress * levels - level > 0.5

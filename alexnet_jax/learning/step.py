@@ -1,4 +1,4 @@
-"""The state of a run, and the two pure functions that a run is made of."""
+"""The state of a run, and the pure functions for training and evaluation."""
 
 from collections.abc import Callable
 from typing import Any, Generic, NamedTuple, TypeVar
@@ -15,25 +15,25 @@ from alexnet_jax.learning.optimizer import Plateau, Rates
 from alexnet_jax.network import columns, rng
 from alexnet_jax.network.classifier import Model
 
-# PixelStats of a network; an auto-encoder, which reads features, has
-# `autoencoder.FeatureStats`.
+# PixelStats for a network; `autoencoder.FeatureStats` for an auto-encoder,
+# whose inputs are features.
 Stats = TypeVar('Stats')
 Measured = dict[str, jax.Array]  # 'loss', 'top1_error', ... of one batch
 
 
 class State(NamedTuple, Generic[Stats]):
-  """All that changes, or is learned from the data: what a checkpoint holds."""
+  """The state of training, as stored in a checkpoint."""
 
-  step: jax.Array  # [] updates done
+  step: jax.Array  # [] number of updates done
   params: Any  # {'columns': {layer: {kernel, bias}}, 'fc8': {kernel, bias}}
   opt_state: Any  # velocities
   learning_rate: jax.Array  # [] of the kernels, before scheduled drops
-  plateau: Plateau  # what the plateau rule remembers
-  input_stats: Stats  # of the training set, to normalize inputs with
+  plateau: Plateau  # state of the plateau rule
+  input_stats: Stats  # of the training set, to normalize inputs
 
 
 class Length(NamedTuple):
-  """How long a run is."""
+  """The length of a run."""
 
   steps_per_epoch: int
   total_steps: int
@@ -46,14 +46,14 @@ def new_state(
     learning_rate: float,
     input_stats: Stats,
 ) -> State[Stats]:
-  """The state before the first step.
+  """Returns the state before the first step.
 
   Args:
-    init: a key -> the parameters.
+    init: returns the parameters for a random key.
     rule: the update rule.
-    seed: of the initial weights.
-    learning_rate: of the kernels at the start.
-    input_stats: of the training set.
+    seed: seed of the initial weights.
+    learning_rate: initial learning rate of the kernels.
+    input_stats: input statistics of the training set.
   """
   params = init(rng.stream(seed, 'init'))
   return State(
@@ -73,16 +73,16 @@ def make_train_step(
     seed: int,
     length: Length,
 ) -> Callable[[State, dict], tuple[State, Measured]]:
-  """Returns step(state, batch) -> (state, measured); donates the state.
+  """Returns step(state, batch) -> (state, measured), which donates the state.
 
   Args:
     model: the network.
     rule: the update rule.
-    augmentation: section 4.1.
-    rates: how the learning rates fall.
-    mesh: of the devices that hold the batch.
-    seed: of crops, jitter and dropout.
-    length: of the run.
+    augmentation: parameters of section 4.1.
+    rates: schedules and drops of the learning rates.
+    mesh: mesh of the devices that hold the batch.
+    seed: seed of crops, jitter and dropout.
+    length: length of the run.
   """
 
   def train_step(state, batch):
@@ -111,14 +111,14 @@ def make_train_step(
 def update(state: State, grads: Any,
            rule: optax.GradientTransformationExtraArgs, rates: Rates,
            length: Length) -> State:
-  """Section 5: one update, whatever the loss was.
+  """Applies one update of section 5, for any loss.
 
   Args:
-    state: before the step.
-    grads: of the loss with respect to `state.params`.
+    state: state before the step.
+    grads: gradients of the loss with respect to `state.params`.
     rule: the update rule.
-    rates: how the learning rates fall.
-    length: of the run.
+    rates: schedules and drops of the learning rates.
+    length: length of the run.
   """
   updates, opt_state = rule.update(
       grads, state.opt_state, state.params,
@@ -131,7 +131,7 @@ def update(state: State, grads: Any,
 
 
 def _epoch(state, length):
-  """Counted from 1."""
+  """Returns the epoch, counted from 1."""
   return 1 + state.step // length.steps_per_epoch
 
 
@@ -144,16 +144,16 @@ def augment_batch(
     crop_keys: jax.Array,
     jitter_keys: jax.Array,
 ) -> jax.Array:
-  """uint8 images -> float32 patches, each data shard by itself.
+  """Augments uint8 images to float32 patches, separately on each data shard.
 
   Args:
     images: uint8 [B, S, S, 3].
     stats: mean image and colors.
-    augmentation: section 4.1.
-    epoch: [] counted from 1, for jitter that ends.
-    mesh: of the devices.
-    crop_keys: [B] of crops and reflections.
-    jitter_keys: [B] of colors.
+    augmentation: parameters of section 4.1.
+    epoch: [] counted from 1; determines when jitter ends.
+    mesh: mesh of the devices.
+    crop_keys: [B] keys for crops and reflections.
+    jitter_keys: [B] keys for the color jitter.
 
   Returns:
     float32 [B, crop, crop, 3] around zero.
@@ -187,11 +187,11 @@ def mean_over_crops(model: Model, crops: np.ndarray, params: Any,
   """Softmax outputs averaged over crops (4.1): [B, S, S, 3] -> [B, classes].
 
   Args:
-    model: the network; dropout halves (4.2).
-    crops: of `augment.test_crops`.
+    model: the network; its dropout layers halve their outputs (4.2).
+    crops: rows of `augment.test_crops`.
     params: the parameters.
     stats: mean image.
-    images: uint8.
+    images: uint8 [B, S, S, 3].
   """
 
   def one_crop(crop):
@@ -208,8 +208,8 @@ def make_evaluation_step(
   """Returns f(params, stats, batch) -> sums over the batch's valid images.
 
   Args:
-    model: the network; dropout halves (4.2).
-    crops: of `augment.test_crops`.
+    model: the network; its dropout layers halve their outputs (4.2).
+    crops: rows of `augment.test_crops`.
   """
 
   def evaluation_step(params, stats, batch):

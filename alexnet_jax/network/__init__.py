@@ -1,5 +1,6 @@
 """Section 3: layers, columns on devices, and the networks made of them.
 
-Pure: no os, absl, ml_collections, orbax, grain or tqdm. Whatever trains, saves
-or measures a network lives above.
+These modules are pure: they do not import os, absl, ml_collections, orbax,
+grain or tqdm. The code that trains, saves or measures a network is in the
+packages that import this one.
 """

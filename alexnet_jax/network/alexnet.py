@@ -1,4 +1,4 @@
-"""The network of section 3, as the paper prints it (Figure 2)."""
+"""The network of section 3, as the paper describes it (Figure 2)."""
 
 import dataclasses
 import functools
@@ -9,19 +9,20 @@ from alexnet_jax.network import classifier
 from alexnet_jax.network import layers as L
 from alexnet_jax.network.classifier import Model
 
-# 224 pixels give 55 positions 4 apart only if the last window may extend three
-# pixels past the bottom and right edges, where the 2012 program read zeros.
+# 224 pixels give 55 positions at stride 4 only if the last window may extend
+# three pixels past the bottom and right edges, where the 2012 program read
+# zeros.
 CONV1_PADDING = ((0, 3), (0, 3))
 
 
 @dataclasses.dataclass(frozen=True)
 class Spec:
-  """One GPU's half of Figure 2: the fields of config.model."""
+  """The fields of config.model. The defaults are one GPU's half of Figure 2."""
 
   num_columns: int = 2  # K; 1 for the one-GPU net
   # The layers that read every column's maps.
   crossings: tuple[str, ...] = ('conv3', 'fc6', 'fc7', 'fc8')
-  # Maps per column of conv1 to conv5; a sixth number adds conv6 over the last
+  # Maps per column of conv1 to conv5; a sixth number adds conv6 after the last
   # pooling (section 6).
   kernels: tuple[int, ...] = (48, 128, 192, 192, 128)
   neurons: tuple[int, ...] = (2048, 2048)  # per column, of fc6 and fc7
@@ -33,8 +34,8 @@ class Spec:
   norm_n: int = 5
   norm_alpha: float = 1e-4  # per squared term
   norm_beta: float = 0.75
-  # Section 3.4. Without it windows are 2 x 2, and less padding in conv2 and
-  # conv5 keeps the sizes (the program's #147).
+  # Section 3.4. Without it, the windows are 2 x 2, and smaller padding in conv2
+  # and conv5 keeps the map sizes unchanged (net #147 of the program).
   overlapping_pooling: bool = True
   dropout: bool = True  # (4.2) on fc6 and fc7
   without: tuple[str, ...] = ()  # layers to leave out (7)
@@ -42,16 +43,16 @@ class Spec:
 
 
 def build(spec: Spec, mesh: Mesh, num_classes: int, patch: int) -> Model:
-  """The network of Figure 2.
+  """Builds the network of Figure 2.
 
   Args:
-    spec: its sizes and options.
-    mesh: of the devices that run the columns.
-    num_classes: outputs of the softmax layer.
+    spec: sizes and options of the network.
+    mesh: devices that run the columns.
+    num_classes: number of outputs of the softmax layer.
     patch: side of the square input in pixels; 224 in the paper.
 
   Raises:
-    InputError: a field that does not fit the others.
+    InputError: a field is inconsistent with the others.
   """
   conv, full, softmax = classifier.makers(spec, num_classes)
   f = classifier.nonlinearity(spec.nonlinearity)

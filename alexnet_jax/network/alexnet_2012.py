@@ -1,8 +1,9 @@
-"""The network of the released 2012 program, net #145, which has its own order.
+"""Net #145 of the released 2012 program, whose operations differ in order.
 
-Against `alexnet.py`: layer 1 normalizes the signed responses and applies the
-nonlinearity after pooling; layer 2 has a second norm, within each map; layer 5
-applies the nonlinearity after pooling, which changes nothing.
+The differences from `alexnet.py` are: layer 1 normalizes the signed responses
+and applies the nonlinearity after pooling; layer 2 has a second norm, within
+each map; layer 5 applies the nonlinearity after pooling, which does not change
+the result.
 """
 
 import dataclasses
@@ -18,26 +19,26 @@ from alexnet_jax.network.classifier import Model
 
 @dataclasses.dataclass(frozen=True)
 class Spec(alexnet.Spec):
-  """Net #145: the fields of `alexnet.Spec`, and those of the second norm."""
+  """Net #145: the fields of `alexnet.Spec` and those of the second norm."""
 
   stddevs: tuple[float, ...] = (
       0.01, 0.01, 0.03, 0.03, 0.03, 0.01, 0.01, 0.01)
   norm_alpha: float = 2e-5
-  within_map_size: int = 5  # side of its square window
+  within_map_size: int = 5  # side of the square window
   within_map_alpha: float = 4e-5  # per squared term; 0 leaves the norm out
 
 
 def build(spec: Spec, mesh: Mesh, num_classes: int, patch: int) -> Model:
-  """Net #145.
+  """Builds net #145.
 
   Args:
-    spec: its sizes and options.
-    mesh: of the devices that run the columns.
-    num_classes: outputs of the softmax layer.
+    spec: sizes and options of the network.
+    mesh: devices that run the columns.
+    num_classes: number of outputs of the softmax layer.
     patch: side of the square input in pixels; 224 in the program.
 
   Raises:
-    InputError: a field that does not fit the others.
+    InputError: a field is inconsistent with the others.
   """
   conv, full, softmax = classifier.makers(spec, num_classes)
   f = classifier.nonlinearity(spec.nonlinearity)

@@ -1,11 +1,12 @@
 """The program's CIFAR-10 nets with three convolutions (cuda-convnet).
 
-Not in the paper, whose four-layer net on the same data is `cifar_local.py`. The
-program names them after their errors, 19pct and 18pct, and 80sec after its
-training time; they differ in norms and in a hidden layer.
+These nets are not in the paper; its four-layer net on the same data is
+`cifar_local.py`. The program names 19pct and 18pct after their error rates and
+80sec after its training time. They differ in their norms and in whether they
+have a hidden layer.
 
-The program calls the softmax layer fc10, after its ten outputs. Here it is fc8
-in every network, as in the paper: the layer above the columns.
+The program calls the softmax layer fc10, after its ten outputs. Here the layer
+above the columns is called fc8 in every network, as in the paper.
 """
 
 import dataclasses
@@ -34,22 +35,22 @@ class Spec:
   biases: tuple[float, ...] = (0.0,) * 4
   nonlinearity: str = 'relu'  # or 'tanh'
   response_norm: bool = False  # within each map, after the first two poolings
-  norm_size: int = 3  # side of its square window
+  norm_size: int = 3  # side of the square window
   norm_alpha: float = 5e-5 / 9  # per squared term; the program's 5e-5 / (3 x 3)
-  norm_beta: float = 0.75  # its exponent; its constant is 1
+  norm_beta: float = 0.75  # exponent; the additive constant is 1
 
 
 def build(spec: Spec, mesh: Mesh, num_classes: int, patch: int) -> Model:
-  """Three convolutions and a softmax layer.
+  """Builds a net of three convolutions and a softmax layer.
 
   Args:
-    spec: its sizes and options.
-    mesh: of the devices that run it.
-    num_classes: outputs of the softmax layer.
-    patch: side of the square input in pixels; 32, or 24 when it is cropped.
+    spec: sizes and options of the network.
+    mesh: devices that run the network.
+    num_classes: number of outputs of the softmax layer.
+    patch: side of the square input in pixels; 32, or 24 if images are cropped.
 
   Raises:
-    InputError: a field of the wrong length.
+    InputError: a field has the wrong length.
   """
   check_length('kernels', spec.kernels, 3)
   if len(spec.neurons) > 1:
@@ -86,15 +87,15 @@ def build(spec: Spec, mesh: Mesh, num_classes: int, patch: int) -> Model:
 
 def initial_values(names: Sequence[str], stddevs: Sequence[float],
                    biases: Sequence[float]) -> dict[str, dict[str, Any]]:
-  """{layer: arguments of its maker in `layers.py`}.
+  """Returns {layer: arguments of its constructor in `layers.py`}.
 
   Args:
-    names: of the layers.
-    stddevs: one for each.
-    biases: one for each.
+    names: names of the layers.
+    stddevs: standard deviation of the initial weights, one per layer.
+    biases: initial biases, one per layer.
 
   Raises:
-    InputError: not one number for each layer.
+    InputError: the count of stddevs or biases differs from that of the layers.
   """
   check_length('stddevs', stddevs, len(names))
   check_length('biases', biases, len(names))

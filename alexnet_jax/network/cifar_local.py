@@ -1,8 +1,9 @@
 """The four-layer CIFAR-10 net of section 3.3: 13 % error, 11 % with the norm.
 
-The paper's footnote 3 names the program, whose nets conv-local-13pct and
-conv-local-11pct these are: two convolutions, then two layers whose positions
-share no weights. The softmax layer is called fc8 here, see `cifar.py`.
+The nets are conv-local-13pct and conv-local-11pct of the program that the
+paper names in footnote 3. They have two convolutions, then two locally
+connected layers, whose positions do not share weights. The softmax layer is
+called fc8 here; see `cifar.py`.
 """
 
 import dataclasses
@@ -19,7 +20,7 @@ from alexnet_jax.network.columns import Layer
 
 @dataclasses.dataclass(frozen=True)
 class Spec:
-  """conv-local-11pct; without norm and with 32 local maps conv-local-13pct."""
+  """conv-local-11pct; conv-local-13pct has no norm and 32 local maps."""
 
   num_columns: int = 1
   crossings: tuple[str, ...] = ('fc8',)
@@ -28,8 +29,8 @@ class Spec:
   stddevs: tuple[float, ...] = (0.0001, 0.01, 0.04, 0.04, 0.01)  # conv1 to fc8
   biases: tuple[float, ...] = (0.0,) * 5
   nonlinearity: str = 'relu'  # or 'tanh'
-  # Section 3.3, after the first pooling and before the second; its constants
-  # are not those of the paper's large net.
+  # Section 3.3, after the first pooling and before the second. The constants
+  # differ from those of the paper's large net.
   response_norm: bool = True
   norm_k: float = 1.0
   norm_n: int = 9
@@ -38,16 +39,16 @@ class Spec:
 
 
 def build(spec: Spec, mesh: Mesh, num_classes: int, patch: int) -> Model:
-  """Two convolutions, two locally connected layers and a softmax layer.
+  """Builds two convolutions, two locally connected layers and a softmax layer.
 
   Args:
-    spec: its sizes and options.
-    mesh: of the devices that run it.
-    num_classes: outputs of the softmax layer.
-    patch: side of the square input in pixels; 24, cut out of 32.
+    spec: sizes and options of the network.
+    mesh: devices that run the network.
+    num_classes: number of outputs of the softmax layer.
+    patch: side of the square input in pixels; 24, cropped from 32.
 
   Raises:
-    InputError: a field of the wrong length.
+    InputError: a field has the wrong length.
   """
   check_length('kernels', spec.kernels, 2)
   check_length('local_kernels', spec.local_kernels, 2)

@@ -1,4 +1,4 @@
-"""Columns below, a softmax layer above: what every network here is."""
+"""The structure of every network: columns with a softmax layer on top."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Protocol
@@ -15,7 +15,7 @@ from alexnet_jax.network.columns import Layer
 
 
 class ColumnSpec(Protocol):
-  """What the specification of every network says."""
+  """The fields that the specification of every network has."""
 
   @property
   def num_columns(self) -> int: ...
@@ -24,7 +24,7 @@ class ColumnSpec(Protocol):
 
 
 class AlexNetSpec(ColumnSpec, Protocol):
-  """What `makers` reads of a specification."""
+  """The fields of a specification that the AlexNet layers need."""
 
   @property
   def kernels(self) -> Sequence[int]: ...
@@ -41,7 +41,7 @@ class AlexNetSpec(ColumnSpec, Protocol):
 
 
 class Model(NamedTuple):
-  """A network is a pair of pure functions, and the plan they were made from."""
+  """A network: a pair of pure functions and the layers that define them."""
 
   init: Callable[[jax.Array], Any]  # key -> params
   apply: Callable  # (params, patches, keys=None) -> (logits, features)
@@ -58,20 +58,22 @@ def build(
     mesh: Mesh,
     patch: int,
 ) -> Model:
-  """Puts the softmax layer on top of the columns.
+  """Adds the softmax layer on top of the columns.
 
-  fc8 stands outside the columns, in the global view, so that any number of
-  classes works and fine-tuning replaces one leaf. It always reads all columns.
+  fc8 is outside the columns and operates on global arrays, so that any number
+  of classes works and fine-tuning replaces only its parameters. It always reads
+  all columns.
 
   Args:
-    layers: one column, as `alexnet.py` writes it.
-    softmax: the last fully-connected layer.
+    layers: layers of one column, as `alexnet.py` lists them.
+    softmax: the last fully connected layer.
     spec: the number of columns and the layers that read all of them.
-    mesh: of the devices.
+    mesh: devices that run the columns.
     patch: side of the square input in pixels.
 
   Raises:
-    InputError: a crossing that is not a layer, or no crossing at fc8.
+    InputError: a crossing is not a layer that can cross, or fc8 is missing
+      from the crossings.
   """
   num_columns, crossings = spec.num_columns, spec.crossings
   names = [layer.name for layer in layers[1:]] + ['fc8']
@@ -107,11 +109,15 @@ def makers(
 ) -> tuple[Callable[..., Layer], Callable[..., Layer], nn.Module]:
   """Returns conv(number, size, post_ops), full(number, post_ops) and fc8.
 
-  Layers are numbered as in the paper, 1 to 8; a sixth convolution (section 6)
-  stands in `stddevs` and `biases` between conv5 and fc6.
+  Layers are numbered as in the paper, 1 to 8. The values of a sixth convolution
+  (section 6) are between those of conv5 and fc6 in `stddevs` and `biases`.
+
+  Args:
+    spec: sizes and options of the network.
+    num_classes: number of outputs of the softmax layer.
 
   Raises:
-    InputError: a field of the wrong length.
+    InputError: a field has the wrong length.
   """
   convs = len(spec.kernels)
   if convs not in (5, 6):
@@ -147,10 +153,11 @@ def makers(
 
 
 def bottleneck(spec: AlexNetSpec) -> tuple[Layer, ...]:
-  """A linear layer that reads all columns, for very many classes; or nothing.
+  """Returns a linear layer that reads all columns, or () if there is none.
 
-  Between fc7 and 21,843 outputs the program put 1024 units a column without
-  nonlinearity or dropout, biases 0 (net #146-2011; the paper is silent).
+  It serves networks with very many classes. Between fc7 and the 21,843 outputs,
+  the program has 1024 units per column without nonlinearity or dropout and with
+  biases of 0 (net #146-2011). The paper does not mention this layer.
   """
   if not spec.bottleneck:
     return ()
@@ -161,18 +168,19 @@ def bottleneck(spec: AlexNetSpec) -> tuple[Layer, ...]:
 
 def leave_out(layers: Sequence[Layer], without: Sequence[str],
               pool: Callable) -> tuple[Layer, ...]:
-  """The column without some layers (section 7): the layers above move down.
+  """Removes layers from a column (section 7).
 
-  A layer takes its nonlinearity and norm along, but its pooling is left to the
-  layer below it, so that everything above keeps its size.
+  The nonlinearity and norm of a removed layer are removed with it. Its pooling
+  moves to the layer below, so that the layers above keep their sizes.
 
   Args:
-    layers: one column.
+    layers: layers of one column.
     without: names of the layers to remove.
-    pool: the pooling that stays.
+    pool: the pooling function to keep.
 
   Raises:
-    InputError: no such layer, or conv1, which reads the pixels.
+    InputError: a name is not that of a layer, or is conv1, which reads the
+      pixels and cannot be removed.
   """
   names = [layer.name for layer in layers[1:]]
   remaining = list(layers[:1])
@@ -190,7 +198,11 @@ def leave_out(layers: Sequence[Layer], without: Sequence[str],
 
 
 def nonlinearity(name: str) -> Callable[[jax.Array], jax.Array]:
-  """Section 3.1: 'relu', or the 'tanh' that it replaced."""
+  """Returns the nonlinearity (3.1): 'relu', or 'tanh', which it replaces.
+
+  Raises:
+    InputError: the name is not known.
+  """
   known = {'relu': jax.nn.relu, 'tanh': jnp.tanh}
   if name not in known:
     raise InputError(f'config.model.nonlinearity={name!r} is not known: give'
@@ -199,15 +211,15 @@ def nonlinearity(name: str) -> Callable[[jax.Array], jax.Array]:
 
 
 def check_length(field: str, numbers: Sequence, length: int) -> None:
-  """Checks that a field has a number for each layer.
+  """Checks that a field has one number for each layer.
 
   Args:
-    field: of config.model.
-    numbers: its value.
-    length: how many there must be.
+    field: name of the field of config.model.
+    numbers: value of the field.
+    length: the required length.
 
   Raises:
-    InputError: there are more or fewer.
+    InputError: the field has another length.
   """
   if len(numbers) != length:
     raise InputError(f'config.model.{field} has {len(numbers)} numbers: give'

@@ -1,8 +1,8 @@
-"""What devices say to each other, read out of a compiled program.
+"""The communication between devices, read from a compiled program.
 
-XLA prints a program as text, one operation a line; a collective names the
-groups of devices it joins and, as metadata, the scope of the layer it was
-written in.
+XLA prints a program as text, one operation per line. The line of a collective
+gives the groups of devices that it connects and, as metadata, the named scope
+of the layer that it belongs to.
 """
 
 import re
@@ -17,27 +17,27 @@ KINDS = 'all-reduce|all-gather|reduce-scatter|all-to-all|collective-permute'
 
 
 class Collective(NamedTuple):
-  """One collective, on all devices of the mesh."""
+  """One collective operation on all devices of the mesh."""
 
   kind: str  # of KINDS
-  layer: str  # whose scope it stands in, or ''
-  backward: bool  # belongs to the gradient
-  axes: tuple[str, ...]  # of the mesh over which it joins devices
-  numbers: int  # that each device ends up with
-  received_bytes: int  # by all devices together, each the least it must
+  layer: str  # whose named scope contains it, or ''
+  backward: bool  # is part of the gradient
+  axes: tuple[str, ...]  # mesh axes over which it communicates
+  numbers: int  # count of elements in the result on each device
+  received_bytes: int  # minimum, summed over all devices
 
 
 def find_collectives(text: str, mesh: tuple[int, int],
                 layers: Sequence[str]) -> list[Collective]:
-  """Every collective that joins more than one device.
+  """Returns every collective that connects more than one device.
 
   Args:
-    text: `compiled.as_text()`.
+    text: the program, as returned by `compiled.as_text()`.
     mesh: (devices along 'data', devices along 'column').
-    layers: names of scopes.
+    layers: names of the layers, which are also the named scopes.
   """
   layer_of = re.compile(rf'\b({"|".join(map(re.escape, layers))})\b')
-  found = []
+  collectives = []
   for line in text.splitlines():
     match = re.search(rf'= (.*?) ({KINDS})(-start)?\(', line)
     if not match:
@@ -47,63 +47,64 @@ def find_collectives(text: str, mesh: tuple[int, int],
     axes = tuple(
         name for axis, name in enumerate((DATA, COLUMN))
         if any(len({place[axis] for place in group}) > 1 for group in places))
-    if not axes:  # groups of one: nobody talks
+    if not axes:  # groups of one device: no communication
       continue
     result, kind, started = match.groups()
     sizes = [(np.prod([int(i) for i in dims.split(',') if i], dtype=int),
               int(bits) // 8) for bits, dims in re.findall(
                   r'\b[a-z]+(\d+)\[([\d,]*)\]', result)]
     numbers = int(sum(count for count, _ in sizes))
-    held = int(sum(count * width for count, width in sizes))
+    size = int(sum(count * width for count, width in sizes))
     members = len(joined[0])
     if started and kind != 'all-reduce':
-      # It lists what goes in before what comes out.
+      # The type of an asynchronous start lists its inputs before its outputs.
       into, out = {'all-gather': (1, members),
                    'reduce-scatter': (members, 1)}.get(kind, (1, 1))
       numbers = numbers * out // (into + out)
-      held = held * out // (into + out)
+      size = size * out // (into + out)
     source = re.search(r'op_name="(.*?)"', line)
     source = source[1] if source else ''
     layer = layer_of.search(source)
-    found.append(Collective(
+    collectives.append(Collective(
         kind, layer[1] if layer else '', 'transpose(' in source, axes, numbers,
-        len(joined) * _received(kind, held, members)))
-  return found
+        len(joined) * _received(kind, size, members)))
+  return collectives
 
 
-def _received(kind, held, members):
-  """Bytes that a group receives when each of it ends up with `held`."""
+def _received(kind, size, members):
+  """Bytes that a group receives if each member's result has `size` bytes."""
   match kind:
-    case 'reduce-scatter':  # each lacks the others' shares of its part
-      return members * (members - 1) * held
+    case 'reduce-scatter':  # each receives the others' terms of its part
+      return members * (members - 1) * size
     case 'all-reduce':  # a reduce-scatter, then an all-gather
-      return 2 * (members - 1) * held
-    case _:  # each lacks all but its own part
-      return (members - 1) * held
+      return 2 * (members - 1) * size
+    case _:  # each receives all parts but its own
+      return (members - 1) * size
 
 
-def exchanged_bytes(found: Sequence[Collective],
+def exchanged_bytes(collectives: Sequence[Collective],
                     batch_size: int) -> dict[str, float]:
-  """{layer: bytes per image that columns receive from other columns}.
+  """Returns {layer: bytes per image that columns receive from other columns}.
 
   Args:
-    found: the collectives of a training step.
-    batch_size: images of the whole batch.
+    collectives: the collectives of a training step.
+    batch_size: number of images in the global batch.
   """
   sums = {}
-  for one in found:
-    if COLUMN in one.axes:
-      sums[one.layer] = (
-          sums.get(one.layer, 0) + one.received_bytes / batch_size)
+  for collective in collectives:
+    if COLUMN in collective.axes:
+      sums[collective.layer] = (
+          sums.get(collective.layer, 0)
+          + collective.received_bytes / batch_size)
   return sums
 
 
 def device_groups(line: str, devices: int) -> list[list[int]]:
-  """The groups of devices that one collective joins, in any of XLA's forms.
+  """Parses the device groups of one collective, in any of XLA's notations.
 
   Args:
-    line: of the program.
-    devices: in the whole mesh.
+    line: the line of the program that has the collective.
+    devices: number of devices in the mesh.
   """
   if pairs := re.search(r'source_target_pairs=\{(\{.*?\})\}', line):
     return [[int(i) for i in pair.split(',')]
@@ -127,4 +128,4 @@ def device_groups(line: str, devices: int) -> list[list[int]]:
         for part in tiled.groups())
     ids = np.arange(devices).reshape(dims)
     return ids.transpose(turn).reshape(shape).tolist()
-  return [list(range(devices))]  # replica_groups={}: all
+  return [list(range(devices))]  # replica_groups={}: all devices

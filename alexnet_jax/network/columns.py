@@ -1,10 +1,10 @@
-"""Columns on devices: the two GPUs of section 3.2, and the whole parallelism.
+"""Columns on devices: model parallelism (3.2) and data parallelism.
 
 The mesh has two axes. 'data' splits the batch. 'column' splits the network: a
-device holds one column, or several when there are fewer devices than columns.
-A column is a list of layers; each reads its own column's maps or, where the
-paper draws a crossing, every column's. Whoever runs the columns does nothing
-else, so collectives over the column axis exist only at the crossings.
+device stores one column, or several if there are fewer devices than columns.
+A column is a list of layers. Each layer reads its own column's maps or, where
+the paper connects the GPUs, every column's maps. Collectives over the column
+axis exist only at these crossings.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -24,25 +24,31 @@ DATA, COLUMN = 'data', 'column'
 
 
 class Layer(NamedTuple):
-  """One layer as one column holds it."""
+  """One layer of one column."""
 
   name: str  # 'conv1' ... 'fc7', as numbered in the paper
-  module: nn.Module  # the weights: a convolution or a full layer
+  module: nn.Module  # the weights: convolution, full or local layer
   crosses: bool  # reads every column's maps, not only its own
   post_ops: Sequence[
     Callable[[jax.Array], jax.Array]
-  ]  # what follows the weights
-  dropout: bool = False  # and, last of all, section 4.2
+  ]  # operations after the weights
+  dropout: bool = False  # after the post_ops (4.2)
 
 
-# --- The mesh and the homes of arrays -----------------------------------------
+# --- The mesh and the placement of arrays -------------------------------------
 
 
 def make_mesh(data: int, column: int, num_columns: int) -> Mesh:
-  """A mesh of data x column devices.
+  """Returns a mesh of data x column devices.
+
+  Args:
+    data: number of devices along 'data'.
+    column: number of devices along 'column'.
+    num_columns: number of columns of the network.
 
   Raises:
-    InputError: too few devices, or columns that do not divide over them.
+    InputError: there are too few devices, or the columns cannot be divided
+      evenly among them.
   """
   devices = jax.devices()
   if num_columns % column:
@@ -64,15 +70,16 @@ def make_mesh(data: int, column: int, num_columns: int) -> Mesh:
 
 
 def batch_sharding(mesh: Mesh) -> NamedSharding:
-  """Where a batch lives: split over 'data', the same for every column."""
+  """Sharding of a batch: split over 'data', replicated over 'column'."""
   return NamedSharding(mesh, P(DATA))
 
 
 def param_shardings(mesh: Mesh, tree: Any) -> Any:
-  """Where each leaf of parameters or optimizer state lives, by its path.
+  """Sharding of each leaf of the parameters or optimizer state, by its path.
 
-  What belongs to a column has a leading axis K and lies with its column. The
-  softmax kernel lies with the features that it reads. The rest is everywhere.
+  The leaves of the columns have a leading axis K, which is split over 'column'.
+  The rows of the softmax kernel are on the device that computes the features
+  they multiply. All other leaves are replicated.
   """
 
   def home(path, leaf):
@@ -85,12 +92,12 @@ def param_shardings(mesh: Mesh, tree: Any) -> Any:
 
 
 def on_each_data_shard(f: Callable, mesh: Mesh) -> Callable:
-  """f(batch arrays) run by each data shard on its own examples."""
+  """Returns f(batch arrays), run by each data shard on its own examples."""
   return jax.shard_map(f, mesh=mesh, in_specs=P(DATA), out_specs=P(DATA))
 
 
 def process_shard(mesh: Mesh) -> tuple[int, int]:
-  """(index, count): which part of each batch this process has to load."""
+  """Returns (index, count): the part of each batch that this process loads."""
   me = jax.process_index()
   rows = [
       row for row, devices in enumerate(mesh.devices)
@@ -104,20 +111,25 @@ def process_shard(mesh: Mesh) -> tuple[int, int]:
 
 
 def every_column(xs: Sequence[jax.Array]) -> jax.Array:
-  """All columns' maps side by side: local [B, ..., C] each -> [B, ..., K*C]."""
+  """Concatenates all columns' maps: local [B, ..., C] each -> [B, ..., K*C]."""
   here = jnp.concatenate(xs, axis=-1)
   if jax.lax.axis_size(COLUMN) == 1:
     return here
-  # Gathered in front: along the maps XLA would transpose all of them twice.
+  # The gather uses a new leading axis: along the last axis XLA would transpose
+  # all maps twice.
   devices = jax.lax.all_gather(here, COLUMN)
   return jnp.concatenate(jnp.unstack(devices), axis=-1)
 
 
 def run(layers: Sequence[Layer], mesh: Mesh) -> Callable:
-  """f(params, patches, keys) -> features [B, K*C], all columns side by side.
+  """Returns f(params, patches, keys) -> features [B, K*C] of all columns.
 
   Every leaf of `params` has a leading axis K; `keys` is [B], or None at test
   time.
+
+  Args:
+    layers: layers of one column.
+    mesh: devices that run the columns.
   """
 
   def columns_of_this_device(params, patches, keys):
@@ -134,8 +146,8 @@ def run(layers: Sequence[Layer], mesh: Mesh) -> Callable:
         ]
     return jnp.concatenate(xs, axis=-1)
 
-  # Gradients of what data shards share are summed, which XLA would carry out
-  # over a single shard, too.
+  # Gradients of parameters that data shards share are summed. XLA would perform
+  # this sum even for a single shard, so the axis is then named in the spec.
   shares = mesh.shape[DATA] > 1
   return jax.shard_map(
       columns_of_this_device, mesh=mesh,
@@ -145,23 +157,25 @@ def run(layers: Sequence[Layer], mesh: Mesh) -> Callable:
 
 def apply_weights(layer: Layer, params: Any,
                   xs: Sequence[jax.Array]) -> Sequence[jax.Array]:
-  """One layer's convolution or product for the columns of one device.
+  """Applies one layer's weights for all columns of one device.
 
-  Columns that read the same maps are one convolution with all their kernels,
-  and full layers one product with a leading axis: faster than a loop. Vmapped
-  convolutions would be grouped ones, several times slower on a CPU.
+  Columns that read the same maps are computed as one convolution with all their
+  kernels, and full layers as one batched matrix product; both are faster than a
+  loop. `jax.vmap` of a convolution gives a grouped convolution, which is
+  several times slower on a CPU.
 
   Args:
     layer: the layer.
-    params: its parameters; a leading axis has the columns.
-    xs: what each column reads.
+    params: parameters of the layer; the leading axis is the column.
+    xs: input of each column.
   """
   module, several = layer.module, len(xs) > 1
 
   def apply(column_params, x) -> Any:
     return module.apply({'params': column_params}, x)
 
-  # With a leading axis of one XLA would lay out the gradients transposed.
+  # For a leading axis of size one, XLA would choose a transposed layout for the
+  # gradients.
   if several and isinstance(module, nn.Dense):
     return jnp.unstack(jax.vmap(apply)(params, jnp.stack(xs)))
   same = all(x is xs[0] for x in xs)
@@ -180,27 +194,42 @@ def apply_weights(layer: Layer, params: Any,
 def apply_post_ops(
   layer: Layer, x: jax.Array, keys: jax.Array | None
 ) -> jax.Array:
-  """What follows the weights of one column's layer, dropout last."""
+  """Applies the operations after the weights of one layer, dropout last.
+
+  Args:
+    layer: the layer.
+    x: output of the weights of one column.
+    keys: dropout keys, one per example [B], or None at test time.
+  """
   for f in layer.post_ops:
     x = f(x)
   return L.dropout(x, keys) if layer.dropout else x
 
 
-# --- Shapes and first values --------------------------------------------------
+# --- Shapes and initial values ------------------------------------------------
 
 
 class LayerShapes(NamedTuple):
-  """What one column's layer reads and puts out, for one image."""
+  """Input and output shapes of one layer of one column, for one image."""
 
   layer: Layer
-  reads: tuple[int, ...]  # all columns' maps where the layer crosses
-  neurons: tuple[int, ...]  # right after the weights: the paper's sizes
-  outputs: tuple[int, ...]  # after norm, pooling and the rest
+  reads: tuple[int, ...]  # all columns' maps if the layer crosses
+  neurons: tuple[int, ...]  # after the weights: the paper's sizes
+  outputs: tuple[int, ...]  # after the post_ops
 
 
 def layer_shapes(layers: Sequence[Layer], num_columns: int,
            patch: int) -> Iterator[LayerShapes]:
-  """Walks the column without computing anything."""
+  """Yields the shapes of each layer, from the first up, without computing it.
+
+  Args:
+    layers: layers of one column.
+    num_columns: number of columns of the network.
+    patch: side of the square input in pixels.
+
+  Raises:
+    InputError: the input is so small that a layer has no units.
+  """
   x = jax.ShapeDtypeStruct((1, patch, patch, 3), jnp.float32)
   for layer in layers:
     if layer.crosses:
@@ -211,7 +240,7 @@ def layer_shapes(layers: Sequence[Layer], num_columns: int,
     out = jax.eval_shape(
       lambda x, layer=layer: apply_post_ops(layer, x, None), neurons
     )
-    if 0 in neurons.shape:  # pooling would hang -inf over nothing
+    if 0 in neurons.shape:  # pooling would give only -inf
       raise InputError(
           f'{patch}-pixel patches leave {layer.name} no units: give a larger'
           ' config.augment.crop (64 is enough for three poolings).')
@@ -221,11 +250,21 @@ def layer_shapes(layers: Sequence[Layer], num_columns: int,
 
 def init(layers: Sequence[Layer], key: jax.Array, num_columns: int,
          patch: int) -> Any:
-  """The columns' parameters: each column draws its own, leading axis K."""
+  """Draws the parameters of each column; leaves have a leading axis K.
+
+  Args:
+    layers: layers of one column.
+    key: key of the initial values.
+    num_columns: K.
+    patch: side of the square input in pixels.
+
+  Raises:
+    InputError: the input is so small that a layer has no units.
+  """
 
   def draw(layer, reads, column):
-    own = jax.random.fold_in(rng.fold_in_name(key, layer.name), column)
-    return layer.module.init(own, jnp.zeros((1, *reads)))['params']
+    layer_key = jax.random.fold_in(rng.fold_in_name(key, layer.name), column)
+    return layer.module.init(layer_key, jnp.zeros((1, *reads)))['params']
 
   return {
       layer.name: jax.vmap(lambda column, layer=layer, reads=reads: draw(

@@ -1,8 +1,9 @@
-"""What a network is made of, layer by layer, and what its columns exchange.
+"""A table of a network's layers and of the bytes that its columns exchange.
 
-Section 3.2 leaves the crossings to cross-validation, so that "the amount of
+Section 3.2 chooses the crossings by cross-validation, so that "the amount of
 communication" is "an acceptable fraction of the amount of computation"; the
-last column of the table is that fraction. Nothing is computed to make it.
+last column of the table is that fraction. The table needs only shapes; the
+network is not run.
 """
 
 import json
@@ -28,12 +29,12 @@ SLIP = ('The caption of Figure 2 prints 253,440 neurons for conv1, which is'
 
 
 class LayerRow(NamedTuple):
-  """One layer. Shapes are one column's; numbers are for all columns."""
+  """One layer. Shapes are for one column, counts for all columns."""
 
   layer: str  # 'conv1' ... 'fc8'
-  reads: tuple[int, ...]  # of one image; all columns' maps where it crosses
+  reads: tuple[int, ...]  # of one image; all columns' maps if it crosses
   kernel: tuple[int, ...]
-  shape: tuple[int, ...]  # right after the weights
+  shape: tuple[int, ...]  # after the weights
   neurons: int
   parameters: int
   flops: int  # forward, per image; a multiplication and an addition are two
@@ -45,19 +46,20 @@ class LayerRow(NamedTuple):
 def layer_rows(
   model: Model, num_classes: int, devices: int = 0
 ) -> list[LayerRow]:
-  """One row a layer, from the pixels up.
+  """Returns one row per layer, from the pixels up.
 
-  A device that reads every column's maps receives the (D-1)/D that it does not
-  hold, and gives back as many gradients; all in float32. fc8 gathers nothing:
-  each device multiplies its own features by its rows of the kernel, and these
-  partial sums, one for each class, are collected and handed out again. Their
-  gradient is everywhere already. `--task=bench` reads the same bytes out of
-  the compiled step.
+  A device that reads every column's maps receives the (D-1)/D of them that it
+  does not store, and sends back as many gradients, all in float32. fc8 gathers
+  no maps: each device multiplies its own features by its rows of the kernel,
+  and these partial sums, one per class, are reduced and broadcast. Their
+  gradient is already on every device. `--task=bench` reads the same byte counts
+  from the compiled step.
 
   Args:
     model: the network.
-    num_classes: outputs of the softmax layer.
-    devices: D, over which the columns are spread; each has its own unless told.
+    num_classes: number of outputs of the softmax layer.
+    devices: D, the number of devices that the columns are distributed over; 0
+      means one device per column.
   """
   devices = devices or model.num_columns
   params = jax.eval_shape(model.init, jax.random.key(0))
@@ -80,16 +82,16 @@ def layer_rows(
 
 
 def _received(shape, devices) -> int:
-  """Bytes that all devices together receive, there and back."""
+  """Bytes that all devices receive, in the forward and backward pass."""
   return 2 * FLOAT32 * (devices - 1) * math.prod(shape)
 
 
 def _row(name, reads, kernel, shape, params, copies, exchanged,
          gradients) -> LayerRow:
-  """`gradients` is 1 for conv1: the gradient of the pixels is not computed."""
+  """`gradients` is 1 for conv1: the pixels' gradient is not computed."""
   neurons = copies * math.prod(shape)
-  # A convolution's kernels work at every position, and their bias with them;
-  # in a full or a local layer every neuron has its own weights and bias.
+  # A convolution applies its kernels and biases at every position; in a full or
+  # a local layer every neuron has separate weights and a separate bias.
   flops = 2 * math.prod(kernel) * neurons * copies // params['bias'].size
   step_flops = (1 + gradients) * flops
   parameters = sum(leaf.size for leaf in jax.tree.leaves(params))
@@ -98,20 +100,20 @@ def _row(name, reads, kernel, shape, params, copies, exchanged,
 
 
 def totals(table: Sequence[LayerRow]) -> dict[str, float]:
-  """Sums over the layers, and the ratio of the sums."""
+  """Returns sums over the layers and the ratio of the sums."""
   names = ('neurons', 'parameters', 'flops', 'step_flops', 'exchanged_bytes')
   sums = {name: sum(getattr(row, name) for row in table) for name in names}
   return sums | {'ratio': sums['exchanged_bytes'] / sums['step_flops']}
 
 
 def as_text(table: Sequence[LayerRow]) -> str:
-  """The table for people: one line a layer, totals last."""
-  whole = totals(table)
+  """Formats the table as text: one line per layer, totals last."""
+  sums = totals(table)
   lines = [('layer', 'reads', 'kernel', 'shape', 'neurons', 'parameters',
             'MFLOP', 'step MFLOP', 'bytes exchanged', 'per FLOP')]
   lines += [(row.layer, *map(_size, (row.reads, row.kernel, row.shape)),
              *_numbers(row._asdict())) for row in table]
-  lines.append(('total', '', '', '', *_numbers(whole)))
+  lines.append(('total', '', '', '', *_numbers(sums)))
   text = tables.aligned(lines)
   notes = [NOTE, SLIP] if table[0].neurons == 290_400 else [NOTE]
   text += ['', *(textwrap.fill(note, len(text[0])) for note in notes)]
@@ -119,7 +121,7 @@ def as_text(table: Sequence[LayerRow]) -> str:
 
 
 def as_json(table: Sequence[LayerRow]) -> str:
-  """The table for programs: {'layers': [...], 'totals': {...}}."""
+  """Formats the table as JSON: {'layers': [...], 'totals': {...}}."""
   return json.dumps({'layers': [row._asdict() for row in table],
                      'totals': totals(table)}, indent=2)
 

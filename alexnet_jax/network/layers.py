@@ -1,8 +1,8 @@
-"""The parts that a column is made of, as one GPU sees them (sections 3.1-4.2).
+"""The operations of one column (sections 3.1-4.2).
 
-Maps are [B, H, W, C] with C the kernel maps of this column. The two response
-norms and max-pooling carry gradients of their own: the derivatives are the
-exact ones, only several times cheaper than what differentiation would write.
+Maps are [B, H, W, C], where C is the number of kernel maps of this column. The
+two response norms and max-pooling have custom gradients. These are exact and
+several times cheaper than those of automatic differentiation.
 """
 
 import functools
@@ -19,19 +19,19 @@ from jax import lax
 
 
 class FullyConnected(nn.Dense):
-  """Fully connected: [B, ...] -> [B, neurons], its rows in (H, W, C) order."""
+  """Fully connected: [B, ...] -> [B, neurons], inputs in (H, W, C) order."""
 
   def __call__(self, inputs: jax.Array) -> jax.Array:
     return super().__call__(inputs.reshape(len(inputs), -1))
 
 
 class LocallyConnected(nn.Module):
-  """A convolution that shares no weights: each position has kernels of its own.
+  """A convolution without weight sharing: each position has separate kernels.
 
-  [B, H, W, C] -> [B, H, W, maps], stride 1, zeros around the edge. The kernel
-  is [H, W, size*size*C, maps], what a position reads in the order of a
-  convolution; the bias is [H, W, maps]. `nn.ConvLocal` does the same fifteen
-  times slower on a CPU.
+  [B, H, W, C] -> [B, H, W, maps], with stride 1 and zero padding. The kernel is
+  [H, W, size*size*C, maps], with the inputs of a position in the order of a
+  convolution kernel; the bias is [H, W, maps]. `nn.ConvLocal` computes the same
+  fifteen times slower on a CPU.
   """
 
   maps: int
@@ -63,7 +63,16 @@ def conv(
     stride: int = 1,
     padding: int | str | Sequence[tuple[int, int]] = 'SAME',
 ) -> nn.Conv:
-  """`maps` kernels of size x size, Gaussian weights, constant biases (5)."""
+  """Returns a convolution with Gaussian weights and constant biases (5).
+
+  Args:
+    maps: number of kernels.
+    size: side of the square kernels.
+    stddev: standard deviation of the initial weights.
+    bias: initial value of all biases.
+    stride: distance between adjacent positions.
+    padding: padding as `nn.Conv` takes it.
+  """
   return nn.Conv(
       maps,
       (size, size),
@@ -77,7 +86,13 @@ def conv(
 def fully_connected(
   neurons: int, *, stddev: float, bias: float
 ) -> FullyConnected:
-  """A fully-connected layer with the same initialization (5)."""
+  """Returns a fully connected layer with the same initialization (5).
+
+  Args:
+    neurons: number of outputs.
+    stddev: standard deviation of the initial weights.
+    bias: initial value of all biases.
+  """
   return FullyConnected(
       neurons,
       kernel_init=gaussian(stddev),
@@ -88,9 +103,16 @@ def fully_connected(
 def locally_connected(
   maps: int, size: int, *, stddev: float, bias: float
 ) -> LocallyConnected:
-  """`maps` kernels of size x size at every position; the same initialization.
+  """Returns a locally connected layer with the same initialization.
 
-  The four-layer CIFAR-10 net of section 3.3 ends with two such layers.
+  The four-layer CIFAR-10 net of section 3.3 has two such layers below the
+  softmax layer.
+
+  Args:
+    maps: number of kernels at every position.
+    size: side of the square kernels.
+    stddev: standard deviation of the initial weights.
+    bias: initial value of all biases.
   """
   return LocallyConnected(
       maps,
@@ -101,15 +123,16 @@ def locally_connected(
 
 
 def flatten(x: jax.Array) -> jax.Array:
-  """Maps as features: [B, H, W, C] -> [B, H*W*C]."""
+  """Flattens maps to features: [B, H, W, C] -> [B, H*W*C]."""
   return x.reshape(len(x), -1)
 
 
 def gaussian(stddev: float):
-  """Initial weights: zero-mean Gaussian numbers of that deviation (5)."""
+  """Returns an initializer: zero-mean Gaussian with this deviation (5)."""
 
   def draw(key, shape, dtype=jnp.float32):
-    # In a row: XLA takes a second or two to compile the same draw with axes.
+    # The draw is one-dimensional: XLA needs a second or two to compile the same
+    # draw with several axes.
     row = jax.random.normal(key, (math.prod(shape),), dtype)
     return stddev * row.reshape(shape)
 
@@ -118,7 +141,7 @@ def gaussian(stddev: float):
 
 # --- Response normalization (3.3) ---------------------------------------------
 
-# A window is (axis, how far it reaches below, how far above).
+# A window is (axis, extent below the unit, extent above the unit).
 Window = tuple[int, int, int]
 
 
@@ -129,11 +152,19 @@ def local_response_norm(
     alpha: float = 1e-4,
     beta: float = 0.75,
 ) -> jax.Array:
-  """Section 3.3: divides by n adjacent kernel maps at the same position.
+  """Normalizes each unit over n adjacent maps at the same position (3.3).
 
-  The window is cut at the column's edge. `alpha` is per squared term, as in the
-  printed formula; the 2012 program divided its 1e-4 by n, which is 2e-5 here.
-  An even n reaches one map further down than up.
+  The window is truncated at the first and last map of the column. `alpha` is
+  per squared term, as in the paper's formula; the 2012 program divides its 1e-4
+  by n, which corresponds to 2e-5 here. For an even n the window extends one map
+  further down than up.
+
+  Args:
+    x: maps [B, H, W, C].
+    k: additive constant of the divisor.
+    n: number of maps in the window.
+    alpha: factor of the sum of squares.
+    beta: exponent of the divisor.
   """
   return _divide(x, ((-1, n // 2, n - 1 - n // 2),), k, alpha, beta)
 
@@ -141,10 +172,17 @@ def local_response_norm(
 def within_map_norm(
     x: jax.Array, size: int = 5, alpha: float = 4e-5, beta: float = 0.75
 ) -> jax.Array:
-  """The program's second norm in layer 2: a size x size square of one map.
+  """Normalizes each unit over a size x size window of the same map.
 
-  Not in the paper. `alpha` is per squared term (the program's 0.001 / 25); the
-  square is clipped at the map's border and the constant is 1.
+  This is the second norm in layer 2 of the program; it is not in the paper.
+  `alpha` is per squared term (the program's 0.001 / 25). The window is
+  truncated at the edges of the map, and the additive constant is 1.
+
+  Args:
+    x: maps [B, H, W, C].
+    size: side of the square window.
+    alpha: factor of the sum of squares.
+    beta: exponent of the divisor.
   """
   reach = (size // 2, size - 1 - size // 2)
   return _divide(x, ((-3, *reach), (-2, *reach)), 1.0, alpha, beta)
@@ -158,8 +196,8 @@ def _divide(x, windows: tuple[Window, ...], k, alpha, beta):
 
 def _divide_forward(x, windows, k, alpha, beta):
   wide = _wide(x)
-  # Every power of the divisor is a power of its fourth root: of all that could
-  # be kept for the gradient only this one saves both roots and memory.
+  # Every power of the divisor is a power of its fourth root. Storing only this
+  # root for the gradient saves both memory and the recomputation of roots.
   root = lax.rsqrt(lax.sqrt(k + alpha * _window_sum(wide * wide, windows)))
   return _narrow(wide * _power(root, 4 * beta), x), (x, root)
 
@@ -167,10 +205,10 @@ def _divide_forward(x, windows, k, alpha, beta):
 def _divide_backward(windows, k, alpha, beta, residuals, g):
   del k
   x, root = residuals
-  root = lax.optimization_barrier(root)  # or XLA keeps its powers from before
+  root = lax.optimization_barrier(root)  # or XLA stores the forward powers
   wide = _wide(x)
   scaled = _wide(g) * _power(root, 4 * beta)
-  # Whom a unit disturbs: the units whose window holds it, so the window turns.
+  # A unit affects the units whose windows contain it: a mirrored window.
   mirrored = tuple((axis, above, below) for axis, below, above in windows)
   disturbed = _window_sum(scaled * wide * _power(root, 4), mirrored)
   return ((scaled - (2 * alpha * beta) * wide * disturbed).astype(x.dtype),)
@@ -180,15 +218,15 @@ _divide.defvjp(_divide_forward, _divide_backward)
 
 
 def _wide(x):
-  """float32 of bfloat16, since the divisor is k and a little."""
+  """Converts bfloat16 to float32, since the divisor is only just above k."""
   return x.astype(jnp.float32) if x.dtype == jnp.bfloat16 else x
 
 
 def _narrow(wide, x):
-  """The type of `x` again, rounded even where XLA would rather leave it out.
+  """Converts back to the type of `x`; XLA cannot optimize the rounding away.
 
-  Max-pooling compares these numbers with a largest one among them, and both
-  may be computed anew.
+  Max-pooling compares these numbers with their maximum, and XLA may recompute
+  either of them.
   """
   if x.dtype == jnp.bfloat16:
     wide = lax.reduce_precision(wide, exponent_bits=8, mantissa_bits=7)
@@ -210,8 +248,8 @@ def _window_sum(x: Any, windows):
 
 
 def _power(root, exponent):
-  whole = round(exponent)  # the paper's is: a product is a tenth of a `pow`
-  return root ** (whole if whole == exponent else exponent)
+  rounded = round(exponent)  # 3 in the paper; ten times faster than `pow`
+  return root ** (rounded if rounded == exponent else exponent)
 
 
 # --- Pooling (3.4) ------------------------------------------------------------
@@ -219,11 +257,17 @@ def _power(root, exponent):
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(1, 2))
 def max_pool(x: jax.Array, size: int = 3, stride: int = 2) -> jax.Array:
-  """Section 3.4: the largest of size x size units, every `stride` units.
+  """Max-pooling (3.4): the maximum of size x size units, every `stride` units.
 
-  The number of windows is rounded up, as in the 2012 program: a last window may
-  hang over the edge, where nothing counts. Its gradient is the program's too:
-  every unit that equals the maximum gets the whole of it.
+  The number of windows is rounded up, as in the 2012 program: the last window
+  may extend past the edge, where no units are counted. The gradient is also
+  that of the program: every unit that equals the maximum gets the whole
+  gradient of the window.
+
+  Args:
+    x: maps [B, H, W, C].
+    size: side of the square windows.
+    stride: distance between adjacent windows.
   """
   for axis in (1, 2):
     x = functools.reduce(jnp.maximum, _taps(
@@ -239,10 +283,10 @@ def _max_pool_forward(x, size, stride):
 def _max_pool_backward(size, stride, residuals, g):
   x, y = residuals
   units = x.shape[1:3]
-  most = -(-size // stride)  # windows that one row or column of units is in
+  most = -(-size // stride)  # windows that contain one row or column
   y, g = _around(y, units, most, stride), _around(g, units, most, stride)
   dx = jnp.zeros_like(x)
-  # A unit looks at its windows; to scatter what windows send is slower.
+  # Each unit gathers from its windows; scattering from the windows is slower.
   for back in itertools.product(range(most), repeat=2):
     hit = x == _window_of_each(y, units, most, stride, back)
     for axis, windows_back in zip((1, 2), back, strict=True):
@@ -257,28 +301,37 @@ max_pool.defvjp(_max_pool_forward, _max_pool_backward)
 
 
 def avg_pool(x: jax.Array, size: int = 3, stride: int = 2) -> jax.Array:
-  """The mean of size x size units, every `stride` units.
+  """Average pooling: the mean of size x size units, every `stride` units.
 
-  Not in the paper's network but in the program's CIFAR-10 nets. As many windows
-  as `max_pool` has; one that hangs over the edge is the mean of what it holds.
+  The paper's network does not use it, but the program's CIFAR-10 nets do. There
+  are as many windows as in `max_pool`; a window that extends past the edge
+  gives the mean of the units inside the map.
+
+  Args:
+    x: maps [B, H, W, C].
+    size: side of the square windows.
+    stride: distance between adjacent windows.
   """
   for axis in (1, 2):
     sums = sum(_taps(_overhang(x, size, stride, axis, 0.0), size, stride, axis))
     first = stride * np.arange(sums.shape[axis])
-    held = np.minimum(size, x.shape[axis] - first).astype(x.dtype)
-    x = sums / held.reshape(1, *((-1, 1) if axis == 1 else (1, -1)), 1)
+    counts = np.minimum(size, x.shape[axis] - first).astype(x.dtype)
+    x = sums / counts.reshape(1, *((-1, 1) if axis == 1 else (1, -1)), 1)
   return x
 
 
 def _around(y, units, most, stride):
-  """Zeros for the windows before the first and after the last."""
+  """Pads with zeros for windows before the first and after the last."""
   ends = [(most - 1, max(0, -(-n // stride) - windows))
           for n, windows in zip(units, y.shape[1:3], strict=True)]
   return jnp.pad(y, ((0, 0), *ends, (0, 0)))
 
 
 def _window_of_each(y, units, most, stride, back):
-  """What the window has that begins last before a unit, or `back` before."""
+  """Gives each unit the value of the last window starting at or before it.
+
+  `back` counts how many windows earlier to take it from, along each axis.
+  """
   begun = [-(-n // stride) for n in units]
   first = [most - 1 - b for b in back]
   y = y[:, first[0]:first[0] + begun[0], first[1]:first[1] + begun[1]]
@@ -292,7 +345,7 @@ def _window_of_each(y, units, most, stride, back):
 def _overhang(x, size, stride, axis, nothing):
   windows = 1 + max(0, -(-(x.shape[axis] - size) // stride))
   missing = (windows - 1) * stride + size - x.shape[axis]
-  if missing <= 0:  # nothing hangs over; a stride may leave units unread
+  if missing <= 0:  # no window extends past the edge; some units may be unread
     return x
   ends = [(0, 0)] * x.ndim
   ends[axis] = (0, missing)
@@ -300,7 +353,7 @@ def _overhang(x, size, stride, axis, nothing):
 
 
 def _taps(x, size, stride, axis):
-  """The units at place 0, 1, ... of every window along one axis."""
+  """Returns the units at offset 0, 1, ... of every window along one axis."""
   last = x.shape[axis] - size
   return [
       lax.slice_in_dim(x, tap, tap + last + 1, stride, axis)
@@ -312,14 +365,14 @@ def _taps(x, size, stride, axis):
 
 
 def dropout(x: jax.Array, keys: jax.Array | None) -> jax.Array:
-  """Section 4.2: silences half the neurons in training, halves all at test.
+  """Dropout (4.2): zeroes half the neurons in training, halves all at test.
 
-  The paper's form: no scaling in training. One random bit decides each neuron,
-  which for one half is exact and costs next to nothing.
+  As in the paper, outputs are not scaled in training. One random bit decides
+  for each neuron, which is exact for a probability of one half and is cheap.
 
   Args:
-    x: [B, neurons].
-    keys: one per example [B], or None at test time.
+    x: activations [B, neurons].
+    keys: one key per example [B], or None at test time.
   """
   if keys is None:
     return 0.5 * x

@@ -1,10 +1,11 @@
-"""Networks by the name in `config.model.name`, and their arithmetic.
+"""Networks by the name in `config.model.name`, and their numerical precision.
 
-Parameters are float32 in all precisions. The paper's GPUs had float32 only. Of
-what came after, 'tf32' rounds the inputs of matrix products and convolutions to
-ten bits of mantissa, on devices that can; 'bfloat16' computes and stores all
-maps in sixteen bits, with seven bits of mantissa. The norms (3.3) and the
-softmax stay in float32: the sums in them differ by less than bfloat16 resolves.
+Parameters are float32 in all precisions. 'float32' is the precision of the
+paper's GPUs. 'tf32' rounds the inputs of matrix products and convolutions to
+ten bits of mantissa, on devices that support it. 'bfloat16' computes and stores
+all maps in sixteen bits, with seven bits of mantissa. The norms (3.3) and the
+softmax are computed in float32, since the differences between their sums are
+smaller than bfloat16 resolves.
 """
 
 import dataclasses
@@ -24,16 +25,17 @@ NETWORKS: Mapping[str, Any] = {
     'cifar': cifar, 'cifar_local': cifar_local}
 Spec = alexnet.Spec | alexnet_2012.Spec | cifar.Spec | cifar_local.Spec
 
-# As `jax.default_matmul_precision` calls them; without it JAX would round
-# float32 on a GPU.
+# The names that `jax.default_matmul_precision` takes; without this setting JAX
+# rounds float32 on a GPU.
 PRECISIONS = {'float32': 'float32', 'tf32': 'tensorfloat32', 'bfloat16': None}
 
 
 def read_spec(fields: Mapping[str, Any]) -> Spec:
-  """The specification that `config.model` gives, 'name' among its fields.
+  """Returns the specification for `config.model`, which includes 'name'.
 
   Raises:
-    InputError: no such network, or fields that are not its own.
+    InputError: there is no such network, or the fields are not exactly those of
+      the network.
   """
   name = fields['name']
   if name not in NETWORKS:
@@ -53,17 +55,17 @@ def read_spec(fields: Mapping[str, Any]) -> Spec:
 
 def build(spec: Spec, mesh: Mesh, num_classes: int, patch: int,
           precision: str = 'float32') -> Model:
-  """The network of a specification.
+  """Builds the network of a specification.
 
   Args:
-    spec: of one of NETWORKS.
-    mesh: of the devices that run it.
-    num_classes: outputs of the softmax layer.
+    spec: specification of one of NETWORKS.
+    mesh: devices that run the network.
+    num_classes: number of outputs of the softmax layer.
     patch: side of the square input in pixels.
     precision: one of PRECISIONS.
 
   Raises:
-    InputError: a field or a precision that cannot work.
+    InputError: a field or the precision is invalid.
   """
   module = next(module for module in NETWORKS.values()
                 if type(spec) is module.Spec)
@@ -71,12 +73,12 @@ def build(spec: Spec, mesh: Mesh, num_classes: int, patch: int,
 
 
 def compute_in(precision: str, model: Model) -> Model:
-  """The same network, computing in 'float32', 'tf32' or 'bfloat16'.
+  """Returns the same network, computing in 'float32', 'tf32' or 'bfloat16'.
 
-  Gradients reach the parameters in float32, which are the master weights.
+  The parameters are float32 master weights, and their gradients are float32.
 
   Raises:
-    InputError: another precision.
+    InputError: the precision is not known.
   """
   if precision not in PRECISIONS:
     raise InputError(f'config.precision={precision!r} is not known: give one of'

@@ -1,9 +1,9 @@
-"""The plain form: `alexnet.py` as one would first write it, on one device.
+"""A straightforward implementation of `alexnet.py` on one device.
 
-Grouped convolutions where columns keep to themselves, `reduce_window` for norm
-and pooling, jax's derivatives, no mesh. It reads the same parameters and draws
-the same dropout masks: a reference for the tests, and the opponent in
-`--task=bench`.
+It uses grouped convolutions where columns do not cross, `reduce_window` for
+norms and pooling, JAX's automatic differentiation, and no mesh. It reads the
+same parameters and draws the same dropout masks. It is the reference for the
+tests and the baseline in `--task=bench`.
 """
 
 from collections.abc import Callable
@@ -18,11 +18,11 @@ from alexnet_jax.network.alexnet import CONV1_PADDING
 
 
 def build(spec: alexnet.Spec) -> Callable:
-  """The network without columns, mesh or custom gradients.
+  """Builds the network without a mesh or custom gradients.
 
   Args:
-    spec: columns, crossings and the constants of the norm; all else is as in
-      the paper.
+    spec: columns, crossings and the constants of the norm; everything else is
+      as in the paper.
 
   Returns:
     f(params, patches, keys=None) -> (logits [B, classes], features [B, K*N]).
@@ -55,12 +55,13 @@ def build(spec: alexnet.Spec) -> Callable:
       y = x.reshape(len(x), -1) @ _side_by_side(kernel)
     else:
       y = jnp.concatenate([
-          own.reshape(len(x), -1) @ kernel[k] for k, own in enumerate(columns)
+          column.reshape(len(x), -1) @ kernel[k]
+          for k, column in enumerate(columns)
       ], axis=-1)
     y = jax.nn.relu(y + bias.reshape(1, -1))
     return jnp.concatenate([
-        L.dropout(own, rng.column_keys(keys, name, k))
-        for k, own in enumerate(jnp.split(y, num_columns, axis=-1))
+        L.dropout(column, rng.column_keys(keys, name, k))
+        for k, column in enumerate(jnp.split(y, num_columns, axis=-1))
     ], axis=-1)
 
   def apply(params, patches, keys=None):
@@ -79,7 +80,7 @@ def build(spec: alexnet.Spec) -> Callable:
 
 
 def _side_by_side(kernel):
-  """[K, ..., maps] -> [..., K*maps]: each group's maps follow the last's."""
+  """Concatenates the maps of all groups: [K, ..., maps] -> [..., K*maps]."""
   kernel = jnp.moveaxis(kernel, 0, -2)
   return kernel.reshape(*kernel.shape[:-2], -1)
 

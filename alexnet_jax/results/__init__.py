@@ -1,4 +1,4 @@
-"""Finished runs compared: claims, means over seeds, averages, searches.
+"""Comparisons of finished runs: claims, means over seeds, averages, searches.
 
-Reads what runs have written; trains nothing.
+These modules read the files that runs wrote; they train nothing.
 """

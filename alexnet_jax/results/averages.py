@@ -1,8 +1,9 @@
 """Averaged predictions of several networks (section 6), and their weights.
 
-In the 2012 program avg-test.py takes the weights from the command line, and
-avg-valid.py searches them on the validation images whose error it then prints.
-`halves` splits the images, so that a search can be judged on unseen ones.
+In the 2012 program, avg-test.py takes the weights from the command line, and
+avg-valid.py searches for them on the same validation images whose error it then
+prints. `halves` splits the images, so that a search can be evaluated on images
+that it has not seen.
 """
 
 import functools
@@ -15,17 +16,17 @@ import numpy as np
 
 from alexnet_jax.learning import metrics
 
-# The search of avg-valid.py: the first weights, those tried, and how often.
+# The search of avg-valid.py: initial weights, candidates, number of sweeps.
 FIRST, GRID, SWEEPS = 0.5, np.arange(21) / 20, 5
 
 
 def average(probabilities: Sequence[np.ndarray],
             weights: Sequence[float]) -> np.ndarray:
-  """The weighted mean of M networks' softmax outputs: M x [N, C] -> [N, C].
+  """Returns the weighted mean of M softmax outputs: M x [N, C] -> [N, C].
 
   Args:
-    probabilities: of each network.
-    weights: of each network, in any scale.
+    probabilities: the softmax outputs of each network.
+    weights: the weight of each network, on any scale.
   """
   shares = (np.asarray(weights) / np.sum(weights)).astype(np.float32)
   return functools.reduce(
@@ -34,7 +35,7 @@ def average(probabilities: Sequence[np.ndarray],
 
 
 def errors(probabilities: np.ndarray, labels: np.ndarray) -> dict[str, float]:
-  """Mean loss, top-1 and top-5 error: [N, C], [N] -> three numbers."""
+  """Returns mean loss, top-1 and top-5 error: [N, C], [N] -> three numbers."""
   def sums(start):
     scores, batch_labels = (jnp.asarray(array[start : start + 1024])
                             for array in (probabilities, labels))
@@ -46,15 +47,16 @@ def errors(probabilities: np.ndarray, labels: np.ndarray) -> dict[str, float]:
 
 def search(probabilities: Sequence[np.ndarray],
            labels: np.ndarray) -> np.ndarray:
-  """Weights with few top-5 errors, searched as in avg-valid.py: [M].
+  """Searches for weights with few top-5 errors, as in avg-valid.py: [M].
 
-  All start at 0.5. In turn each weight takes the best of 0, 0.05, ..., 1 while
-  the others stay, in up to five rounds; it changes only if that is better. On
-  the images searched the result cannot be worse than equal weights.
+  All weights start at 0.5. In up to five sweeps, each weight in turn is set to
+  the best of 0, 0.05, ..., 1 while the others are fixed; it changes only if the
+  error decreases. On the images of the search, the result cannot be worse than
+  equal weights.
 
   Args:
-    probabilities: M x [N, C].
-    labels: [N].
+    probabilities: the softmax outputs of each network, M x [N, C].
+    labels: the class numbers, [N].
   """
   weights = np.full(len(probabilities), FIRST)
   device_labels = jnp.asarray(labels)
@@ -67,10 +69,10 @@ def search(probabilities: Sequence[np.ndarray],
           np.float32(weight) * other
           for weight, other in zip(others, probabilities, strict=True)))
       outputs = jnp.asarray(outputs)
-      # The present weight comes first: the others have to be better.
+      # The current weight comes first: the others have to be better.
       for weight in (weights[m], *GRID):
         if not weight and not others.any():
-          continue  # all weights would be zero
+          continue  # All weights would be zero.
         wrong = float(_top5_errors(
             rest, outputs, np.float32(weight), device_labels))
         if wrong < fewest:
@@ -87,10 +89,10 @@ def _top5_errors(rest, outputs, weight, labels):
 
 
 def halves(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-  """Every second image of each class, and the others: [N] -> two masks [N].
+  """Selects every second image of each class, and the rest: [N] -> two masks.
 
-  Every second image of all would not do: labels may alternate, as those of the
-  procedural data do.
+  The split is by class because labels may alternate from image to image, as in
+  the procedural data.
   """
   first = np.zeros(len(labels), bool)
   first[np.argsort(labels, kind='stable')[::2]] = True

@@ -1,9 +1,9 @@
 """What the paper and its program claim about each config.
 
 A config file has its claim in the constant CLAIM; configs/ablations.py has the
-table ABLATIONS, with one claim a row. A config is named by its path without
-'configs/' and '.py', a row of the table 'ablations/NAME'. The rest of the
-argument behind the colon is its form.
+table ABLATIONS, with one claim per row. The name of a config is its path
+without 'configs/' and '.py'; the name of a row of the table is
+'ablations/NAME'. The rest of the argument after the colon is the form.
 """
 
 import glob
@@ -15,33 +15,33 @@ from typing import NamedTuple
 from alexnet_jax.errors import InputError
 
 FOLDER = 'configs'
-TABLE, BASELINE = 'ablations', 'baseline'  # the file, and its default row
+TABLE, BASELINE = 'ablations', 'baseline'  # The file, and its default row.
 ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), '..', '..'))
 
 
 class Claim(NamedTuple):
-  """One number to measure. Errors are in percent; None: given nowhere."""
+  """One number to measure. Errors are in percent; None: not published."""
 
-  config: str  # its name, 'ablations/no_norm'
+  config: str  # Its name, such as 'ablations/no_norm'.
   what: str
-  section: str  # of the paper
-  against: str  # config that the errors are differences to; '': none
+  section: str  # Of the paper.
+  against: str  # Errors are differences to this config; '': none.
   top1_error: float | None
   top5_error: float | None
   source: str
-  ratio: float | None = None  # Figure 1's; then there are no errors
+  ratio: float | None = None  # Of Figure 1; then there are no errors.
 
   @property
   def path(self) -> str:
-    """The argument of --config: 'configs/ablations.py:no_norm'."""
+    """The argument of --config, such as 'configs/ablations.py:no_norm'."""
     return current_path(f'{FOLDER}/{self.config}.py')
 
 
 def name_and_form(path: str) -> tuple[str, str]:
-  """The name and the form of a config.
+  """Returns the name and the form of a config.
 
   'configs/ablations.py:no_norm,small' -> ('ablations/no_norm', 'small');
-  '../mine.py:2' -> ('mine', '2'), since its folder is not called configs.
+  '../mine.py:2' -> ('mine', '2'), since its folder is not named configs.
   """
   file, _, form = path.partition(':')
   file = os.path.normpath(file).removesuffix('.py')
@@ -53,10 +53,11 @@ def name_and_form(path: str) -> tuple[str, str]:
 
 
 def current_path(path: str) -> str:
-  """The path of a config as --config takes it.
+  """Converts the path of a config to the form that --config takes.
 
-  In old workdirs each ablation is a file: 'configs/ablations/no_norm.py:small'
-  -> 'configs/ablations.py:no_norm,small'. Other paths stay as they are.
+  Some workdirs record each ablation as a file:
+  'configs/ablations/no_norm.py:small' -> 'configs/ablations.py:no_norm,small'.
+  Other paths are returned unchanged.
   """
   return re.sub(
       rf'(^|/){FOLDER}/{TABLE}/(\w+)\.py(?::(.*))?$',
@@ -65,10 +66,10 @@ def current_path(path: str) -> str:
 
 
 def read(folder: str = os.path.join(ROOT, FOLDER)) -> list[Claim]:
-  """The claims of all config files in a folder, by section and then by name.
+  """Reads the claims of all config files, sorted by section and then by name.
 
   Raises:
-    InputError: a CLAIM with other fields than those above.
+    InputError: a CLAIM does not have the fields of `Claim`.
   """
   claims = []
   for path in glob.glob(os.path.join(folder, '**', '*.py'), recursive=True):
@@ -95,5 +96,5 @@ def _claim_of(name, fields, path):
 
 
 def _numbers(section: str) -> list[int]:
-  """So that 4.10 comes after 4.2."""
+  """Returns a sort key that puts 4.10 after 4.2."""
   return [int(number) for number in re.findall(r'\d+', section)]

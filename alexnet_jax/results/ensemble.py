@@ -1,10 +1,10 @@
 """The errors of several networks and of their average (section 6).
 
 "Averaging the predictions of five similar CNNs gives an error rate of 16.4%",
-where one gives 18.2 %, and seven of which two were pre-trained give 15.4 %.
-Whether these averages had equal weights or searched ones is nowhere said. The
-authors' search saw the validation images whose error it then printed; here it
-sees one half of them and is judged on the other.
+where one gives 18.2 %, and seven, of which two were pre-trained, give 15.4 %.
+The paper does not say whether these averages use equal weights or searched
+ones. The authors' search uses the same validation images whose error it then
+prints; here it uses one half of them and is evaluated on the other.
 """
 
 import glob
@@ -31,44 +31,46 @@ SEARCH = 'search'
 
 
 class Checkpoint(NamedTuple):
-  """A network that has yet to be asked."""
+  """A network whose predictions have not been computed yet."""
 
   workdir: str
   step: int
-  saved: int  # when, in ns
+  saved: int  # Time in ns.
   class_names: tuple[str, ...]
 
 
 def evaluate(settings: Settings, workdir: str, checkpoints: Sequence[str],
              weights: str, folder: str) -> dict:
-  """The errors of each network and of their average, as a table and as JSON.
+  """Prints the errors of each network and of their average.
 
-  The networks may differ in all but their classes. They are asked one after
-  the other, each at the image size and with the patches of its own run; the
-  config names the validation images, the mesh, the batch size and the views.
+  The output is a table and a line of JSON. The networks may differ in
+  everything but their classes. They run one after the other, each with the
+  image size and the patch size of its own run; the config gives the validation
+  images, the mesh, the batch size and the number of views.
 
   Args:
     settings: the experiment; its model is not used.
-    workdir: of a checkpoint that names none itself.
-    checkpoints: each latest, best, a step, WORKDIR, WORKDIR@best, WORKDIR@STEP,
-      a file of predictions or a folder of such files.
-    weights: '' for equal ones, numbers with commas between, or 'search'.
-    folder: where predictions are kept, and found the next time; '' for nowhere.
-      Those of a checkpoint that has since been trained anew are made again; a
-      step that its workdir no longer has is answered from the file.
+    workdir: the workdir of the checkpoints that name no other.
+    checkpoints: each is latest, best, a step, WORKDIR, WORKDIR@best,
+      WORKDIR@STEP, a file of predictions or a folder of such files.
+    weights: '' for equal weights, comma-separated numbers, or 'search'.
+    folder: the folder where predictions are cached; '' for no cache. If a
+      checkpoint has since been retrained, its predictions are computed again;
+      for a step that its workdir no longer has, the cached file is used.
 
   Returns:
-    What the JSON line says; after a search the errors are those of the images
-    that it has not glance.
+    The content of the JSON line; after a search, the errors are those on the
+    images that the search has not seen.
 
   Raises:
-    InputError: anything given that cannot work, before a network is asked.
+    InputError: an argument that cannot work; raised before any network runs,
+      except if cached predictions have other labels.
   """
   if os.path.exists(folder) and not os.path.isdir(folder):
     raise InputError(f'--predictions={folder} is a file: give a folder, or a'
                      ' name that is still free.')
   views = settings.run.views
-  # At one size, so that networks of different sizes can be glance to agree.
+  # One size for all, so that networks of different sizes can be compared.
   source = open_images(settings, predictions.GLANCE_SIZE)
   glance = predictions.glance(source)
   found = []
@@ -96,10 +98,16 @@ def evaluate(settings: Settings, workdir: str, checkpoints: Sequence[str],
 
 def look_up(name: str, workdir: str, folder: str,
             views: int) -> list[Predictions | Checkpoint]:
-  """What a --checkpoint stands for: predictions where there are some.
+  """Resolves a --checkpoint: to predictions if there are any.
+
+  Args:
+    name: the value of --checkpoint.
+    workdir: the workdir if `name` names none.
+    folder: the folder of cached predictions; '' for none.
+    views: the number of patches averaged.
 
   Raises:
-    InputError: nothing is there, or nothing that can be read.
+    InputError: the checkpoint does not exist or cannot be read.
   """
   home, which = _parse(name, workdir)
   if home.endswith('.npz'):
@@ -129,7 +137,7 @@ def look_up(name: str, workdir: str, folder: str,
 
 
 def _parse(name, workdir):
-  """(workdir or file, 'latest' or 'best' or a step) of a --checkpoint."""
+  """Returns (workdir or file, 'latest' or 'best' or a step)."""
 
   def is_moment(text):
     return text in ('latest', 'best') or text.isdigit()
@@ -141,10 +149,10 @@ def _parse(name, workdir):
 
 
 def find_checkpoint(workdir: str, which: str) -> Checkpoint:
-  """The checkpoint of that name, without its network.
+  """Finds a checkpoint, without opening its network.
 
   Raises:
-    InputError: there is none.
+    InputError: the checkpoint does not exist.
   """
   checkpoint.check_exists(workdir)
   with checkpoint.open_to_read(workdir) as manager:
@@ -157,7 +165,17 @@ def find_checkpoint(workdir: str, which: str) -> Checkpoint:
 
 def check_compatible(one: Predictions | Checkpoint, name: str, source: Source,
               glance: tuple[np.ndarray, np.ndarray]) -> None:
-  """Raises InputError for a network of other classes or of other images."""
+  """Checks that a network or its predictions match the validation images.
+
+  Args:
+    one: the predictions, or the checkpoint of the network.
+    name: the value of --checkpoint, for the message.
+    source: the validation images.
+    glance: the result of `predictions.glance` for the source.
+
+  Raises:
+    InputError: the classes or the images are different.
+  """
   if one.class_names != tuple(source.class_names):
     theirs, ours = (f'{len(names)} ({", ".join(names[:3])}, ...)'
                     for names in (one.class_names, source.class_names))
@@ -175,10 +193,15 @@ def check_compatible(one: Predictions | Checkpoint, name: str, source: Source,
 
 def parse_weights(given: str, count: int,
                   num_classes: int) -> list[float] | None:
-  """--weights -> a number for each network; None where they are searched.
+  """Parses --weights into one number per network; None for a search.
+
+  Args:
+    given: the value of --weights.
+    count: the number of networks.
+    num_classes: the number of classes.
 
   Raises:
-    InputError: no weights for so many networks.
+    InputError: the value does not give weights for `count` networks.
   """
   if given == SEARCH:
     if count < 2 or num_classes <= 5:
@@ -203,14 +226,20 @@ def parse_weights(given: str, count: int,
 
 
 def open_images(settings: Settings, image_size: int) -> Source:
-  """The validation images of the config at some network's size."""
+  """Opens the validation images of the config at a given image size."""
   data = settings.data._replace(image_size=image_size)
   return settings._replace(data=data).open_split('validation')
 
 
 def predict(one: Checkpoint, settings: Settings,
             colors: np.ndarray) -> Predictions:
-  """The predictions of one network, which is in memory only meanwhile."""
+  """Computes the predictions of one network, which is in memory only here.
+
+  Args:
+    one: the checkpoint of the network.
+    settings: the experiment; its model is not used.
+    colors: the mean colors of some images, from `predictions.glance`.
+  """
   trained = open_trained(one.workdir, str(one.step), *settings.mesh)
   probabilities, labels = predictions.predict(
       trained, open_images(settings, trained.settings.data.image_size),
@@ -223,11 +252,11 @@ def predict(one: Checkpoint, settings: Settings,
 def report(
   predictions: Sequence[Predictions], weights: Sequence[float] | None
 ) -> dict:
-  """Prints the table and the JSON line, and returns what that says.
+  """Prints the table and the line of JSON, and returns its content.
 
   Args:
     predictions: the networks' predictions.
-    weights: of the networks; None to search them.
+    weights: the weight of each network; None to search for them.
   """
   labels = predictions[0].labels
   every = [one.probabilities for one in predictions]

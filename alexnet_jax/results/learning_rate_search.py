@@ -1,37 +1,38 @@
 """The learning rate that reaches a training error first, for Figure 1 (3.1).
 
-Successive halving, as pure functions of training curves. Every decision follows
-from what the runs have logged, so an interrupted search continues unchanged.
+The method is successive halving, as pure functions of training curves. Every
+decision follows from the logs of the runs, so an interrupted search resumes
+with the same decisions.
 """
 
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-PAPER_RATIO = 6.0  # in the caption of Figure 1
-NAMES = {'relu': 'ReLU'}  # as the paper writes them
+PAPER_RATIO = 6.0  # From the caption of Figure 1.
+NAMES = {'relu': 'ReLU'}  # As in the paper.
 BOUNDS = {'=': '', '>': 'more than ', '<': 'less than '}
 
 
 class Curve(NamedTuple):
-  """The training errors of one run, a mean for each line of its log."""
+  """The training errors of one run, one mean per line of its log."""
 
-  steps: tuple[int, ...] = ()  # the last step of each mean
-  errors: tuple[float, ...] = ()  # top-1, 0..1
-  diverged: bool = False  # it ended in a loss that is not finite
+  steps: tuple[int, ...] = ()  # The last step of each mean.
+  errors: tuple[float, ...] = ()  # Top-1, 0..1.
+  diverged: bool = False  # The run ended with a loss that is not finite.
 
 
 class Ratio(NamedTuple):
-  """The iterations of the second curve over those of the first."""
+  """The iterations of the second curve divided by those of the first."""
 
-  value: float | None  # None: cannot be measured
+  value: float | None  # None: it cannot be measured.
   sign: str  # '='; '>' or '<' if only the first or the second reached the goal
 
 
 def up_to(curve: Curve, step: int) -> Curve:
-  """The curve as it was known at `step`.
+  """Truncates a curve at `step`.
 
-  A run that diverged later had not diverged then.
+  If the run diverged after `step`, the truncated curve has not diverged.
   """
   count = sum(logged <= step for logged in curve.steps)
   is_logged = count > 0 and curve.steps[count - 1] == step
@@ -40,17 +41,17 @@ def up_to(curve: Curve, step: int) -> Curve:
 
 
 def positions(curve: Curve) -> tuple[float, ...]:
-  """The iteration at the middle of the steps of each mean."""
+  """Returns the middle iteration of the steps of each mean."""
   starts = (0, *curve.steps[:-1])
   return tuple((start + end) / 2 for start, end in
                zip(starts, curve.steps, strict=False))
 
 
 def iterations_to(curve: Curve, goal: float) -> float | None:
-  """The iteration at which the curve first falls to `goal`; None if never.
+  """Returns the iteration where the curve first reaches `goal`, or None.
 
-  Between two means the curve is a straight line. Where the first mean already
-  is at or below the goal, the result is its position.
+  The curve is interpolated linearly between means. If the first mean is already
+  at or below the goal, the result is its position.
   """
   at = positions(curve)
   for i, error in enumerate(curve.errors):
@@ -65,14 +66,14 @@ def iterations_to(curve: Curve, goal: float) -> float | None:
 
 def best(curves: Mapping[float, Curve], count: int,
          goal: float) -> tuple[float, ...]:
-  """The best learning rates, the best one first.
+  """Returns the best learning rates, the best one first.
 
-  First come those that reached the goal, after the fewest iterations; then
-  those with the lowest last error; those that diverged come last.
+  Rates that reached the goal come first, ordered by iterations; then the
+  others, ordered by their last error; rates that diverged come last.
 
   Args:
-    curves: by learning rate.
-    count: how many rates to return.
+    curves: the curves by learning rate.
+    count: the number of rates to return.
     goal: the training error to reach, 0..1.
   """
 
@@ -87,13 +88,13 @@ def best(curves: Mapping[float, Curve], count: int,
 
 
 def ratio(first: Curve, second: Curve, goal: float) -> Ratio:
-  """Compares two curves; one that did not reach the goal gives a bound.
+  """Compares two curves; a curve that did not reach the goal gives a bound.
 
-  A curve that diverged gives no bound, since its end has another cause.
+  A curve that diverged gives no bound, since it did not end for lack of steps.
 
   Args:
     first: the curve whose iterations are the unit.
-    second: the other one.
+    second: the curve that is compared with it.
     goal: the training error to reach, 0..1.
   """
   a, b = iterations_to(first, goal), iterations_to(second, goal)
@@ -107,28 +108,28 @@ def ratio(first: Curve, second: Curve, goal: float) -> Ratio:
 
 
 def logged_step(step: float, log_every: int) -> int:
-  """The step nearest to `step` at which a line is logged."""
+  """Returns the logged step that is nearest to `step`."""
   return max(math.floor(step / log_every + 0.5), 1) * log_every
 
 
-# --- The outcome --------------------------------------------------------------
+# --- Results ------------------------------------------------------------------
 
 
 class RateSearch(NamedTuple):
   """The search over the learning rates of one nonlinearity."""
 
   nonlinearity: str
-  learning_rate: float  # the best
-  curves: Mapping[float, Curve]  # by learning rate
-  rounds: Sequence[Mapping[str, Any]]  # steps, errors, rates kept
+  learning_rate: float  # The best one.
+  curves: Mapping[float, Curve]  # By learning rate.
+  rounds: Sequence[Mapping[str, Any]]  # Steps, errors, rates kept.
 
 
 def results(searches: Sequence[RateSearch], goal: float,
             **conditions: Any) -> dict[str, Any]:
-  """The outcome, ready for JSON.
+  """Returns the results of the search, ready for JSON.
 
   Args:
-    searches: of the two nonlinearities.
+    searches: the searches of the two nonlinearities.
     goal: the training error to reach, 0..1.
     **conditions: further entries: data, steps_per_epoch and others.
   """
@@ -151,10 +152,10 @@ def results(searches: Sequence[RateSearch], goal: float,
 
 
 def as_text(numbers: Mapping[str, Any]) -> str:
-  """The outcome for people, with what makes it doubtful.
+  """Formats the results as text, with the reasons to doubt them.
 
   Args:
-    numbers: of `results`.
+    numbers: the output of `results`.
   """
   goal = percent(numbers['goal'])
   lines = [numbers['data']]

@@ -1,8 +1,8 @@
-"""What a network says of every validation image, kept in a file.
+"""The predictions of a network for every validation image, in a file.
 
 One file has the predictions of one checkpoint: its softmax outputs averaged
-over patches (4.1), the labels, and what tells other images or another
-checkpoint apart. 50,000 images of 1000 classes take 200 MB.
+over patches (4.1), the labels, and data that identifies the images and the
+checkpoint. 50,000 images of 1000 classes take 200 MB.
 """
 
 import os
@@ -24,38 +24,38 @@ from alexnet_jax.network.classifier import Model
 from alexnet_jax.run.trained import Trained
 from alexnet_jax.run.walk import walk
 
-# Other images are told apart by the labels and the mean colors of so many of
-# them, seen at one size whatever the network's own is.
+# Other images are detected by the labels and mean colors of this many images,
+# at one size for all networks.
 GLANCES = 16
-GLANCE_SIZE = 32  # pixels
-# Another machine may decode or draw a picture a little differently.
+GLANCE_SIZE = 32  # Pixels.
+# Another machine may decode or resize an image slightly differently.
 GRAY_LEVELS = 1.0
 
 
 class Predictions(NamedTuple):
   """The predictions of one checkpoint for N images in their order."""
 
-  workdir: str  # of the run
+  workdir: str  # Of the run.
   step: int
-  saved: int  # when the checkpoint was, in ns: a run made anew differs
-  views: int  # patches averaged: 10, 9 or 1
+  saved: int  # Time of the checkpoint in ns; it differs after retraining.
+  views: int  # Patches averaged: 10, 9 or 1.
   class_names: tuple[str, ...]
   labels: np.ndarray  # [N]
-  colors: np.ndarray  # [16, 3] of some of the images: `glance`
+  colors: np.ndarray  # [16, 3], of some of the images; see `glance`.
   probabilities: np.ndarray  # [N, classes] float32
 
 
-# --- Making them --------------------------------------------------------------
+# --- Computing predictions ----------------------------------------------------
 
 
 def make_prediction_step(
     model: Model, views: np.ndarray, mesh: Mesh) -> Callable[..., Any]:
-  """Returns f(params, pixels, batch) -> ([B, classes], [B]), everywhere whole.
+  """Returns f(params, pixels, batch) -> ([B, classes], [B]), both replicated.
 
   Args:
     model: the network; dropout halves (4.2).
-    views: of `augment.test_crops`.
-    mesh: where the batch lies.
+    views: the output of `augment.test_crops`.
+    mesh: the mesh of the batch.
   """
 
   def prediction_step(params, pixels, batch):
@@ -67,14 +67,14 @@ def make_prediction_step(
 
 def predict(trained: Trained, source: Source, views: int, batch_size: int,
             threads: int = 2) -> tuple[np.ndarray, np.ndarray]:
-  """Softmax outputs and labels of every image: [N, classes] float32, [N].
+  """Returns softmax outputs and labels: [N, classes] float32, [N].
 
   Args:
     trained: the network.
-    source: images of its own size.
-    views: patches to average: 10, 9 or 1.
-    batch_size: images at a time, rounded up to a multiple of the shards.
-    threads: that decode images.
+    source: images of the network's own size.
+    views: the number of patches to average: 10, 9 or 1.
+    batch_size: images per batch, rounded up to a multiple of the shards.
+    threads: the number of threads that decode images.
   """
   settings, mesh = trained.settings, trained.mesh
   prediction_step = make_prediction_step(
@@ -90,30 +90,43 @@ def predict(trained: Trained, source: Source, views: int, batch_size: int,
 
 
 def glance(source: Source) -> tuple[np.ndarray, np.ndarray]:
-  """Labels [16] and mean colors [16, 3] of images spread over the source."""
+  """Returns labels [16] and mean colors [16, 3] of evenly spread images."""
   chosen = [source[int(i)] for i in evenly_spread(len(source), GLANCES)]
   return (np.array([example['label'] for example in chosen]),
           np.array([example['image'].mean((0, 1)) for example in chosen]))
 
 
-def same_images(held: Predictions, count: int, labels: np.ndarray,
+def same_images(cached: Predictions, count: int, labels: np.ndarray,
                 colors: np.ndarray) -> bool:
-  """Whether predictions are of `count` images with such a `glance`."""
-  return (len(held.labels) == count
+  """Returns whether predictions are of the given images.
+
+  Args:
+    cached: the predictions.
+    count: the number of images.
+    labels: the labels from `glance`.
+    colors: the mean colors from `glance`.
+  """
+  return (len(cached.labels) == count
           and np.array_equal(
-              held.labels[evenly_spread(count, GLANCES)], labels)
-          and held.colors.shape == colors.shape
-          and np.allclose(held.colors, colors, rtol=0, atol=GRAY_LEVELS))
+              cached.labels[evenly_spread(count, GLANCES)], labels)
+          and cached.colors.shape == colors.shape
+          and np.allclose(cached.colors, colors, rtol=0, atol=GRAY_LEVELS))
 
 
-# --- Keeping them -------------------------------------------------------------
+# --- Storing predictions ------------------------------------------------------
 
 
 def path_of(folder: str, workdir: str, step: int, views: int) -> str:
-  """Where in a folder the predictions of one checkpoint lie.
+  """Returns the path of the file for the predictions of one checkpoint.
 
-  A number made of the whole path stands for it, since two runs often share
-  the last part of theirs.
+  The file name has a hash of the workdir's whole path, since two runs often
+  have the same last part.
+
+  Args:
+    folder: the folder of all predictions.
+    workdir: the workdir of the run.
+    step: the step of the checkpoint.
+    views: the number of patches averaged.
   """
   path = os.path.abspath(workdir)
   name = (f'{os.path.basename(path)}-{zlib.crc32(path.encode()):08x}'
@@ -122,16 +135,16 @@ def path_of(folder: str, workdir: str, step: int, views: int) -> str:
 
 
 def save(path: str, predictions: Predictions) -> None:
-  """All of the file or none of it."""
+  """Writes predictions atomically."""
   with files.atomic_write(path) as file:
     np.savez(file, **predictions._asdict())
 
 
 def load(path: str) -> Predictions:
-  """What `save` wrote.
+  """Reads the predictions that `save` wrote.
 
   Raises:
-    InputError: nothing is there, or something else.
+    InputError: the file does not exist or is not a file of predictions.
   """
   if not os.path.exists(path):
     raise InputError(
@@ -141,12 +154,13 @@ def load(path: str) -> Predictions:
     if not zipfile.is_zipfile(path):
       raise ValueError('not an .npz file')
     with np.load(path) as stored:
-      held = Predictions(*(stored[name] for name in Predictions._fields))
+      cached = Predictions(*(stored[name] for name in Predictions._fields))
   except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
     raise InputError(
         f'{path} holds no predictions of --task=evaluate'
         f' ({str(error).splitlines()[0]}): give another file, or remove it to'
         ' have it made again.') from error
-  return held._replace(
-      workdir=str(held.workdir), step=int(held.step), saved=int(held.saved),
-      views=int(held.views), class_names=tuple(map(str, held.class_names)))
+  return cached._replace(
+      workdir=str(cached.workdir), step=int(cached.step),
+      saved=int(cached.saved), views=int(cached.views),
+      class_names=tuple(map(str, cached.class_names)))

@@ -28,17 +28,17 @@ CLAIM_HEAD = ('what', 'section', 'paper or program', 'ours', 'ours - theirs',
 RUN_HEAD = ('config', 'error', 'crops', 'data set', 'steps', 'seeds', 'minutes',
             'command')
 
-# {config: (one of its runs, the numbers of --task=figure1)}
+# {config: (one of its runs, the numbers of --task=figure1)}.
 FigureNumbers = Mapping[str, tuple[Run, Mapping[str, Any]]]
 
 
 class ClaimRow(NamedTuple):
-  """A claim and our numbers for it."""
+  """A claim and our results for it."""
 
   claim: Claim
-  runs: Sequence[Run] = ()  # of its config, one a seed; (): not run
+  runs: Sequence[Run] = ()  # Of its config, one per seed; (): not run.
   crops: str = ''
-  # None: the config that it is compared with is not run.
+  # None: the config that it is compared with has not been run.
   top1: Estimate | None = None
   top5: Estimate | None = None
 
@@ -46,14 +46,14 @@ class ClaimRow(NamedTuple):
 def as_markdown(
     folder: str, all_claims: Sequence[Claim], finished: Sequence[Run],
     figures: FigureNumbers, unfinished: Sequence[str]) -> str:
-  """The whole report.
+  """Formats the whole report.
 
   Args:
-    folder: that contains the workdirs of the runs.
-    all_claims: each gets one row or more.
+    folder: the folder that contains the workdirs of the runs.
+    all_claims: the claims; each has one row or more.
     finished: the finished runs.
     figures: the numbers of Figure 1, for claims of a ratio.
-    unfinished: workdirs of the other runs.
+    unfinished: the workdirs of the other runs.
   """
   data = '; '.join(sorted({run.data for run in finished}))
   parts = [HEAD.format(finished=len(finished), folder=folder, data=data),
@@ -80,7 +80,7 @@ def as_markdown(
 
 def claim_rows(all_claims: Iterable[Claim],
                finished: Sequence[Run]) -> list[ClaimRow]:
-  """A row for each claim and each form, data set and length that was run."""
+  """Returns a row per claim and per form, data set and length that was run."""
   rows = []
   for claim in all_claims:
     # A ratio is measured on many runs together, by --task=figure1.
@@ -92,7 +92,7 @@ def claim_rows(all_claims: Iterable[Claim],
 
 
 def grouped(finished: Iterable[Run]) -> list[list[Run]]:
-  """Groups of runs that differ in the seed alone, with one run a seed."""
+  """Groups runs that differ only in the seed, with one run per seed."""
   groups = {}
   for run in finished:
     sections = [run.config[name] for name in ('model', 'augment', 'optimizer')]

@@ -12,10 +12,10 @@ from alexnet_jax.learning import augment
 from alexnet_jax.results import claims
 from alexnet_jax.run import journal
 
-# Overrides that `Run.conditions` leaves out: seeds are averaged over, and data
-# and steps are compared as the run resolved them.
+# Overrides that `Run.conditions` omits: results are averaged over seeds, and
+# data and steps are compared as the run resolves them.
 COMPARED_ELSEWHERE = re.compile(r'seed|data\..*|mesh\..*|run\..*')
-# Overrides that change no number of a run.
+# Overrides that do not change the results of a run.
 WITHOUT_EFFECT = re.compile(
     r'mesh\..*|run\.(log_every|save_every|keep|threads|workers|stall_steps)')
 
@@ -24,22 +24,22 @@ class Run(NamedTuple):
   """A finished run."""
 
   workdir: str
-  path: str  # of its config, as --config takes it
-  overrides: dict[str, str]  # 'optimizer.learning_rate': '0.005'
-  init_from: str  # --init_from; '': new parameters
-  config: dict[str, Any]  # resolved, as in config.json
+  path: str  # Of its config, as --config takes it.
+  overrides: dict[str, str]  # Such as 'optimizer.learning_rate': '0.005'.
+  init_from: str  # --init_from; '': new parameters.
+  config: dict[str, Any]  # Resolved, as in config.json.
   steps: int
-  errors: dict[str, float]  # of its final test: 'ten_crop_top1_error': 0.41
-  minutes: float  # in training steps
+  errors: dict[str, float]  # Of the final test: 'ten_crop_top1_error': 0.41.
+  minutes: float  # Of training steps.
 
   @property
   def name(self) -> str:
-    """The name of its config, 'ablations/no_norm'."""
+    """The name of its config, such as 'ablations/no_norm'."""
     return claims.name_and_form(self.path)[0]
 
   @property
   def form(self) -> str:
-    """The form of its config, '' without one."""
+    """The form of its config, '' if there is none."""
     return claims.name_and_form(self.path)[1]
 
   @property
@@ -49,7 +49,7 @@ class Run(NamedTuple):
 
   @property
   def data(self) -> str:
-    """Its examples for people: 'records, 72 pixels, 1000 trained on'."""
+    """Its data as text: 'records, 72 pixels, 1000 trained on'."""
     data = self.config['data']
     named_by_path = data['name'] in ('records', 'folder')
     words = [os.path.basename(data['path'].rstrip('/')) if named_by_path
@@ -64,7 +64,7 @@ class Run(NamedTuple):
 
   @property
   def conditions(self) -> tuple:
-    """Equal in two runs that differ at most in their configs and seeds."""
+    """Equal for two runs that differ only in their configs and seeds."""
     changed = sorted((field, value) for field, value in self.overrides.items()
                      if not COMPARED_ELSEWHERE.fullmatch(field))
     return (self.form, self.data, self.steps, bool(self.init_from),
@@ -72,14 +72,14 @@ class Run(NamedTuple):
 
   @property
   def command(self) -> str:
-    """A command that trains the same network, to paste into a shell."""
+    """A shell command that trains the same network."""
     fields = {field: value for field, value in self.overrides.items()
               if not WITHOUT_EFFECT.fullmatch(field)}
     return command(self.path, fields, init_from=self.init_from)
 
 
 def read(workdir: str) -> Run | None:
-  """The run of a workdir; None where there is none or it is not finished."""
+  """Reads the run of a workdir; None if it is missing or not finished."""
   command_file = os.path.join(workdir, journal.COMMAND)
   config, final = journal.read_config(workdir), journal.final_line(workdir)
   if config is None or final is None or not os.path.exists(command_file):
@@ -94,13 +94,13 @@ def read(workdir: str) -> Run | None:
 
 
 def workdirs(folder: str) -> list[str]:
-  """The workdirs of all runs in a folder, at any depth, sorted."""
+  """Returns the workdirs of all runs in a folder, at any depth, sorted."""
   return sorted(workdir for workdir, _, files in os.walk(folder)
                 if {journal.METRICS, journal.COMMAND} <= set(files))
 
 
 def parse(command_line: str) -> tuple[str, dict[str, str], str]:
-  """A command line -> path of its config, its overrides, its --init_from."""
+  """Parses a command line into config path, overrides and --init_from."""
   path, overrides, init_from = '', {}, ''
   words = shlex.split(command_line)
   for word, next_word in itertools.pairwise([*words, '-']):
@@ -121,10 +121,10 @@ def parse(command_line: str) -> tuple[str, dict[str, str], str]:
 
 
 def command(path: str, overrides: Mapping[str, Any], **flags: str) -> str:
-  """A command line, quoted for a shell.
+  """Returns a command line, quoted for a shell.
 
   Args:
-    path: of the config.
+    path: the path of the config.
     overrides: {'section.field': value}.
     **flags: further flags; those with an empty value are left out.
   """
@@ -135,11 +135,11 @@ def command(path: str, overrides: Mapping[str, Any], **flags: str) -> str:
 
 
 def minutes(lines: Iterable[dict[str, Any]], batch_size: int) -> float:
-  """How long the training steps took, by the speeds in the lines of a run."""
+  """Returns the minutes of training, from the speeds in the log of a run."""
   seconds, before = 0.0, 0
   for line in lines:
     if line['kind'] == 'train':
-      if 'images_per_second' in line:  # not where the first step stands alone
+      if 'images_per_second' in line:  # Not if the first step is alone.
         images = (line['step'] - before) * batch_size
         seconds += images / line['images_per_second']
       before = line['step']
@@ -150,21 +150,21 @@ def minutes(lines: Iterable[dict[str, Any]], batch_size: int) -> float:
 
 
 class Estimate(NamedTuple):
-  """A mean over seeds and its standard error, None with a single seed."""
+  """A mean over seeds and its standard error, None for a single seed."""
 
   mean: float
   standard_error: float | None
 
 
 def estimate(values: Sequence[float]) -> Estimate:
-  """The mean, and the sample deviation (n - 1) over the root of n."""
+  """Returns the mean, and the sample deviation (n - 1) divided by sqrt(n)."""
   error = (statistics.stdev(values) / len(values) ** 0.5
            if len(values) > 1 else None)
   return Estimate(statistics.fmean(values), error)
 
 
 def as_text(value: Estimate | None, sign: bool = False) -> str:
-  """'40.70 +- 0.12', with a '+' before a positive mean if `sign`."""
+  """Formats '40.70 +- 0.12', with a '+' before a positive mean if `sign`."""
   if value is None:
     return ''
   mean = f'{value.mean:+.2f}' if sign else f'{value.mean:.2f}'
@@ -173,19 +173,19 @@ def as_text(value: Estimate | None, sign: bool = False) -> str:
 
 
 def crops(runs: Iterable[Run]) -> list[str]:
-  """The tests that all runs have: of 'one', 'nine' and 'ten', in this order."""
+  """Returns the tests that all runs have, of 'one', 'nine', 'ten' in order."""
   runs = list(runs)
   return [name for name in augment.CROPS.values()
           if all(f'{name}_crop_top1_error' in run.errors for run in runs)]
 
 
 def error(runs: Iterable[Run], crops: str, top: int) -> Estimate:
-  """The top-k error of the runs, in percent.
+  """Returns the top-k error of the runs, in percent.
 
   Args:
-    runs: one a seed.
-    crops: averaged in the test: 'one', 'nine' or 'ten'.
-    top: k, 1 or 5.
+    runs: one per seed.
+    crops: the crops averaged in the test: 'one', 'nine' or 'ten'.
+    top: k, which is 1 or 5.
   """
   return estimate([100 * run.errors[f'{crops}_crop_top{top}_error']
                    for run in runs])
@@ -193,15 +193,16 @@ def error(runs: Iterable[Run], crops: str, top: int) -> Estimate:
 
 def difference(runs: Sequence[Run], others: Sequence[Run], crops: str,
                top: int) -> Estimate:
-  """The top-k error of the runs minus that of others, in percentage points.
+  """Returns the difference of two top-k errors, in percentage points.
 
-  The difference is taken seed by seed, which cancels what a seed does to both.
+  The error of `others` is subtracted from that of `runs` seed by seed, which
+  cancels effects of the seed that both share.
 
   Args:
-    runs: one a seed.
-    others: one a seed; seeds that are not in both are left out.
-    crops: averaged in the test: 'one', 'nine' or 'ten'.
-    top: k, 1 or 5.
+    runs: one per seed.
+    others: one per seed; seeds that are not in both are omitted.
+    crops: the crops averaged in the test: 'one', 'nine' or 'ten'.
+    top: k, which is 1 or 5.
   """
   field = f'{crops}_crop_top{top}_error'
   of_seed = {run.seed: run.errors[field] for run in others}

@@ -1,5 +1,5 @@
-"""A run: a config becomes an experiment, and a loop with checkpoints takes it.
+"""Runs an experiment: from a config to a training loop with checkpoints.
 
-Everything that touches files, signals and devices while a network is trained or
-tested. Tasks, tables and pictures are elsewhere.
+This package handles files, signals and devices while a network is trained or
+tested. Tasks, tables and pictures are in other packages.
 """

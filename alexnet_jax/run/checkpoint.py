@@ -1,7 +1,7 @@
-"""Checkpoints with Orbax: saved while training goes on, latest and best kept.
+"""Orbax checkpoints, saved asynchronously; the latest and the best are kept.
 
-A checkpoint holds the State and, beside it, what is needed to use it without
-the data set: the resolved config and the class names.
+A checkpoint contains the State and the metadata needed to use it without the
+data set: the resolved config and the class names.
 """
 
 import json
@@ -17,30 +17,30 @@ from alexnet_jax.learning.step import State
 
 FOLDER = 'checkpoints'
 STATE, METADATA = 'state', 'about'  # the two items of a checkpoint on disk
-# Two runs are the same experiment if they agree in these; how long a run goes
-# on, where it runs and where the same data lie may differ.
+# Two runs are the same experiment if they agree in these sections. The length
+# of the run, its devices and the path of the same data may differ.
 IDENTITY = ('model', 'data', 'augment', 'optimizer', 'seed', 'precision')
 MAY_DIFFER = ('data.path',)
-# Fields that older configs lack, and what runs did without them.
+# Fields that older configs lack, and the values that reproduce those runs.
 ADDED_FIELDS = {'precision': 'float32', 'run.hold_data': False}
-# Parts of the State by their names in checkpoints from before version 1.0.
+# Names of State fields in checkpoints of versions before 1.0.
 OLD_NAMES = {'input_stats': 'pixels'}
 
 
 class Metadata(NamedTuple):
-  """What lies beside the State."""
+  """The metadata stored with the State."""
 
   config: dict[str, Any]
   class_names: tuple[str, ...]
   train_examples: int
-  unlogged: Sequence[dict[str, float]] = ()  # measured since the last log line
+  unlogged: Sequence[dict[str, float]] = ()  # since the last log line
 
 
 # --- Saving and restoring -----------------------------------------------------
 
 
 def open_manager(workdir: str, keep: int) -> ocp.CheckpointManager:
-  """The checkpoints of a workdir: the `keep` latest and the best one."""
+  """Opens a workdir to save: the `keep` latest checkpoints and the best."""
   latest = preservation_policy.LatestN(keep)
   best = preservation_policy.BestN(
       n=1, get_metric_fn=lambda errors: -_top1_error(errors),
@@ -56,7 +56,7 @@ def open_manager(workdir: str, keep: int) -> ocp.CheckpointManager:
 
 
 def open_to_read(workdir: str) -> ocp.CheckpointManager:
-  """The checkpoints of a workdir, where a run may still be saving more."""
+  """Opens a workdir read-only; another run may still be saving to it."""
   return ocp.CheckpointManager(
       os.path.abspath(os.path.join(workdir, FOLDER)),
       item_handlers=_handlers(),
@@ -66,7 +66,7 @@ def open_to_read(workdir: str) -> ocp.CheckpointManager:
 
 
 def _handlers():
-  """Named, so that a checkpoint's metadata can be read before its arrays."""
+  """Separate items, so that metadata can be read without the arrays."""
   return {STATE: ocp.StandardCheckpointHandler(),
           METADATA: ocp.JsonCheckpointHandler()}
 
@@ -77,14 +77,14 @@ def _top1_error(errors):
 
 def save(manager: ocp.CheckpointManager, step: int, state: State,
          metadata: Metadata, errors: dict[str, float] | None) -> None:
-  """Starts a save and returns at once; an existing step stays as it is.
+  """Starts an asynchronous save; an existing step is not overwritten.
 
   Args:
-    manager: of the workdir.
-    step: of the state.
+    manager: checkpoint manager of the workdir.
+    step: step of the state.
     state: the arrays.
-    metadata: what lies beside them.
-    errors: of a validation, with 'top1_error', to know the best step.
+    metadata: metadata stored with the arrays.
+    errors: validation errors with 'top1_error', which rank the checkpoints.
   """
   if step in manager.all_steps():
     return
@@ -98,11 +98,11 @@ def save(manager: ocp.CheckpointManager, step: int, state: State,
 
 def restore(manager: ocp.CheckpointManager, step: int,
             shapes: State) -> State:
-  """The State of a step, laid out as the shardings of `shapes` say.
+  """Restores the State of a step with the shardings of `shapes`.
 
   Args:
-    manager: of the workdir.
-    step: one that is there.
+    manager: checkpoint manager of the workdir.
+    step: a saved step.
     shapes: ShapeDtypeStructs with shardings.
   """
   saved = manager.item_metadata(step)[STATE].tree
@@ -115,7 +115,7 @@ def restore(manager: ocp.CheckpointManager, step: int,
 
 
 def read_metadata(manager: ocp.CheckpointManager, step: int) -> Metadata:
-  """What lies beside the State of a step."""
+  """Reads the metadata of a step."""
   fields = manager.restore(step, args=ocp.args.Composite(**{
       METADATA: ocp.args.JsonRestore()}))[METADATA]
   metadata = Metadata(**fields)
@@ -139,19 +139,23 @@ def _with_added_fields(config):
 
 
 def saved_at(manager: ocp.CheckpointManager, step: int) -> int:
-  """When the checkpoint of a step was saved, in ns: it tells runs apart."""
+  """Returns when a step was saved, in ns, which distinguishes runs."""
   return manager.metadata(step).commit_timestamp_nsecs or 0
 
 
 def exists(workdir: str) -> bool:
-  """Whether anything was ever saved in the workdir."""
+  """Returns whether the workdir contains a checkpoint."""
   folder = os.path.join(workdir, FOLDER)
   return os.path.isdir(folder) and any(
       name.isdigit() for name in os.listdir(folder))
 
 
 def check_exists(workdir: str) -> None:
-  """Raises InputError if nothing was ever saved in the workdir."""
+  """Checks that the workdir contains a checkpoint.
+
+  Raises:
+    InputError: it contains none.
+  """
   if not exists(workdir):
     raise InputError(
         f'{workdir} holds no checkpoint: give the workdir of a run'
@@ -160,12 +164,12 @@ def check_exists(workdir: str) -> None:
 
 def find_step(manager: ocp.CheckpointManager, checkpoint: str,
               workdir: str) -> int:
-  """'latest', 'best' or a number -> a step that is there.
+  """Finds the step that 'latest', 'best' or a number refers to.
 
   Args:
-    manager: of the workdir.
-    checkpoint: as given on the command line.
-    workdir: for the message.
+    manager: checkpoint manager of the workdir.
+    checkpoint: value given on the command line.
+    workdir: used in the error message.
 
   Raises:
     InputError: there is no such checkpoint.
@@ -192,13 +196,13 @@ def check_same_experiment(
   """Checks that a workdir belongs to this experiment.
 
   Args:
-    workdir: for the message.
-    saved: the config of the run in it.
-    config: of this run.
-    sections: that must agree.
+    workdir: used in the error message.
+    saved: config of the run in the workdir.
+    config: config of this run.
+    sections: sections that must agree.
 
   Raises:
-    InputError: it belongs to another.
+    InputError: it belongs to another experiment.
   """
   difference = first_difference(saved, config, sections)
   if difference:
@@ -212,12 +216,12 @@ def check_same_experiment(
 def first_difference(
     saved: dict[str, Any], config: dict[str, Any], sections: Sequence[str]
 ) -> tuple[str, Any, Any] | None:
-  """The first difference that matters between two configs.
+  """Finds the first relevant difference between two configs.
 
   Args:
-    saved: as read from JSON.
-    config: with tuples or lists.
-    sections: to compare.
+    saved: a config read from JSON.
+    config: a config with tuples or lists.
+    sections: sections to compare.
 
   Returns:
     (field, saved value, value of `config`), or None.

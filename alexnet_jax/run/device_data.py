@@ -1,9 +1,9 @@
-"""Batches on the devices: moved there, or picked from a data set held there.
+"""Batches on the devices: copied from the host or gathered on the device.
 
-With `config.run.hold_data` every device holds all images as uint8, decoded
-once: Tiny ImageNet at 72 pixels takes 1.6 GB, ILSVRC-2012 at 256 pixels 250 GB.
-The batches are those that the loader would make: the same images in the same
-order.
+With `config.run.hold_data` every device stores all images as uint8, decoded
+once. Tiny ImageNet takes 1.6 GB at 72 pixels and ILSVRC-2012 takes 250 GB at
+256 pixels. The batches contain the same images in the same order as those of
+the loader.
 """
 
 from collections.abc import Generator
@@ -18,7 +18,7 @@ from alexnet_jax.data import loader
 from alexnet_jax.data.sources import Source
 from alexnet_jax.network import columns
 
-BATCH = 256  # images decoded at a time
+BATCH = 256  # images per decoded batch
 
 
 class Indices:
@@ -35,12 +35,12 @@ class Indices:
     return {'index': np.int32(i)}
 
   def where(self, i: int) -> str:
-    """A name by which a person finds the example."""
+    """Returns a readable name of the example."""
     return f'example {i}'
 
 
 def to_device(batch: dict, mesh: Mesh) -> dict[str, jax.Array]:
-  """This process's part of a batch -> the global batch on the mesh."""
+  """Converts this process's part of a batch to the global batch on the mesh."""
   sharding = columns.batch_sharding(mesh)
   return {name: jax.make_array_from_process_local_data(sharding, value)
           for name, value in batch.items()}
@@ -51,8 +51,8 @@ def load(source: Source, mesh: Mesh, threads: int) -> dict[str, jax.Array]:
 
   Args:
     source: the examples.
-    mesh: of the devices.
-    threads: that decode.
+    mesh: mesh of the devices.
+    threads: number of decoding threads; 0 for one per core, at most 16.
   """
   parts = []
   with tqdm(total=len(source), desc='decode', unit=' images', leave=False,
@@ -70,13 +70,13 @@ def load(source: Source, mesh: Mesh, threads: int) -> dict[str, jax.Array]:
 
 def batches(data: dict[str, jax.Array], indices: loader.Batches,
             mesh: Mesh) -> Generator[dict[str, jax.Array]]:
-  """Batches on the mesh, picked from what `load` put there.
+  """Yields batches on the mesh, gathered from the result of `load`.
 
   Args:
     data: all examples.
     indices: this process's part of the indices of each batch; closed at the
       end.
-    mesh: of the devices.
+    mesh: mesh of the devices.
   """
   sharding = columns.batch_sharding(mesh)
 

@@ -1,4 +1,4 @@
-"""The errors of a network over a split, every example counted once."""
+"""The errors of a network on a split; every example is counted once."""
 
 from collections.abc import Callable
 
@@ -12,11 +12,11 @@ from alexnet_jax.run.walk import walk
 
 def final_errors(experiment: Experiment, state: State,
                  source: Source) -> dict[str, float]:
-  """The errors with one crop and with config.run.views crops (4.1).
+  """Returns the errors with one crop and with config.run.views crops (4.1).
 
   Args:
     experiment: the network and its config.
-    state: its parameters.
+    state: parameters and mean image.
     source: the images.
 
   Returns:
@@ -33,14 +33,14 @@ def final_errors(experiment: Experiment, state: State,
 
 def errors_of(evaluation_step: Callable, experiment: Experiment, state: State,
               source: Source, title: str) -> dict[str, float]:
-  """Mean loss, top-1 and top-5 error.
+  """Returns the mean loss and the top-1 and top-5 errors.
 
   Args:
-    evaluation_step: of `Experiment.evaluation_step`.
-    experiment: where and how to run it.
+    evaluation_step: result of `Experiment.evaluation_step`.
+    experiment: provides the mesh, batch size and number of threads.
     state: parameters and mean image.
     source: the images.
-    title: of the progress bar.
+    title: title of the progress bar.
   """
   settings = experiment.settings
   return metrics.means(walk(
@@ -51,15 +51,15 @@ def errors_of(evaluation_step: Callable, experiment: Experiment, state: State,
 
 def check_classes(source: Source, class_names: tuple[str, ...],
                   workdir: str) -> None:
-  """Checks that the data have the classes of a checkpoint.
+  """Checks that the data have the same classes as a checkpoint.
 
   Args:
     source: the data.
-    class_names: of the checkpoint.
-    workdir: where it lies, for the message.
+    class_names: class names of the checkpoint.
+    workdir: workdir of the checkpoint, used in the error message.
 
   Raises:
-    InputError: they have others.
+    InputError: the classes are different.
   """
   if tuple(source.class_names) != tuple(class_names):
     raise InputError(

@@ -1,7 +1,8 @@
-"""A config read once into typed tuples, and what is built from it.
+"""Converts a config to typed tuples and builds an experiment from them.
 
-`read` turns a ConfigDict into `Settings`: facts only, each checked. `build`
-adds what follows from them (number of classes, steps in an epoch, the mesh).
+`read` converts a ConfigDict to `Settings` and checks each value. `build` adds
+what depends on the data and devices: the number of classes, the steps per epoch
+and the mesh.
 """
 
 import functools
@@ -25,7 +26,7 @@ from alexnet_jax.network import columns, models
 from alexnet_jax.network.classifier import Model
 from alexnet_jax.run import device_data
 
-# The smallest value that has a meaning.
+# The smallest valid value of each field.
 MINIMA = {
     'model.num_columns': 1, 'data.image_size': 1, 'data.train_examples': 0,
     'data.validation_examples': 0, 'augment.crop': 1, 'augment.share_crops': 1,
@@ -45,19 +46,19 @@ ELEMENTS = {'drops': (25, 0.1), 'bias_drops': (25, 0.1),
             'layer_decays': ('fc8', 0.01), 'frozen': 'conv1'}
 
 
-# --- What a config says -------------------------------------------------------
+# --- Settings -----------------------------------------------------------------
 
 
 class Data(NamedTuple):
   """`config.data`."""
 
-  name: str  # of sources.NAMES
+  name: str  # one of sources.NAMES
   path: str
   image_size: int  # side of the stored squares in pixels
-  validation_fraction: float  # of a folder without val/
+  validation_fraction: float  # for a folder without val/
   train_examples: int  # 0: all
   validation_examples: int
-  reshuffle: bool  # a new order in each epoch
+  reshuffle: bool  # whether each epoch has a new order
 
 
 class Optimization(NamedTuple):
@@ -77,29 +78,29 @@ class RunSettings(NamedTuple):
 
   epochs: float
   steps: int  # 0: as many as the epochs need
-  evaluate_every: int  # steps; 0: once an epoch
-  save_every: int  # steps; 0: once an epoch
-  until_error: float  # a training error at which to stop early
+  evaluate_every: int  # steps; 0: once per epoch
+  save_every: int  # steps; 0: once per epoch
+  until_error: float  # training error at which to stop early
   log_every: int  # steps
   views: int  # crops averaged in the final test
-  keep: int  # latest checkpoints
-  stall_steps: int  # a loss stuck this long at ln(classes) is reported
-  threads: int  # decoding images; 0: one for each core
-  workers: int  # decoding processes
-  hold_data: bool  # all images on every device
+  keep: int  # number of latest checkpoints
+  stall_steps: int  # steps at a loss of ln(classes) before a warning
+  threads: int  # for decoding images; 0: one per core
+  workers: int  # for decoding images, as processes
+  hold_data: bool  # store all images on every device
 
 
 class MeshShape(NamedTuple):
-  """`config.mesh`, in devices."""
+  """`config.mesh`: the number of devices along each axis."""
 
   data: int
   column: int
 
 
 class Settings(NamedTuple):
-  """All facts of a config."""
+  """All fields of a config."""
 
-  config: dict[str, Any]  # as it is written down beside a run
+  config: dict[str, Any]  # as stored with a run
   seed: int
   precision: str
   model: models.Spec
@@ -125,10 +126,10 @@ class Settings(NamedTuple):
 
 
 def read(config: ConfigDict) -> Settings:
-  """Reads a config once.
+  """Converts a config to Settings.
 
   Raises:
-    InputError: a value that has no meaning.
+    InputError: a value is invalid.
   """
   _check_minima(config)
   fields = config.optimizer.to_dict()
@@ -187,11 +188,11 @@ def _check_names(settings):
         ' larger config.data.image_size.')
 
 
-# --- What is built from it ----------------------------------------------------
+# --- Experiment ---------------------------------------------------------------
 
 
 class Experiment(NamedTuple):
-  """One config, ready to run on its data."""
+  """A network, its update rule and its mesh, ready to run."""
 
   settings: Settings
   mesh: Mesh
@@ -201,7 +202,7 @@ class Experiment(NamedTuple):
   length: Length
 
   def train_step(self) -> Callable[[State, dict], tuple[State, dict]]:
-    """The update of section 5 as this config wants it: a jitted function."""
+    """Returns the jitted update of section 5 for this config."""
     settings = self.settings
     return step.make_train_step(
         self.model, self.optimizer, settings.augmentation,
@@ -210,12 +211,12 @@ class Experiment(NamedTuple):
   def evaluation_step(
       self, count: int
   ) -> Callable[[Any, PixelStats, dict], metrics.Sums]:
-    """The test of section 4.1 with `count` crops: a jitted function."""
+    """Returns the jitted test of section 4.1 with `count` crops."""
     return step.make_evaluation_step(self.model, augment.test_crops(
         self.settings.data.image_size, self.settings.augmentation.crop, count))
 
   def new_state(self, stats: PixelStats) -> State[PixelStats]:
-    """The state before the first step, on the mesh."""
+    """Returns the state before the first step, on the mesh."""
     make = functools.partial(
         step.new_state, self.model.init, self.optimizer, self.settings.seed,
         self.settings.optimizer.learning_rate)
@@ -224,7 +225,7 @@ class Experiment(NamedTuple):
         self.mesh, shapes))(stats)
 
   def state_shapes(self) -> State[PixelStats]:
-    """The state as shapes with shardings, which a restore needs."""
+    """Returns the shapes and shardings of the state, for restoring."""
     size = self.settings.data.image_size
     fields: list[Any] = [jax.ShapeDtypeStruct(shape, jnp.float32)
                          for shape in ((size, size, 3), (3, 3), (3,))]
@@ -236,7 +237,7 @@ class Experiment(NamedTuple):
         shapes, columns.param_shardings(self.mesh, shapes))
 
   def train_batches(self, source: Source, at_step: int = 0) -> loader.Batches:
-    """This process's part of the training batches, from a step on."""
+    """Returns this process's part of the training batches from a step on."""
     settings = self.settings
     shard, num_shards = columns.process_shard(self.mesh)
     return loader.train_batches(
@@ -247,7 +248,7 @@ class Experiment(NamedTuple):
 
   def device_batches(self, source: Source,
                      at_step: int = 0) -> Generator[dict[str, jax.Array]]:
-    """The training batches on the mesh, from a step on."""
+    """Yields the training batches on the mesh from a step on."""
     if self.settings.run.hold_data:
       data = device_data.load(source, self.mesh, self.settings.run.threads)
       yield from device_data.batches(
@@ -264,15 +265,15 @@ class Experiment(NamedTuple):
 
 def build(settings: Settings, num_classes: int,
           num_examples: int) -> Experiment:
-  """Builds all that does not depend on pixels, and checks that it fits.
+  """Builds and checks everything that does not depend on pixels.
 
   Args:
-    settings: what the config says.
-    num_classes: of the data.
-    num_examples: to train on.
+    settings: the settings of the config.
+    num_classes: number of classes in the data.
+    num_examples: number of training examples.
 
   Raises:
-    InputError: a field that cannot work on this machine or with this data.
+    InputError: a field does not suit this machine or these data.
   """
   length = _length(settings, num_examples)
   mesh = columns.make_mesh(*settings.mesh, settings.model.num_columns)
@@ -286,16 +287,16 @@ def build(settings: Settings, num_classes: int,
 
 def count_steps(batch_size: int, epochs: float, num_examples: int,
                 steps: int = 0) -> Length:
-  """How long a run is.
+  """Returns the length of a run.
 
   Args:
-    batch_size: examples a step.
+    batch_size: examples per step.
     epochs: cycles through the training set.
-    num_examples: in the training set.
-    steps: of the whole run, in place of `epochs`, unless 0.
+    num_examples: number of training examples.
+    steps: number of steps of the whole run; 0: computed from `epochs`.
 
   Raises:
-    InputError: not a single step.
+    InputError: the run would have no steps.
   """
   if num_examples < batch_size:
     raise InputError(

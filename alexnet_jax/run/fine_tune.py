@@ -1,4 +1,4 @@
-"""--init_from: a new run starts with the parameters of another network."""
+"""--init_from: starts a new run from the parameters of another network."""
 
 import os
 from typing import Any
@@ -13,24 +13,24 @@ from alexnet_jax.run.weights import Layers
 
 def start_from(init_from: str, model: Model, params: Any,
                class_names: tuple[str, ...]) -> tuple[Any, str]:
-  """Parameters that are pre-trained as far as they fit, and fresh above.
+  """Replaces the lower layers by pre-trained ones, as far as they match.
 
-  The mean image and the colors stay those of the new data, and velocities
-  start at zero.
+  The mean image and color statistics are those of the new data, and the
+  velocities start at zero.
 
   Args:
-    init_from: the workdir of a run, whose newest checkpoint is taken, or a
-      file that --task=export wrote.
+    init_from: the workdir of a run, whose newest checkpoint is used, or a file
+      written by --task=export.
     model: the new network.
-    params: its fresh parameters, on the mesh.
-    class_names: of the new data.
+    params: its newly initialized parameters, on the mesh.
+    class_names: class names of the new data.
 
   Returns:
-    The parameters, laid out as the fresh ones, and a sentence: what was taken,
-    what is new, and why.
+    The parameters, with the shardings of `params`, and a sentence that says
+    which layers are pre-trained, which are new, and why.
 
   Raises:
-    InputError: nothing is there, or nothing fits.
+    InputError: `init_from` does not exist, or no layer matches.
   """
   path = os.path.expanduser(init_from)
   if not os.path.exists(path):

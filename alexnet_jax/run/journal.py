@@ -1,8 +1,8 @@
-"""What a run reports: progress, measurements, TensorBoard events, its config.
+"""Records of a run: progress, metrics, TensorBoard events and its config.
 
-metrics.jsonl has one object a line: {"step", "kind", ...}; kind is 'train',
-'validation' or, for the last line of a finished run, 'final'. A resumed run
-drops the lines after the step that it resumes from, so no step stands there
+metrics.jsonl has one object per line: {"step", "kind", ...}. The kind is
+'train', 'validation' or, in the last line of a finished run, 'final'. A resumed
+run deletes the lines after the step that it resumes from, so no step occurs
 twice. config.json has the resolved config and command.txt the command line.
 """
 
@@ -23,21 +23,21 @@ FINAL = ('final', 'test')  # 'test' in runs before version 1.0
 
 
 class Journal:
-  """Writes the records of one run. Only the first process has one."""
+  """Writes the records of one run. Only the first process has a Journal."""
 
   def __init__(self, workdir: str, config: dict[str, Any], step: int,
                total_steps: int, command: str = '', bar: tqdm | None = None,
                validations: int = 0):
-    """Opens the files of `workdir` and goes on after `step`.
+    """Opens the files of `workdir` and continues after `step`.
 
     Args:
       workdir: the run's folder.
       config: the resolved config.
-      step: where the run goes on.
-      total_steps: where it ends.
-      command: the command line that makes this run.
-      bar: counts the images of several runs; without it this run has its own.
-      validations: that are still to come, for the time left.
+      step: the step from which the run continues.
+      total_steps: the last step of the run.
+      command: the command line of this run.
+      bar: a progress bar shared by several runs; None creates a new one.
+      validations: number of remaining validations, to estimate the time left.
     """
     os.makedirs(workdir, exist_ok=True)
     files.write_json(os.path.join(workdir, CONFIG), config)
@@ -57,13 +57,13 @@ class Journal:
         unit=' images', unit_scale=True, dynamic_ncols=True, desc='train',
         disable=None)
     self._step = step
-    self._mark = (time.perf_counter(), step)  # since the last measured speed
+    self._mark = (time.perf_counter(), step)  # of the last log line
     self._started = False
     self._validations = validations
     self._validation_seconds = 0.0
 
   def tick(self) -> None:
-    """Counts one step; the first, which compiles, is not in any speed."""
+    """Counts one step; speeds exclude the first step, which compiles."""
     self._step += 1
     self._bar.update(self._batch_size)
     if not self._started:
@@ -74,21 +74,21 @@ class Journal:
     """Writes the means of the last steps, with images per second.
 
     Args:
-      step: the last of them.
-      means: 'loss' and errors.
+      step: the last of these steps.
+      means: mean loss and errors.
     """
     now = time.perf_counter()
     since, before = self._mark
     if step > before:
       speed = (step - before) * self._batch_size / (now - since)
-    else:  # the first step alone: nothing but compilation to measure
+    else:  # only the first step, whose time is compilation
       speed = None
     self._mark = (now, step)
     self._write('train', step, means | (
         {'images_per_second': speed} if speed else {}))
     text = _in_words(means)
     self._bar.set_postfix_str(text)
-    if self._bar.disable:  # not a terminal: plain lines
+    if self._bar.disable:  # not a terminal: print plain lines
       pace = (f', {speed:.1f} images/s, {self._left(step, speed)} left'
               if speed else '')
       print(f'step {step}/{self._total}: {text}{pace}', file=sys.stderr)
@@ -103,9 +103,9 @@ class Journal:
     """Writes a validation during the run.
 
     Args:
-      step: the step validated.
-      means: loss and errors.
-      seconds: that it took, to tell how much time is left.
+      step: the step of the validated state.
+      means: mean loss and errors.
+      seconds: duration of the validation, to estimate the time left.
     """
     self._validations = max(0, self._validations - 1)
     self._validation_seconds = seconds
@@ -129,7 +129,7 @@ class Journal:
     self._lines.close()
 
   def _restart_clock(self, step):
-    """Leaves the time since the last step out of speeds and estimates."""
+    """Excludes the time since the last step from speeds and estimates."""
     self._mark = (time.perf_counter(), step)
     if self._owns_bar:
       self._bar.unpause()
@@ -154,7 +154,13 @@ class SilentJournal:
 
   def validation(self, step: int, means: dict[str, float],
                  seconds: float = 0.0) -> None:
-    """Ignores a validation."""
+    """Ignores a validation.
+
+    Args:
+      step: not used.
+      means: not used.
+      seconds: not used.
+    """
 
   def final(self, step: int, means: dict[str, float]) -> None:
     """Ignores the errors at the end."""
@@ -163,11 +169,11 @@ class SilentJournal:
     """Ignores a sentence."""
 
   def close(self) -> None:
-    """Has nothing to close."""
+    """Does nothing."""
 
 
 def _in_words(means: dict[str, float]) -> str:
-  """'loss 2.5000, top-1 error 75.0 %'; an auto-encoder has only a loss."""
+  """Formats 'loss 2.5000, top-1 error 75.0 %'; errors are optional."""
   words = [f'loss {means["loss"]:.4f}']
   words += [f'{name} error {100 * means[key]:.1f} %' for key, name in (
       ('top1_error', 'top-1'), ('top5_error', 'top-5')) if key in means]
@@ -178,7 +184,7 @@ def _in_words(means: dict[str, float]) -> str:
 
 
 def read(workdir: str) -> list[dict[str, Any]]:
-  """The lines of a run's metrics.jsonl, without one cut short by a kill."""
+  """Reads a run's metrics.jsonl and skips an incomplete line."""
   path = os.path.join(workdir, METRICS)
   if not os.path.exists(path):
     return []
@@ -187,7 +193,7 @@ def read(workdir: str) -> list[dict[str, Any]]:
 
 
 def read_config(workdir: str) -> dict[str, Any] | None:
-  """A run's resolved config, as JSON knows it; None where nothing ran."""
+  """Reads a run's resolved config; None if the workdir has none."""
   path = os.path.join(workdir, CONFIG)
   if not os.path.exists(path):
     return None
@@ -196,7 +202,7 @@ def read_config(workdir: str) -> dict[str, Any] | None:
 
 
 def final_line(workdir: str) -> dict[str, Any] | None:
-  """The line of a run's final errors; None if it has not reached its end."""
+  """Returns a run's line of final errors; None if it is unfinished."""
   lines = [line for line in read(workdir) if line['kind'] in FINAL]
   return lines[-1] if lines else None
 
@@ -209,7 +215,7 @@ def _parsed(line):
 
 
 def _drop_lines_after(path: str, step: int) -> None:
-  """Drops lines that will be written again."""
+  """Deletes the lines that the resumed run writes again."""
   if not os.path.exists(path):
     return
   with open(path, encoding='utf-8') as file:

@@ -1,4 +1,4 @@
-"""The loop of a run: a fold of a pure step over batches, saved as it goes."""
+"""The training loop: applies a pure step to each batch and saves states."""
 
 import statistics
 import time
@@ -16,28 +16,28 @@ from alexnet_jax.run.journal import Journal, SilentJournal
 from alexnet_jax.run.preemption import StopRequest
 from alexnet_jax.run.watch import LossMonitor, check_finite
 
-# (state, step) -> the state and, where the best checkpoint is to be kept, the
-# errors of a validation. It writes to the journal itself.
+# (state, step) -> the state and, if checkpoints are ranked, the validation
+# errors, otherwise None. The function itself writes to the journal.
 Validate = Callable[[State, int], tuple[State, dict[str, float] | None]]
 
-# Waiting for data is worth advice where it costs this much.
+# The summary gives advice if waiting for data takes this share of this time.
 SLOW_DATA_SHARE, SLOW_DATA_SECONDS = 0.1, 60.0
 
 
 class Cadence(NamedTuple):
-  """When a run does what, in steps."""
+  """When a run validates, saves, logs and ends, in steps."""
 
   total: int  # the last step
   evaluate_every: int
   save_every: int
   log_every: int
-  until_error: float = 0.0  # a top-1 training error at which to end early
+  until_error: float = 0.0  # top-1 training error at which to end early
 
 
 class Session(NamedTuple):
-  """What a run writes to and listens to while it goes on."""
+  """The outputs, stop signal and loss monitor of a run."""
 
-  metadata: Metadata  # saved beside the state
+  metadata: Metadata  # saved with the state
   manager: ocp.CheckpointManager
   journal: Journal | SilentJournal
   stop: StopRequest
@@ -52,19 +52,19 @@ def run(
     cadence: Cadence,
     session: Session,
 ) -> tuple[State, bool]:
-  """Takes a run from `state` to its end, or to where it is asked to stop.
+  """Trains from `state` to the end of the run, or until a stop is requested.
 
-  The order makes resume exact: validate, save, take the next batch, step. A
-  checkpoint is saved after the validation of its step, so a resumed run does
-  not validate that step twice; and the data position is the step itself, so it
-  can never run ahead of the state.
+  The order of operations makes resuming exact: validate, save, get the next
+  batch, step. A checkpoint is saved after the validation of its step, so a
+  resumed run does not validate that step twice. The data position is the step
+  itself, so it always agrees with the state.
 
   Args:
-    state: before the first step to take; it is donated.
-    train_step: (state, batch) -> (state, measurements, 'loss' among them).
-    batches: from that step on; closed at the end.
-    validate: called when the cadence says so.
-    cadence: when to do what.
+    state: state before the first step; it is donated.
+    train_step: (state, batch) -> (state, measurements including 'loss').
+    batches: batches from that step on; closed at the end.
+    validate: function called at each validation.
+    cadence: when to validate, save, log and end.
     session: checkpoints, journal, signals and the loss monitor.
 
   Returns:
@@ -94,13 +94,13 @@ def run(
             session.metadata._replace(unlogged=metrics.unlogged), errors)
     if leave:
       break
-    # No array is copied back from the device without an explicit request.
+    # Implicit copies from the device to the host raise an error.
     with jax.transfer_guard_device_to_host('disallow'):
       timer.before_batch()
       batch = next(batches)
       timer.after_batch()
       state, measured = train_step(state, batch)
-      # The device computes this step while the last one's loss is read.
+      # The device computes this step while the loss of the last one is read.
       metrics.add(step + 1, measured)
       timer.after_step()
     journal.tick()
@@ -112,27 +112,27 @@ def run(
 
 
 class WaitTimer:
-  """Measures how long a run waits for data, and how long for the device.
+  """Measures how long a run waits for data and for the device.
 
-  The first step is left out: it is compiled, and no batch was prefetched for
-  it.
+  The first step is excluded because it includes compilation and has no
+  prefetched batch.
   """
 
   def __init__(self):
-    self.steps = -1  # measured so far
+    self.steps = -1  # number of measured steps
     self.data = self.device = 0.0  # seconds
     self._since = 0.0
 
   def before_batch(self) -> None:
-    """A step begins."""
+    """Marks the start of a step."""
     self._since = time.perf_counter()
 
   def after_batch(self) -> None:
-    """The batch of the step is on its way to the device."""
+    """Marks the time at which the batch is available."""
     self.data += self._lap()
 
   def after_step(self) -> None:
-    """The step is dispatched, and the one before it has finished."""
+    """Marks the time at which the previous step has finished."""
     self.device += self._lap()
     self.steps += 1
 
@@ -141,7 +141,7 @@ class WaitTimer:
     return self._since - since if self.steps >= 0 else 0.0
 
   def summary(self) -> str:
-    """What the run waited for, with advice where data slowed a long run."""
+    """Summarizes the waiting times, with advice if data slowed a long run."""
     total = self.data + self.device
     share = self.data / total
     slow = share >= SLOW_DATA_SHARE and total >= SLOW_DATA_SECONDS
@@ -154,22 +154,22 @@ class WaitTimer:
 
 
 class DelayedMetrics:
-  """Reads the measurements of a step while the next one is computed."""
+  """Reads the measurements of a step while the device computes the next."""
 
   def __init__(self, session: Session, log_every: int):
     self.unlogged: list[dict[str, float]] = list(session.metadata.unlogged)
-    self.error = 1.0  # mean top-1 training error of the last logged line
+    self.error = 1.0  # mean top-1 training error of the last log line
     self._session = session
     self._log_every = log_every
     self._pending: tuple[int, Measured] | None = None
 
   def add(self, step: int, measured: Measured) -> None:
-    """Takes a step's measurements and reads those of the step before."""
+    """Adds the measurements of a step and reads those of the previous one."""
     self.flush()
     self._pending = (step, measured)
 
   def flush(self) -> None:
-    """Reads what is still pending.
+    """Reads the pending measurements.
 
     Raises:
       InputError: a loss is not finite.
@@ -186,12 +186,12 @@ class DelayedMetrics:
       means = {name: statistics.fmean(m[name] for m in self.unlogged)
                for name in values}
       self._session.journal.train(step, means)
-      self.error = means.get('top1_error', 1.0)  # an auto-encoder has none
+      self.error = means.get('top1_error', 1.0)  # none for an auto-encoder
       self.unlogged = []
 
 
 def is_due(step: int, every: int, total: int) -> bool:
-  """Whether something done every so many steps, and last, is done at a step.
+  """Returns whether a periodic action is due; it is always due at the end.
 
   Args:
     step: the step.

@@ -1,4 +1,4 @@
-"""SIGTERM and Ctrl-C ask a run to save and leave."""
+"""Makes a run save and stop on SIGTERM and Ctrl-C."""
 
 import signal
 import sys
@@ -9,14 +9,14 @@ import orbax.checkpoint as ocp
 
 
 class StopRequest:
-  """True once a signal has arrived; installs itself as the handler.
+  """A signal handler that records requests to stop.
 
-  Several processes must stop at the same step. There JAX's own coordinator
-  listens for SIGTERM, and Orbax knows the step at which all of them agree.
+  Several processes must stop at the same step. In that case JAX's coordinator
+  handles SIGTERM, and Orbax reports the step on which all processes agree.
   """
 
   def __init__(self, manager: ocp.CheckpointManager | None):
-    """Installs the handlers; `manager` is asked where processes must agree."""
+    """Installs the handlers; `manager` is used with several processes."""
     self._event = threading.Event()
     self._manager = manager
     self._several_processes = jax.process_count() > 1
@@ -28,13 +28,13 @@ class StopRequest:
           name: signal.signal(name, self._handle) for name in names}
 
   def requested(self, step: int) -> bool:
-    """Whether to save at `step` and leave."""
+    """Returns whether to save at `step` and stop."""
     if self._several_processes and self._manager is not None:
       return self._manager.reached_preemption(step)
     return self._event.is_set()
 
   def exit_on_signal(self) -> None:
-    """Everything is saved: from here a signal ends the program, status 0."""
+    """Ends the program with status 0 on a signal; call it after saving."""
     for name in self._previous:
       signal.signal(name, lambda number, frame: sys.exit(0))
     if self._event.is_set():
@@ -48,5 +48,5 @@ class StopRequest:
   def _handle(self, number, frame):
     del frame
     self._event.set()
-    if number == signal.SIGINT:  # a second Ctrl-C must end the program
+    if number == signal.SIGINT:  # a second Ctrl-C ends the program
       signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -1,8 +1,8 @@
-"""A run from its newest checkpoint to its final test.
+"""Executes a run from its newest checkpoint to its final test.
 
-Networks and auto-encoders are trained by the same function: it opens the
-checkpoints, restores or initializes, listens for signals, runs the loop and
-writes the errors at the end.
+Networks and auto-encoders are trained by the same function. It opens the
+checkpoints, restores or initializes the state, handles signals, runs the loop
+and writes the final errors.
 """
 
 import time
@@ -28,38 +28,38 @@ STOPPED = (
 
 
 class Plan(NamedTuple):
-  """What one run does."""
+  """Everything that defines one run."""
 
   metadata: Metadata
   cadence: Cadence
-  keep: int  # latest checkpoints
-  # The checkpoints -> the first state, and a sentence about where it is from.
+  keep: int  # number of latest checkpoints
+  # The checkpoints -> the first state, and a sentence that says its origin.
   start: Callable[[ocp.CheckpointManager], tuple[State, str]]
   train_step: Callable[[State, dict], tuple[State, Measured]]
-  batches: Callable[[int], loader.Batches]  # from a step on
-  errors: Callable[[State], dict[str, float]]  # of a validation
+  batches: Callable[[int], loader.Batches]  # batches from a step on
+  errors: Callable[[State], dict[str, float]]  # validation errors
   final_errors: Callable[[State], dict[str, float]]
   after_validation: Callable[[State, dict[str, float]], State]
   rank_checkpoints: bool  # by the top-1 error of validations
   num_classes: int = 2
   stall_steps: int = 0
-  command: str = ''  # the command line that makes this run
+  command: str = ''  # the command line of this run
 
 
 def run(plan: Plan, workdir: str,
         bar: tqdm | None = None) -> tuple[State, dict[str, float]] | None:
-  """Takes a run to its end, from the newest checkpoint if there is one.
+  """Executes a run to its end, from the newest checkpoint if there is one.
 
   Args:
-    plan: what to do.
-    workdir: where the run lives.
-    bar: counts the images of several runs; a run alone has its own.
+    plan: the definition of the run.
+    workdir: folder of the run.
+    bar: a progress bar shared by several runs; None creates a new one.
 
   Returns:
     The last state and the final errors; None if a signal stopped the run.
 
   Raises:
-    InputError: the workdir holds another run, or a loss is not finite.
+    InputError: the workdir contains a different run, or a loss is not finite.
   """
   with checkpoint.open_manager(workdir, plan.keep) as manager:
     newest = manager.latest_step()

@@ -1,4 +1,4 @@
-"""A trained network, opened from its workdir alone."""
+"""Opens a trained network from its workdir."""
 
 import os
 from typing import Any, NamedTuple
@@ -17,7 +17,7 @@ from alexnet_jax.run.experiment import MeshShape, Settings
 
 
 class Trained(NamedTuple):
-  """What a checkpoint knows: no data set is needed to use it."""
+  """The contents of a checkpoint, usable without the data set."""
 
   workdir: str
   step: int
@@ -26,25 +26,25 @@ class Trained(NamedTuple):
   mesh: Mesh
   model: Model
   params: Any
-  input_stats: PixelStats  # mean image and colors of its training set
+  input_stats: PixelStats  # mean image and colors of the training set
 
 
-def open_trained(workdir: str, which: str = 'latest', data: int = 1,
+def open_trained(workdir: str, which_checkpoint: str = 'latest', data: int = 1,
                  column: int = 1) -> Trained:
   """Opens a checkpoint of any run.
 
   Args:
-    workdir: of the run.
-    which: 'latest', 'best' or a step.
-    data: devices that share a batch.
-    column: devices that share the columns.
+    workdir: folder of the run.
+    which_checkpoint: 'latest', 'best' or a step.
+    data: number of devices that share a batch.
+    column: number of devices that share the columns.
 
   Raises:
-    InputError: no such checkpoint, or too few devices.
+    InputError: there is no such checkpoint, or there are too few devices.
   """
   checkpoint.check_exists(workdir)
   with checkpoint.open_to_read(workdir) as manager:
-    step = checkpoint.find_step(manager, which, workdir)
+    step = checkpoint.find_step(manager, which_checkpoint, workdir)
     metadata = checkpoint.read_metadata(manager, step)
     settings = read_settings(metadata, workdir)._replace(
         mesh=MeshShape(data, column))
@@ -57,10 +57,10 @@ def open_trained(workdir: str, which: str = 'latest', data: int = 1,
 
 
 def read_settings(metadata: Metadata, workdir: str) -> Settings:
-  """The settings of the run that saved a checkpoint.
+  """Reads the settings of the run that saved a checkpoint.
 
   Raises:
-    InputError: it was saved with other config fields than there are today.
+    InputError: its config fields differ from those of this version.
   """
   try:
     return experiment.read(config_of(metadata.config))
@@ -71,21 +71,21 @@ def read_settings(metadata: Metadata, workdir: str) -> Settings:
 
 
 def config_of(fields: dict[str, Any]) -> ConfigDict:
-  """A config as JSON has it -> a config: lists become tuples again."""
+  """Converts a config read from JSON to a ConfigDict; lists become tuples."""
   return ConfigDict(_tuples(fields))
 
 
 def open_split(trained: Trained, split: str, path: str = '') -> Source:
-  """The images that a network was trained or validated on, or others.
+  """Opens the training or validation images of a network, or other images.
 
   Args:
-    trained: the network, whose config names its data and their size.
+    trained: the network; its config gives the data set and the image size.
     split: 'train' or 'validation'.
-    path: records, or a folder of pictures, in place of the run's own data; a
-      data set that is neither keeps its name and is looked for there.
+    path: records or a folder of pictures that replaces the data of the run; if
+      the run uses ImageNet or CIFAR-10, the new path of this data set.
 
   Raises:
-    InputError: no such data.
+    InputError: there are no such data.
   """
   data = trained.settings.data
   if path:

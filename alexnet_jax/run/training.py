@@ -1,4 +1,4 @@
-"""Training a network: its first state, its validations, its final test."""
+"""Trains a network: first state, validations and final test."""
 
 import jax
 import jax.numpy as jnp
@@ -26,21 +26,21 @@ from alexnet_jax.run.session import Plan
 
 def train(settings: Settings, workdir: str, *, init_from: str = '',
           command: str = '', bar: tqdm | None = None) -> dict[str, float]:
-  """Trains to the end of the config, from the newest checkpoint if any.
+  """Trains a network to its end, from the newest checkpoint if there is one.
 
   Args:
     settings: the experiment.
-    workdir: where the run lives.
-    init_from: a workdir or a weights file with the parameters to start from.
-    command: the command line that makes this run, for the record.
-    bar: counts the images of several runs; a run alone has its own.
+    workdir: folder of the run.
+    init_from: a workdir or a weights file with the initial parameters.
+    command: the command line of this run, stored with it.
+    bar: a progress bar shared by several runs; None creates a new one.
 
   Returns:
-    The errors of the final test with one crop and with config.run.views, or {}
-    when a signal stopped the run before its end.
+    The errors of the final test with one crop and with config.run.views crops,
+    or {} if a signal stopped the run before its end.
 
   Raises:
-    InputError: anything given that cannot work; see the sentence.
+    InputError: an input is invalid; the message says which.
   """
   source = settings.open_split('train')
   validation = settings.open_split('validation')
@@ -70,7 +70,7 @@ def train(settings: Settings, workdir: str, *, init_from: str = '',
 
 
 def cadence(settings: Settings, length: experiment.Length) -> Cadence:
-  """When a run validates, saves and logs; once an epoch unless told."""
+  """Returns when a run validates, saves (default: every epoch) and logs."""
   run = settings.run
   return Cadence(
       length.total_steps, run.evaluate_every or length.steps_per_epoch,
@@ -78,19 +78,19 @@ def cadence(settings: Settings, length: experiment.Length) -> Cadence:
 
 
 def devices_in_words(mesh: Mesh) -> str:
-  """'Running on 1 of 8 devices (TPU v3); config.mesh.data=8 uses all.'."""
-  used, there = mesh.devices.size, len(jax.devices())
+  """Describes the devices, as in 'Running on 2 devices (TPU v3).'."""
+  used, available = mesh.devices.size, len(jax.devices())
   kind = jax.devices()[0].device_kind
-  if used == there:
+  if used == available:
     count = 'one device' if used == 1 else f'{used} devices'
     return f'Running on {count} ({kind}).'
-  return (f'Running on {used} of {there} devices ({kind}); config.mesh.data and'
-          ' config.mesh.column say how many are used.')
+  return (f'Running on {used} of {available} devices ({kind});'
+          ' config.mesh.data and config.mesh.column say how many are used.')
 
 
 def _lower_rate_on_plateau(built: Experiment, state: State,
                            errors: dict[str, float]) -> State:
-  """Applies the plateau rule to a validation error, where it is in force."""
+  """Applies the plateau rule to a validation error, if it is enabled."""
   rule = built.settings.optimizer.plateau
   if rule is None:
     return state
@@ -106,7 +106,7 @@ def _lower_rate_on_plateau(built: Experiment, state: State,
 def _first_state(
     built: Experiment, manager: ocp.CheckpointManager, source: Source,
     workdir: str, init_from: str) -> tuple[State, str]:
-  """The newest checkpoint, or a new state; and a sentence about its origin."""
+  """Returns the newest or a new state, and a sentence that says its origin."""
   newest = manager.latest_step()
   devices = devices_in_words(built.mesh)
   if newest is None:
@@ -132,5 +132,5 @@ def _first_state(
 
 
 def is_first_process() -> bool:
-  """Whether this process prints and writes for all."""
+  """Returns whether this process prints and writes for all processes."""
   return jax.process_index() == 0

@@ -1,4 +1,4 @@
-"""One pass over a source with a function on the device."""
+"""Applies a function on the device to every example of a source."""
 
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
@@ -23,22 +23,22 @@ def walk(
     title: str = '',
     bar: tqdm | None = None,
 ) -> Iterator[Any]:
-  """Runs f on every example of a source once, in order.
+  """Applies f to every example of a source once, in order.
 
   Args:
-    f: a batch on the mesh, with 'valid' -> arrays. With several processes
-      each must be the same in all of them.
-    source: of labeled images, or anything that the loader reads.
-    mesh: of the devices.
-    batch_size: examples at a time in all processes, rounded up to a multiple
-      of the data shards.
-    threads: that decode.
-    title: of a progress bar.
-    bar: an open progress bar to move on instead.
+    f: maps a batch on the mesh, which includes 'valid', to arrays. With several
+      processes each array must be the same in all of them.
+    source: labeled images, or any other source that the loader can read.
+    mesh: mesh of the devices.
+    batch_size: examples per global batch, rounded up to a multiple of the
+      number of data shards.
+    threads: number of decoding threads; 0 for one per core, at most 16.
+    title: title of a new progress bar.
+    bar: an open progress bar to update instead.
 
   Yields:
-    What f returns, on the host, without the padding of the last batch: arrays
-    are cut to the examples that are there, numbers stay.
+    The output of f for each batch, on the host. Arrays are cut to the real
+    examples, without the padding of the last batch; scalars are unchanged.
   """
   shards = mesh.shape[columns.DATA]
   batch_size = -(-batch_size // shards) * shards

@@ -1,4 +1,4 @@
-"""Detects a loss that is not finite, or stuck at chance."""
+"""Detects a loss that is not finite or that stays at chance level."""
 
 import collections
 import math
@@ -10,8 +10,8 @@ import jax.numpy as jnp
 
 from alexnet_jax.errors import InputError
 
-# A mean over many steps this close to ln(classes) means that the network gives
-# every image the same answer.
+# If the mean loss over many steps is this close to ln(classes), the network
+# gives every image the same answer.
 TOLERANCE = 0.02
 
 CURES = (
@@ -26,16 +26,17 @@ class Diverged(InputError):
 
 
 class LossMonitor:
-  """Watches the loss of every step."""
+  """Monitors the loss of every step."""
 
   def __init__(self, num_classes: int, stall_steps: int,
                report: Callable[[str], None]):
-    """Prepares to watch a run.
+    """Creates the monitor of a run.
 
     Args:
-      num_classes: whose logarithm is the loss at chance.
-      stall_steps: a loss stuck this long at chance is reported, once; 0 never.
-      report: takes the sentence.
+      num_classes: number of classes; its logarithm is the loss at chance level.
+      stall_steps: number of steps at chance level after which a warning is
+        reported, once; 0 disables the warning.
+      report: function that receives the warning.
     """
     self._chance = math.log(num_classes)
     self._recent = collections.deque(maxlen=stall_steps or None)
@@ -44,11 +45,11 @@ class LossMonitor:
     self._reported = False
 
   def observe(self, step: int, loss: float, newest: int | None) -> None:
-    """Takes the loss of a step.
+    """Records the loss of a step.
 
     Args:
-      step: its number.
-      loss: of its batch.
+      step: number of the step.
+      loss: loss of its batch.
       newest: the step of the newest checkpoint, if any.
 
     Raises:
@@ -72,14 +73,14 @@ class LossMonitor:
 
 
 def check_finite(params: Any, step: int, newest: int | None) -> None:
-  """Checks the parameters after a step.
+  """Checks that the parameters are finite after a step.
 
-  The loss of a step is that of the parameters before it, so a step can break
-  the parameters and still have a finite loss.
+  The loss of a step is computed before its update, so a step can have a finite
+  loss and still produce parameters that are not finite.
 
   Args:
-    params: arrays.
-    step: whose update made them.
+    params: the parameters.
+    step: the step that produced them.
     newest: the step of the newest checkpoint, if any.
 
   Raises:

@@ -1,10 +1,10 @@
-"""A network's parameters by name: as a file, and as the start of another one.
+"""The named parameters of a network: file formats, and transfer to another.
 
-The file is an .npz, or a .safetensors with the extra `export`: 'conv1/kernel',
-'conv1/bias' and so on to 'fc8/bias', each but fc8 with the leading axis K of
-columns; 'class_names'; and, of the images it was trained on, 'pixels/mean'
-[S, S, 3], 'pixels/directions' [3, 3] and 'pixels/stddevs' [3], as in
-`augment.PixelStats`. Numpy alone reads the .npz.
+The file is an .npz or, with the extra `export`, a .safetensors. It contains
+'conv1/kernel', 'conv1/bias' and so on to 'fc8/bias', where all but fc8 have the
+leading axis K of columns, 'class_names', and the statistics of the training
+images as in `augment.PixelStats`: 'pixels/mean' [S, S, 3], 'pixels/directions'
+[3, 3] and 'pixels/stddevs' [3]. An .npz can be read with NumPy alone.
 """
 
 import json
@@ -27,7 +27,7 @@ Layers = Mapping[str, Mapping[str, Any]]
 
 
 class Weights(NamedTuple):
-  """A network without the program around it."""
+  """The parameters, input statistics and class names of a network."""
 
   layers: Layers
   input_stats: PixelStats
@@ -35,26 +35,26 @@ class Weights(NamedTuple):
 
 
 def to_layers(model: Model, params: Any) -> Layers:
-  """Parameters as a model has them -> layer by layer, from bottom to top."""
+  """Converts model parameters to layers, in order from bottom to top."""
   columns = {layer.name: params['columns'][layer.name]
              for layer in model.layers}
   return columns | {'fc8': params['fc8']}
 
 
 def from_layers(layers: Layers) -> Any:
-  """Layer by layer -> parameters as a model has them."""
+  """Converts layers to model parameters."""
   columns = {name: leaves for name, leaves in layers.items() if name != 'fc8'}
   return {'columns': columns, 'fc8': layers['fc8']}
 
 
-# --- As a file ----------------------------------------------------------------
+# --- Files --------------------------------------------------------------------
 
 
 def save(path: str, weights: Weights) -> None:
-  """Writes a file of FORMATS; the file is complete or does not exist.
+  """Atomically writes a file in one of FORMATS, chosen by its extension.
 
   Raises:
-    InputError: another ending, or the package for it is missing.
+    InputError: the package for .safetensors is not installed.
   """
   arrays = {f'{layer}/{kind}': leaf for layer, leaves in weights.layers.items()
             for kind, leaf in leaves.items()}
@@ -75,10 +75,10 @@ def save(path: str, weights: Weights) -> None:
 
 
 def load(path: str) -> Weights:
-  """Reads what `save` wrote.
+  """Reads a file written by `save`.
 
   Raises:
-    InputError: something else wrote the file.
+    InputError: the file has another format or is damaged.
   """
   try:
     read = _load_safetensors if _is_safetensors(path) else _load_npz
@@ -91,7 +91,7 @@ def load(path: str) -> Weights:
       layers.setdefault(layer, {})[kind] = leaf
   except InputError:
     raise
-  # A damaged file can make its reader raise almost anything.
+  # A damaged file can cause any of these exceptions.
   except (EOFError, KeyError, OSError, TypeError, ValueError,
           zipfile.BadZipFile) as error:
     raise InputError(
@@ -132,30 +132,30 @@ def _safetensors():
   return safetensors.numpy
 
 
-# --- As a start ---------------------------------------------------------------
+# --- Transfer -----------------------------------------------------------------
 
 
 class Match(NamedTuple):
-  """What one network can take from another."""
+  """The layers that one network can take from another."""
 
   layers: Layers  # of the new network, pre-trained or fresh
   taken: Sequence[str]  # names of the pre-trained ones
-  new: Sequence[str]  # names of those above
-  reason: str  # why the lowest of these is new
+  new: Sequence[str]  # names of the layers above them
+  reason: str  # why the lowest new layer is new
 
 
 def match(fresh: Layers, pretrained: Layers, same_classes: bool) -> Match:
-  """Takes pre-trained layers from the bottom up, as far as both agree.
+  """Takes pre-trained layers from the bottom up, as far as both networks match.
 
-  Weights are only useful on the maps that they were trained on. So the first
-  layer that is missing or has other shapes is new, and so is everything above
-  it: as the 2012 program kept conv1 to conv5 when it put conv6 over them (net
-  #146-2009).
+  Weights are only useful on the maps that they were trained on. The first layer
+  that is missing or has a different shape is therefore new, and so are all
+  layers above it. Likewise, the 2012 program kept conv1 to conv5 when it added
+  conv6 above them (net #146-2009).
 
   Args:
-    fresh: of the new network.
-    pretrained: of the other one.
-    same_classes: take fc8 too.
+    fresh: newly initialized layers of the new network.
+    pretrained: layers of the other network.
+    same_classes: whether to take fc8 too.
   """
   names, reason = list(fresh), ''
   for height, name in enumerate(names):
@@ -168,17 +168,17 @@ def match(fresh: Layers, pretrained: Layers, same_classes: bool) -> Match:
 
 
 def _mismatch(name, fresh, pretrained, height, same_classes) -> str:
-  there = list(pretrained)
-  if name not in there:
+  layer_names = list(pretrained)
+  if name not in layer_names:
     return f'it has no {name}'
-  if there[height] != name:
-    return f'it has {there[height]} below it'
+  if layer_names[height] != name:
+    return f'it has {layer_names[height]} below it'
   ours, theirs = fresh[name], pretrained[name]
   if name == 'fc8' and not same_classes:
     counts = [leaves['bias'].shape[-1] for leaves in (theirs, ours)]
     return (f'{counts[0]} classes there, {counts[1]} here'
             if counts[0] != counts[1] else 'its classes are different')
-  for kind in sorted(ours, reverse=True):  # the kernel says more than the bias
+  for kind in sorted(ours, reverse=True):  # kernel before bias
     if kind not in theirs:
       return f'it has no {name}/{kind}'
     if theirs[kind].shape != ours[kind].shape:
@@ -188,7 +188,7 @@ def _mismatch(name, fresh, pretrained, height, same_classes) -> str:
 
 
 def summary(matched: Match, origin: str) -> str:
-  """'Took conv1 to fc7 from X; fc8 is new (12 classes there, 2 here).'."""
+  """Returns 'Took conv1 to fc7 from X; fc8 is new (...).'."""
   taken = f'Took {_range(matched.taken)} from {origin}'
   if not matched.new:
     return f'{taken}.'

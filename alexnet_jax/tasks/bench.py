@@ -30,8 +30,8 @@ from alexnet_jax.run.experiment import Settings
 
 CONFIG = 'required'
 ROUNDS = 4
-PLAIN_ROUNDS = 2  # the plain form is several times slower
-TURN_SECONDS = 0.2  # what is quicker repeats until a turn lasts so long
+PLAIN_ROUNDS = 2  # The plain form is several times slower.
+TURN_SECONDS = 0.2  # Faster work repeats to fill a turn.
 LAYER_ROUNDS, LAYER_TURN_SECONDS = 3, 0.02
 PLAIN_FORM, AS_IT_COMES = 'plain form', 'plain, as it comes'
 
@@ -46,30 +46,35 @@ def define_flags(values: flags.FlagValues) -> None:
       'trace', '', 'A folder for a profile of two steps.', flag_values=values)
 
 
-def run(given: Invocation) -> None:
+def run(invocation: Invocation) -> None:
   """Times everything and prints tables and JSON."""
-  bench(experiment.read(given.config), given.flags.plain, given.flags.out,
-        given.flags.trace)
+  values = invocation.flags
+  bench(experiment.read(invocation.config), values.plain, values.out,
+        values.trace)
 
 
 def bench(settings: Settings, plain: bool, out: str = '',
           trace: str = '') -> dict[str, Any]:
   """Times a step and its parts; prints tables and one line of JSON.
 
-  Rows take turns and each is a median over rounds, so that a noisy machine
-  disturbs all alike; read the ratios, which are taken round by round.
+  Rows take turns and each result is a median over rounds, so that noise on the
+  machine affects all rows alike. Read the ratios, which are computed round by
+  round.
 
   Args:
-    settings: the experiment, on its own mesh; its data set feeds the row with
-      input.
-    plain: add the network in its plain form (`models/grouped.py`), with the
-      settings of `machine.py` and, in another process, without them.
-    out: a file for the line of JSON.
-    trace: a folder for a profile of two steps.
+    settings: the experiment, which runs on its own mesh; its data set provides
+      the batches of the row 'step with input'.
+    plain: also time the network in its plain form (`network/plain.py`), with
+      the settings of `machine.py` and, in another process, without them.
+    out: the file for the line of JSON; '' for none.
+    trace: the folder for a profile of two steps; '' for none.
+
+  Returns:
+    The results, as in the line of JSON.
 
   Raises:
-    InputError: no place for the file or the folder, or what
-      `experiment.build` refuses.
+    InputError: the file or the folder cannot be written, or
+      `experiment.build` rejects the settings.
   """
   _make_places(out, trace)
   source = settings.open_split('train')
@@ -110,7 +115,7 @@ def bench(settings: Settings, plain: bool, out: str = '',
         settings, built.num_classes, len(source), pixels, first))
   augmented, update = _augmented(built), _update(built)
   still = jax.tree.map(jnp.zeros_like, training.state.params)
-  in_step = {  # and in no layer
+  in_step = {  # Parts of a step outside of the layers.
       'augment': _row(lambda: augmented(batch['image'], training.state)),
       'update': _row(lambda: training.take(update, still))}
   for row in (others | in_step).values():
@@ -170,7 +175,7 @@ def _make_places(out, trace) -> None:
           f' folder ({error.strerror}): give another place.') from error
 
 
-# --- What is timed beside the step --------------------------------------------
+# --- Other work that is timed -------------------------------------------------
 
 
 def _central_patches(built, batch, pixels):
@@ -185,7 +190,7 @@ def _central_patches(built, batch, pixels):
 
 
 def _augmented(built):
-  """f(images, state) -> patches, as the step makes them."""
+  """Returns f(images, state) -> patches, as the training step makes them."""
   augmentation, seed = built.settings.augmentation, built.settings.seed
 
   def augmented(images, state):
@@ -208,7 +213,7 @@ def _augmented(built):
 
 
 def _update(built):
-  """f(state, gradients) -> (state, nothing): the update rule alone."""
+  """Returns f(state, gradients) -> (state, ()): the update rule alone."""
   shardings = jax.tree.map(lambda leaf: leaf.sharding,
                        built.state_shapes())
 
@@ -219,11 +224,11 @@ def _update(built):
   return jax.jit(update, donate_argnums=0, out_shardings=(shardings, ()))
 
 
-# --- What it comes to ---------------------------------------------------------
+# --- Results ------------------------------------------------------------------
 
 
 def _compile(jitted, *arguments):
-  """(executable, seconds): compiled anew, though an earlier start kept it."""
+  """Returns (executable, seconds), without the compilation cache."""
   kept = jax.config.values['jax_enable_compilation_cache']
   jax.config.update('jax_enable_compilation_cache', False)
   compilation_cache.reset_cache()
@@ -236,7 +241,7 @@ def _compile(jitted, *arguments):
 
 
 def _record(folder, row) -> None:
-  """Two steps in a profile."""
+  """Records a profile of two steps."""
   with jax.profiler.trace(os.path.expanduser(folder),
                           create_perfetto_trace=True):
     for _ in range(2):
@@ -244,7 +249,7 @@ def _record(folder, row) -> None:
 
 
 def _tell(result, out, trace) -> None:
-  """Tables for people; the last line, and the file, for programs."""
+  """Prints tables, then one line of JSON, which also goes into the file."""
   print(bench_text.as_text(result))
   if trace:
     print(f'\nTwo steps are recorded below {trace}: open perfetto_trace.json.gz'

@@ -1,8 +1,9 @@
 """--task=codes: short binary codes for retrieval (6.1), trained and measured.
 
-Every auto-encoder is a run of its own, at WORKDIR/codes/bits_64 and so on, and
-goes on from its newest checkpoint; beside its checkpoints lie the packed codes
-of all images. The task may be stopped at any time; the same command goes on.
+Every autoencoder is a separate run, in WORKDIR/codes/bits_64 and so on, and
+resumes from its newest checkpoint; the packed codes of all images are stored
+beside its checkpoints. The task may be stopped at any time; the same command
+resumes it.
 """
 
 import functools
@@ -27,8 +28,8 @@ from alexnet_jax.figures import codes as codes_picture
 from alexnet_jax.figures import style
 from alexnet_jax.network import rng
 
-FOLDER = 'codes'  # in the workdir of the network's run
-# What counts something cannot be less.
+FOLDER = 'codes'  # In the workdir of the network's run.
+# The smallest valid value of each field.
 AT_LEAST = {
     'code.queries': 0, 'optimizer.batch_size': 1, 'optimizer.learning_rate': 0,
     'optimizer.momentum': 0, 'optimizer.weight_decay': 0,
@@ -53,30 +54,30 @@ def define_flags(values: flags.FlagValues) -> None:
       'The picture; WORKDIR/codes/codes.png unless given.', flag_values=values)
 
 
-def run(given: Invocation) -> None:
-  """Trains what is missing, prints the table and draws it."""
-  codes(given.config, given.workdir, given.flags.features, given.flags.out,
-        given.command)
+def run(invocation: Invocation) -> None:
+  """Trains the missing autoencoders, prints the table and draws it."""
+  codes(invocation.config, invocation.workdir, invocation.flags.features,
+        invocation.flags.out, invocation.command)
 
 
 def codes(config: ConfigDict, workdir: str, features: str = '', out: str = '',
           command: str = '') -> dict[str, Any]:
-  """Trains what is not trained yet, prints the table, draws it.
+  """Trains the missing autoencoders, prints the table and draws it.
 
   Args:
-    config: with a section `code`, as in configs/codes.py.
-    workdir: of the network's run.
-    features: what --task=features wrote; '' is WORKDIR/features.
-    out: the picture, .png, .pdf or .svg; '' is WORKDIR/codes/codes.png. Its
-      numbers are in the .json of the same name.
-    command: the command line that was given, for the record.
+    config: a config with a section `code`, as in configs/codes.py.
+    workdir: the workdir of the network's run.
+    features: the folder that --task=features wrote; '' is WORKDIR/features.
+    out: the picture file, .png, .pdf or .svg; '' is WORKDIR/codes/codes.png.
+      Its numbers are in the .json file of the same name.
+    command: the command line, which is recorded with the runs.
 
   Returns:
-    The numbers, or {} when asked to stop before the end.
+    The numbers, or {} if a signal stops the task before it finishes.
 
   Raises:
-    InputError: anything given that cannot work; all but a diverging loss is
-      found before anything is trained.
+    InputError: an argument that cannot work, or a loss that diverges. All
+      errors but a diverging loss are raised before training starts.
   """
   out = os.path.expanduser(out) or os.path.join(workdir, FOLDER, 'codes.png')
   check(config, out)
@@ -89,8 +90,8 @@ def codes(config: ConfigDict, workdir: str, features: str = '', out: str = '',
   for bits, at in folders.items():
     compression.check_resumable(settings[bits], training, at)
   stats = compression.feature_stats(training.vectors)
-  there = len(validation.labels)
-  chosen = evenly_spread(there, config.code.queries or there)
+  total = len(validation.labels)
+  chosen = evenly_spread(total, config.code.queries or total)
   searches = [codes_table.exact(
       rows_at(validation, chosen), training.vectors)]
   for bits, at in folders.items():
@@ -118,11 +119,11 @@ def codes(config: ConfigDict, workdir: str, features: str = '', out: str = '',
   return numbers
 
 
-# --- What must hold before anything is trained --------------------------------
+# --- Checks before training ---------------------------------------------------
 
 
 def check(config: ConfigDict, out: str) -> None:
-  """Raises InputError if the config or the picture's file cannot work."""
+  """Raises InputError if the config or the picture's path is invalid."""
   if 'code' not in config:
     raise InputError('--task=codes needs a config that says how long the codes'
                      ' are: give --config=configs/codes.py.')
@@ -149,7 +150,7 @@ def check(config: ConfigDict, out: str) -> None:
 
 
 def read_settings(config: ConfigDict, bits: int) -> CodeSettings:
-  """What the config says of codes of one length."""
+  """Returns the settings for codes of one length."""
   o, run = config.optimizer, config.run
   return CodeSettings(
       config.to_dict(), config.seed, bits, config.code.sizes, o.batch_size,
@@ -161,7 +162,7 @@ def open_both(folder: str) -> tuple[Features, Features]:
   """The training and validation features of one network.
 
   Raises:
-    InputError: either is missing, or they are of two networks.
+    InputError: either is missing, or they are from different networks.
   """
   if not os.path.isdir(folder):
     raise InputError(
@@ -182,21 +183,21 @@ def open_both(folder: str) -> tuple[Features, Features]:
 
 
 def _learned(compressor: Compressor, training, validation, config, at):
-  """The packed codes of training and validation images, also written down."""
+  """Returns packed training and validation codes, and writes them to files."""
   step = jax.jit(functools.partial(autoencoder.encode_bits, compressor.model))
   bits_of = functools.partial(step, compressor.params, compressor.stats)
-  both = []
+  packed = []
   for name, features in (('train', training), ('validation', validation)):
-    both.append(compression.packed_codes(
+    packed.append(compression.packed_codes(
         bits_of, features.vectors, config.optimizer.batch_size,
         f'{at}, {name}'))
     with files.atomic_write(os.path.join(at, f'{name}.npy')) as file:
-      np.save(file, both[-1])
-  return both
+      np.save(file, packed[-1])
+  return packed
 
 
 def _random(config, bits, stats: FeatureStats, training, validation):
-  """The same of codes that nothing had to learn, seen from the mean."""
+  """Returns packed random codes, without training; features are centered."""
   normals = jax.random.normal(
       rng.stream(config.seed, 'hyperplanes', bits),
       (len(stats.mean), bits))

@@ -1,7 +1,8 @@
 """--task=compare: trains several configs on the same data and seeds.
 
-Every run is an ordinary one, at WORKDIR/NAME_OF_CONFIG/seed_S. The seeds are
-the outer loop, so that a comparison which is stopped half way has whole pairs.
+Every run is an ordinary training run, in WORKDIR/NAME_OF_CONFIG/seed_S. The
+outer loop is over seeds, so that a comparison that is stopped early still has
+all configs for the seeds that are complete.
 """
 
 import os
@@ -24,7 +25,7 @@ from alexnet_jax.run.experiment import Settings
 
 CONFIG = 'required'
 TABLE = 'compare.json'
-# What makes the examples of two configs the same.
+# The data fields that two configs with the same examples share.
 EXAMPLES = ('name', 'path', 'image_size', 'validation_fraction',
             'train_examples', 'validation_examples')
 
@@ -33,14 +34,14 @@ class Planned(NamedTuple):
   """One of the runs."""
 
   path: str
-  settings: Settings  # with its seed, and with the first config's examples
+  settings: Settings  # With its seed, and the first config's examples.
   workdir: str
   command: str
-  images: int  # that it trains on, all epochs together
+  images: int  # Training images, summed over all epochs.
 
 
 class ComparisonRow(NamedTuple):
-  """One config with one kind of test. Errors in percent."""
+  """One config with one number of test patches. Errors are in percent."""
 
   config: str
   patches: str  # 'one', 'nine' or 'ten'
@@ -49,8 +50,8 @@ class ComparisonRow(NamedTuple):
   minutes: Estimate  # of training
   top1_error: Estimate
   top5_error: Estimate
-  # Minus the first config's, seed by seed; None in its own rows, and in those
-  # of a test that it does not make.
+  # The difference to the first config, seed by seed; None in the first config's
+  # own rows, and for a number of patches that it is not tested with.
   top1_difference: Estimate | None
   top5_difference: Estimate | None
 
@@ -64,21 +65,22 @@ def define_flags(values: flags.FlagValues) -> None:
       'seeds', '0', 'Such as 0,1,2.', flag_values=values)
 
 
-def run(given: Invocation) -> None:
-  """Trains what is missing and prints the table."""
+def run(invocation: Invocation) -> None:
+  """Trains the missing runs and prints the table."""
   overrides = command_line.overrides()
   configs = [(path, command_line.load_config(path, overrides, 'compare'))
-             for path in given.flags.compare]
+             for path in invocation.flags.compare]
   path = command_line.config_argument(sys.argv)
-  compare(given.config, given.workdir, [(path, given.config), *configs],
-          parse_seeds(given.flags.seeds), overrides)
+  compare(invocation.config, invocation.workdir,
+          [(path, invocation.config), *configs],
+          parse_seeds(invocation.flags.seeds), overrides)
 
 
 def parse_seeds(text: str) -> tuple[int, ...]:
   """'0,1' -> (0, 1).
 
   Raises:
-    InputError: something that is no seed, or the same one twice.
+    InputError: a value that is not a seed, or a repeated seed.
   """
   words = [word.strip() for word in text.split(',')]
   if not all(word.isdecimal() for word in words) or len(
@@ -92,21 +94,23 @@ def parse_seeds(text: str) -> tuple[int, ...]:
 def compare(config: ConfigDict, workdir: str,
             configs: Sequence[tuple[str, ConfigDict]], seeds: Sequence[int],
             overrides: Mapping[str, Any]) -> list[ComparisonRow]:
-  """Trains what is not trained yet, prints the table, writes compare.json.
+  """Trains the missing runs, prints the table and writes compare.json.
 
   Args:
-    config: the one that the others are held against; its examples are theirs.
-    workdir: where all the runs live.
-    configs: (path as given, the config with all overrides), `config` first.
-    seeds: every config is trained with each.
+    config: the reference config; all configs use its examples.
+    workdir: the folder of all runs.
+    configs: pairs of (path as given, config with all overrides), `config`
+      first.
+    seeds: the seeds that every config is trained with.
     overrides: {field: value} as given on the command line.
 
   Returns:
-    The table; [] when asked to stop before its end, and in every process but
-    the first.
+    The table; [] if a signal stops the task before it finishes, and in every
+    process but the first.
 
   Raises:
-    InputError: anything given that cannot work, before the first run starts.
+    InputError: an argument that cannot work; raised before the first run
+      starts.
   """
   planned = plan(config, workdir, configs, seeds, overrides)
   left = [run for run in planned if not _is_finished(run)]
@@ -123,10 +127,10 @@ def compare(config: ConfigDict, workdir: str,
       if not training.train(
           run.settings, run.workdir, command=run.command, bar=bar):
         return []
-      done += run.images  # also where the run began late or ended early
+      done += run.images  # Also if the run resumed or ended early.
       bar.n = done
       bar.refresh()
-  if not first:  # only the first process writes and reads what runs tell
+  if not first:  # Only the first process reads and writes results.
     return []
   trained = [
       (path, [finished for run in planned if run.path == path
@@ -141,25 +145,34 @@ def compare(config: ConfigDict, workdir: str,
 def plan(config: ConfigDict, workdir: str,
          configs: Sequence[tuple[str, ConfigDict]], seeds: Sequence[int],
          overrides: Mapping[str, Any]) -> list[Planned]:
-  """All runs in their order, each of them checked.
+  """Returns all runs in training order, after checking each of them.
+
+  Args:
+    config: the reference config; all configs use its examples.
+    workdir: the folder of all runs.
+    configs: pairs of (path as given, config with all overrides), `config`
+      first.
+    seeds: the seeds that every config is trained with.
+    overrides: {field: value} as given on the command line.
 
   Raises:
-    InputError: a config given twice, or one that cannot work; it is named.
+    InputError: a config that is given twice or cannot work; the message names
+      it.
   """
   _refuse_twice([path for path, _ in configs])
   base = experiment.read(config)
   source = base.open_split('train')
-  base.open_split('validation')  # is it there?
+  base.open_split('validation')  # Raises InputError if it is missing.
   planned = []
   for seed in seeds:
     for path, given in configs:
-      own = given.copy_and_resolve_references()
+      own_runs = given.copy_and_resolve_references()
       other = {f'data.{name}': config.data[name] for name in EXAMPLES
-               if own.data[name] != config.data[name]}
-      own.update_from_flattened_dict({'seed': seed, **other})
+               if own_runs.data[name] != config.data[name]}
+      own_runs.update_from_flattened_dict({'seed': seed, **other})
       at = os.path.join(workdir, folder(path), f'seed_{seed}')
       try:
-        settings = experiment.read(own)
+        settings = experiment.read(own_runs)
         built = experiment.build(
             settings, len(source.class_names), len(source))
         _check_same_experiment(at, settings)
@@ -180,24 +193,24 @@ def folder(path: str) -> str:
 
 
 def rows(trained: Sequence[tuple[str, Sequence[Run]]]) -> list[ComparisonRow]:
-  """(config, its runs, a seed each) -> the table, the first config on top."""
+  """[(config, its runs, one per seed)] -> the table, in the same order."""
   _, base = trained[0]
   table = []
-  for path, own in trained:
-    for views in runs.crops(own):
-      paired = own is not base and views in runs.crops(base)
+  for path, own_runs in trained:
+    for views in runs.crops(own_runs):
+      paired = own_runs is not base and views in runs.crops(base)
       table.append(ComparisonRow(
-          path, views, tuple(run.seed for run in own),
-          max(run.steps for run in own),
-          runs.estimate([run.minutes for run in own]),
-          *(runs.error(own, views, top) for top in (1, 5)),
-          *(runs.difference(own, base, views, top) if paired else None
+          path, views, tuple(run.seed for run in own_runs),
+          max(run.steps for run in own_runs),
+          runs.estimate([run.minutes for run in own_runs]),
+          *(runs.error(own_runs, views, top) for top in (1, 5)),
+          *(runs.difference(own_runs, base, views, top) if paired else None
             for top in (1, 5))))
   return table
 
 
 def as_text(table: Sequence[ComparisonRow]) -> str:
-  """The table for people, errors in percent."""
+  """Formats the table as text, with errors in percent."""
   lines = [('config', 'patches', 'seeds', 'steps', 'minutes', 'top-1 error %',
             'top-5 error %', 'top-1 minus first', 'top-5 minus first')]
   lines += [(row.config, row.patches, ','.join(map(str, row.seeds)),
@@ -223,7 +236,7 @@ def _refuse_twice(paths):
 
 
 def _check_same_experiment(workdir, settings):
-  """Refuses before any training what the run would refuse itself."""
+  """Raises the errors of the run itself, but before any training."""
   saved = journal.read_config(workdir)
   if saved and checkpoint.exists(workdir):
     checkpoint.check_same_experiment(workdir, saved, settings.config)
@@ -241,7 +254,7 @@ def _write(workdir, trained, table):
   made = {
       'runs': [{'config': path, 'seed': run.seed, 'workdir': run.workdir,
                 'steps': run.steps, 'minutes': run.minutes, **run.errors}
-               for path, own in trained for run in own],
+               for path, own_runs in trained for run in own_runs],
       'rows': [{name: value._asdict() if isinstance(value, Estimate) else value
                 for name, value in row._asdict().items()} for row in table],
   }

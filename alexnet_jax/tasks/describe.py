@@ -18,16 +18,16 @@ def define_flags(values: flags.FlagValues) -> None:
   flags.DEFINE_bool('json', False, 'Print JSON.', flag_values=values)
 
 
-def run(given: Invocation) -> None:
+def run(invocation: Invocation) -> None:
   """Prints the table."""
-  describe(experiment.read(given.config), given.flags.json)
+  describe(experiment.read(invocation.config), invocation.flags.json)
 
 
 def describe(settings: Settings, as_json: bool) -> None:
   """Prints shapes, neurons, parameters, FLOPs and bytes exchanged.
 
-  Needs no data: without the data set the network gets the paper's 1000
-  classes. Needs no second device either.
+  This needs no data: without the data set the network has the paper's 1000
+  classes. It also needs only one device.
   """
   try:
     num_classes = len(settings.open_split('train').class_names)

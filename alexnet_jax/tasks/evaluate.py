@@ -1,7 +1,7 @@
 """--task=evaluate: the errors of a checkpoint, or of several averaged.
 
-Without --config it is the config of the run in --workdir; a --config, or single
-fields such as --config.data.path, may name other data.
+Without --config, the config is that of the run in --workdir. A --config, or
+single fields such as --config.data.path, can select other data.
 """
 
 import json
@@ -32,35 +32,37 @@ def define_flags(values: flags.FlagValues) -> None:
       flag_values=values)
 
 
-def run(given: Invocation) -> None:
-  """Evaluates one checkpoint of --workdir, or an average."""
-  checkpoints = given.flags.checkpoint
+def run(invocation: Invocation) -> None:
+  """Evaluates one checkpoint of --workdir, or the average of several."""
+  checkpoints = invocation.flags.checkpoint
   alone = len(checkpoints) == 1 and (
       checkpoints[0] in ('latest', 'best') or checkpoints[0].isdigit())
-  if alone and not given.flags.weights and not given.flags.predictions:
-    evaluate(given.config, given.workdir, checkpoints[0])
+  values = invocation.flags
+  if alone and not values.weights and not values.predictions:
+    evaluate(invocation.config, invocation.workdir, checkpoints[0])
   else:
     ensemble.evaluate(
-        experiment.read(given.config), given.workdir, checkpoints,
-        given.flags.weights, given.flags.predictions)
+        experiment.read(invocation.config), invocation.workdir, checkpoints,
+        invocation.flags.weights, invocation.flags.predictions)
 
 
-def evaluate(config: ConfigDict, workdir: str, which: str) -> dict[str, float]:
-  """Errors on the validation examples, printed as a table and as JSON.
+def evaluate(config: ConfigDict, workdir: str,
+             which_checkpoint: str) -> dict[str, float]:
+  """Prints the errors on the validation examples as a table and as JSON.
 
   Args:
     config: the experiment.
-    workdir: of its run.
-    which: 'latest', 'best' or a step.
+    workdir: the workdir of its run.
+    which_checkpoint: 'latest', 'best' or a step.
 
   Raises:
-    InputError: no such checkpoint, or one of another network.
+    InputError: the checkpoint does not exist, or is of another network.
   """
   settings = experiment.read(config)
   source = settings.open_split('validation')
   checkpoint.check_exists(workdir)
   with checkpoint.open_to_read(workdir) as manager:
-    step = checkpoint.find_step(manager, which, workdir)
+    step = checkpoint.find_step(manager, which_checkpoint, workdir)
     metadata = checkpoint.read_metadata(manager, step)
     checkpoint.check_same_experiment(
         workdir, metadata.config, settings.config, ['model'])

@@ -22,25 +22,26 @@ def define_flags(values: flags.FlagValues) -> None:
       ' given.', flag_values=values)
 
 
-def run(given: Invocation) -> None:
+def run(invocation: Invocation) -> None:
   """Writes the file."""
-  export(command_line.require_workdir(given), given.flags.checkpoint,
-         given.flags.out)
+  export(command_line.require_workdir(invocation), invocation.flags.checkpoint,
+         invocation.flags.out)
 
 
-def export(workdir: str, which: str = 'latest', out: str = '') -> str:
-  """Writes parameters, mean image, colors and class names.
+def export(workdir: str, checkpoint: str = 'latest', out: str = '') -> str:
+  """Writes the parameters, mean image, color statistics and class names.
 
   Args:
-    workdir: of the run.
-    which: 'latest', 'best' or a step.
-    out: the file; WORKDIR/weights.npz if empty.
+    workdir: the workdir of the run.
+    checkpoint: 'latest', 'best' or a step.
+    out: the file; '' is WORKDIR/weights.npz.
 
   Returns:
     The file's path.
 
   Raises:
-    InputError: no such checkpoint, or a name that no weights file can have.
+    InputError: the checkpoint does not exist, or `out` is not a valid name for
+      a weights file.
   """
   path = os.path.expanduser(out) or os.path.join(workdir, 'weights.npz')
   if os.path.isdir(path):
@@ -49,7 +50,7 @@ def export(workdir: str, which: str = 'latest', out: str = '') -> str:
   if os.path.splitext(path)[1] not in weights.FORMATS:
     raise InputError(f'--out={out} has another ending than'
                      f' {" or ".join(weights.FORMATS)}: give one of these.')
-  network = trained.open_trained(workdir, which)
+  network = trained.open_trained(workdir, checkpoint)
   layers = weights.to_layers(network.model, network.params)
   weights.save(path, Weights(layers, network.input_stats, network.class_names))
   arrays = [leaf for leaves in layers.values() for leaf in leaves.values()]

@@ -1,9 +1,9 @@
 """--task=features: writes the features of every image of a data set (6.1).
 
-OUT/train and OUT/validation each hold the vectors as shards of 4096 images, the
-labels beside them, and index.json, which says what they are. A shard that
-exists is complete, so the same command goes on where it was stopped; the index
-has another name until all shards are there.
+OUT/train and OUT/validation each contain the feature vectors in shards of 4096
+images, their labels, and index.json, which describes them. A shard that exists
+is complete, so the same command resumes an interrupted task. The index has a
+different name until all shards exist.
 """
 
 import os
@@ -48,71 +48,72 @@ def define_flags(values: flags.FlagValues) -> None:
       flag_values=values)
 
 
-def run(given: Invocation) -> None:
-  """Writes what is not written yet."""
-  features(command_line.require_workdir(given), given.flags.checkpoint,
-           given.flags.data, given.flags.split, given.flags.out)
+def run(invocation: Invocation) -> None:
+  """Writes the features that are missing."""
+  values = invocation.flags
+  features(command_line.require_workdir(invocation), values.checkpoint,
+           values.data, values.split, values.out)
 
 
-def features(workdir: str, which: str = 'latest', data: str = '',
+def features(workdir: str, checkpoint: str = 'latest', data: str = '',
              split: str = '', out: str = '') -> str:
-  """Writes the features of a data set: 16 KiB an image in the paper's net.
+  """Writes the features of a data set: 16 KiB per image for the paper's net.
 
   Args:
-    workdir: of the run.
-    which: 'latest', 'best' or a step.
-    data: records or a folder in place of the run's own data.
+    workdir: the workdir of the run.
+    checkpoint: 'latest', 'best' or a step.
+    data: records or a folder of images; '' is the run's own data.
     split: 'train' or 'validation'; '' for both.
     out: the folder; '' is WORKDIR/features.
 
   Returns:
-    The folder, with train/ and validation/ in it.
+    The folder, which contains train/ and validation/.
 
   Raises:
-    InputError: no such checkpoint or data, or a folder that holds anything but
-      these very features or a part of them.
+    InputError: the checkpoint or the data does not exist, or the folder
+      contains anything but these same features or a part of them.
   """
   out = os.path.expanduser(out) or os.path.join(workdir, FOLDER)
   if os.path.isfile(out):
     raise InputError(f'--out={out} is a file: give a folder, or a name that is'
                      ' still free.')
-  found = open_trained(workdir, which)
+  network = open_trained(workdir, checkpoint)
   todo = {}
   for name in [split] if split else SPLITS:
-    source = open_split(found, name, data)
-    index = feature_metadata(found, name, source, data)
+    source = open_split(network, name, data)
+    index = feature_metadata(network, name, source, data)
     folder = os.path.join(out, name)
     check_resumable(folder, index)
     todo[folder] = source, index
-  feature_step = make_feature_step(found)
+  feature_step = make_feature_step(network)
   for folder, (source, index) in todo.items():
     finished = read_index(folder) is not None
     if not finished:
-      _write(folder, found, feature_step, source, index)
+      _write(folder, network, feature_step, source, index)
     print(f'{folder} {"already holds" if finished else "holds"} features'
           f' {describe_features(index)}: {index["dimension"]} numbers each.')
   return out
 
 
 def check_resumable(folder: str, index: dict[str, Any]) -> None:
-  """Raises InputError if a folder holds anything but these features."""
+  """Raises InputError if a folder contains anything but these features."""
   if not os.path.isdir(folder) or all(
       name.endswith('.part') for name in os.listdir(folder)):
     return
-  there = read_index(folder) or read_index(folder, UNFINISHED)
-  if there is None:
+  present = read_index(folder) or read_index(folder, UNFINISHED)
+  if present is None:
     raise InputError(f'{folder} holds other files than features: give another'
                      ' --out.')
-  if there | {'workdir': ''} != index | {'workdir': ''}:  # a run may be moved
+  if present | {'workdir': ''} != index | {'workdir': ''}:  # Runs may move.
     raise InputError(
-      f'{folder} holds features {describe_features(there)}, not'
+      f'{folder} holds features {describe_features(present)}, not'
       f' {describe_features(index)}:'
       ' give another --out, or remove that folder.'
     )
 
 
 def _write(folder, trained, feature_step, source, index):
-  """The shards that are not there yet, then the index."""
+  """Writes the missing shards, then the index."""
   os.makedirs(folder, exist_ok=True)
   unfinished = os.path.join(folder, UNFINISHED)
   files.write_json(unfinished, index)
@@ -124,7 +125,7 @@ def _write(folder, trained, feature_step, source, index):
         bar.update(len(part))
         continue
       vectors, labels = compute_features(trained, feature_step, part, bar)
-      # In this order, so that where vectors are their labels are as well.
+      # Labels come first, so that a shard of vectors always has its labels.
       with files.atomic_write(labels_file) as file:
         np.save(file, labels)
       with files.atomic_write(vectors_file) as file:
@@ -133,7 +134,7 @@ def _write(folder, trained, feature_step, source, index):
 
 
 class Part:
-  """`count` examples of a source, or what is left of it, from `first` on."""
+  """Up to `count` examples of a source, starting at `first`."""
 
   def __init__(self, source: Source, first: int, count: int):
     self.class_names = source.class_names

@@ -1,8 +1,8 @@
 """--task=figure1: trains ReLU against tanh (3.1) and draws Figure 1.
 
-Every run is an ordinary one, at WORKDIR/relu_0.01 and so on. What a run still
-has to do follows from what it has logged, so the task may be stopped at any
-time; the same command goes on.
+Every run is an ordinary training run, in WORKDIR/relu_0.01 and so on. The steps
+that remain follow from the logs of the runs, so the task may be stopped at any
+time; the same command resumes it.
 """
 
 import itertools
@@ -25,12 +25,12 @@ from alexnet_jax.run import checkpoint, experiment, journal, training
 from alexnet_jax.run.watch import Diverged
 
 CONFIG = 'required'
-DIVERGED = 'diverged.txt'  # in the workdir of a run that ended so
-TITLES = {'cifar10': 'CIFAR-10'}  # of data sets that have a name in print
+DIVERGED = 'diverged.txt'  # In the workdir of a run that diverged.
+TITLES = {'cifar10': 'CIFAR-10'}  # Data sets with a common name.
 
 
 class Stopped(Exception):
-  """A signal stopped the run that was being trained."""
+  """A signal stopped the current run."""
 
 
 def define_flags(values: flags.FlagValues) -> None:
@@ -40,34 +40,36 @@ def define_flags(values: flags.FlagValues) -> None:
       flag_values=values)
 
 
-def run(given: Invocation) -> None:
-  """Trains what is missing and draws the figure."""
-  figure1(given.config, given.workdir, given.flags.out, given.command)
+def run(invocation: Invocation) -> None:
+  """Trains the missing runs and draws the figure."""
+  figure1(invocation.config, invocation.workdir, invocation.flags.out,
+          invocation.command)
 
 
 def figure1(config: ConfigDict, workdir: str, out: str = '',
             command: str = '') -> dict[str, Any]:
-  """Trains what is missing, draws the figure, writes its numbers beside it.
+  """Trains the missing runs, draws the figure and writes its numbers.
 
   Args:
-    config: with a section `figure1`, as in configs/cifar10/figure1.py.
-    workdir: where all the runs live.
-    out: the picture, .png, .pdf or .svg; '' is WORKDIR/figure1.png. Its numbers
-      are in the .json of the same name.
-    command: the command line that was given, for the record of the runs.
+    config: a config with a section `figure1`, as in configs/cifar10/figure1.py.
+    workdir: the folder of all runs.
+    out: the picture file, .png, .pdf or .svg; '' is WORKDIR/figure1.png. Its
+      numbers are in the .json file of the same name.
+    command: the command line, which is recorded with the runs.
 
   Returns:
-    The numbers, or {} when asked to stop before the end.
+    The numbers, or {} if a signal stops the task before it finishes.
 
   Raises:
-    InputError: anything given that cannot work, before the first run starts.
+    InputError: an argument that cannot work; raised before the first run
+      starts.
   """
   out = out or os.path.join(workdir, 'figure1.png')
   check(config, out)
   settings = experiment.read(config)
   source = settings.open_split('train')
   names = config.figure1.nonlinearities
-  for name in names:  # whether both can be built, before an hour has gone by
+  for name in names:  # Check early that both can be built.
     steps_per_epoch = experiment.build(
         experiment.read(run_config(
             config, name, config.figure1.learning_rates[0], 1)),
@@ -90,7 +92,7 @@ def figure1(config: ConfigDict, workdir: str, out: str = '',
 
 
 def check(config: ConfigDict, out: str) -> None:
-  """Raises InputError if the search, the goal or the file cannot work."""
+  """Raises InputError if the search, the goal or the file is invalid."""
   if 'figure1' not in config:
     raise InputError('--task=figure1 needs a config that says which learning'
                      ' rates to try: give --config=configs/cifar10/figure1.py.')
@@ -124,16 +126,23 @@ def check(config: ConfigDict, out: str) -> None:
 
 def search(config: ConfigDict, workdir: str, nonlinearity: str,
            steps_per_epoch: int, command: str) -> RateSearch:
-  """Successive halving, then to the goal with whoever is left.
+  """Runs successive halving, then trains the remaining rates to the goal.
+
+  Args:
+    config: a config with a section `figure1`.
+    workdir: the folder of all runs.
+    nonlinearity: the nonlinearity of all runs of this search.
+    steps_per_epoch: training steps in one epoch.
+    command: the command line, which is recorded with the runs.
 
   Raises:
-    Stopped: not finished.
-    InputError: a workdir that holds another run.
+    Stopped: a signal stops the search before it finishes.
+    InputError: a workdir contains a different run.
   """
   goal, every = config.run.until_error, config.run.log_every
   left = [float(rate) for rate in config.figure1.learning_rates]
-  curves, told = {}, []
-  for epochs, kept in (*config.figure1.rounds, (None, 1)):
+  curves, rounds_done = {}, []
+  for epochs, survivors in (*config.figure1.rounds, (None, 1)):
     steps = learning_rate_search.logged_step(
         config.run.steps or config.run.epochs * steps_per_epoch
         if epochs is None else epochs * steps_per_epoch, every)
@@ -143,47 +152,54 @@ def search(config: ConfigDict, workdir: str, nonlinearity: str,
     known = {
       rate: learning_rate_search.up_to(curves[rate], steps) for rate in left
     }
-    left = list(learning_rate_search.best(known, kept, goal))
-    told.append({
+    left = list(learning_rate_search.best(known, survivors, goal))
+    rounds_done.append({
         'steps': steps, 'kept': left,
         'errors': {f'{rate:g}': 'diverged' if curve.diverged
                    else curve.errors[-1] for rate, curve in known.items()}})
-  return RateSearch(nonlinearity, left[0], curves, told)
+  return RateSearch(nonlinearity, left[0], curves, rounds_done)
 
 
 def _trained(config, workdir, nonlinearity, rate, steps, command):
-  """The curve of a run that has made so many steps or reached the goal."""
-  own = run_config(config, nonlinearity, rate, steps)
+  """Trains a run for `steps` steps or to the goal, and returns its curve."""
+  rate_config = run_config(config, nonlinearity, rate, steps)
   at = os.path.join(workdir, f'{nonlinearity}_{rate:g}')
-  _check_same_experiment(at, own)
+  _check_same_experiment(at, rate_config)
   if _done(read_curve(at), steps, config.run.until_error):
     return read_curve(at)
   if jax.process_index() == 0:
     print(f'{nonlinearity}, learning rate {rate:g}, to step {steps} at most:'
           f' {at}', file=sys.stderr)
   try:
-    if not training.train(experiment.read(own), at,
-                          command=_run_command(command, own, at)):
+    if not training.train(experiment.read(rate_config), at,
+                          command=_run_command(command, rate_config, at)):
       raise Stopped
   except Diverged as end:
     with open(os.path.join(at, DIVERGED), 'w', encoding='utf-8') as file:
       file.write(f'{end}\n')
-  jax.clear_caches()  # the next run compiles its own step anyhow
+  jax.clear_caches()  # The next run compiles its own step.
   return read_curve(at)
 
 
 def run_config(config: ConfigDict, nonlinearity: str, rate: float,
                steps: int) -> ConfigDict:
-  """The config of one run of the search."""
-  own = config.copy_and_resolve_references()
-  own.update_from_flattened_dict({
+  """Returns the config of one run of the search.
+
+  Args:
+    config: a config with a section `figure1`.
+    nonlinearity: the nonlinearity of the run.
+    rate: the learning rate.
+    steps: the number of training steps.
+  """
+  rate_config = config.copy_and_resolve_references()
+  rate_config.update_from_flattened_dict({
       'model.nonlinearity': nonlinearity,
       'optimizer.learning_rate': float(rate), 'run.steps': steps})
-  return own
+  return rate_config
 
 
 def read_curve(workdir: str) -> Curve:
-  """What a run has logged so far; nothing if there is none."""
+  """Reads the curve that a run has logged; empty if there is no run."""
   lines = [line for line in journal.read(workdir) if line['kind'] == 'train']
   return Curve(tuple(line['step'] for line in lines),
                tuple(line['top1_error'] for line in lines),
@@ -198,27 +214,27 @@ def _done(curve, steps, goal):
   )
 
 
-def _check_same_experiment(at, own):
-  """What `train` refuses as well, also where nothing is left to train."""
-  there = journal.read_config(at)
-  if there is None:
+def _check_same_experiment(at, rate_config):
+  """Raises the errors of `train`, even if no training remains."""
+  stored_config = journal.read_config(at)
+  if stored_config is None:
     return
-  checkpoint.check_same_experiment(at, there, own.to_dict())
-  logged = there['run']['log_every']
-  if logged != own.run.log_every:
+  checkpoint.check_same_experiment(at, stored_config, rate_config.to_dict())
+  logged = stored_config['run']['log_every']
+  if logged != rate_config.run.log_every:
     raise InputError(
         f'--workdir={os.path.dirname(at)} holds runs that logged every {logged}'
         f' steps: give config.run.log_every={logged}, or another --workdir.')
 
 
-def _run_command(command, own, at):
-  """The command line that makes this run alone."""
+def _run_command(command, rate_config, at):
+  """Returns the command line that trains this run alone."""
   if not command:
     return ''
   path, overrides, _ = runs.parse(command)
-  fixed = {'model.nonlinearity': own.model.nonlinearity,
-           'optimizer.learning_rate': own.optimizer.learning_rate,
-           'run.steps': own.run.steps}
+  fixed = {'model.nonlinearity': rate_config.model.nonlinearity,
+           'optimizer.learning_rate': rate_config.optimizer.learning_rate,
+           'run.steps': rate_config.run.steps}
   return runs.command(path, {**overrides, **fixed}, workdir=at)
 
 

@@ -42,68 +42,70 @@ def define_flags(values: flags.FlagValues) -> None:
       'Stretch the contrast of each kernel alone.', flag_values=values)
 
 
-def run(given: Invocation) -> None:
+def run(invocation: Invocation) -> None:
   """Draws the kernels and prints the table."""
-  values = given.flags
-  workdir = '' if values.kernels else command_line.require_workdir(given)
+  values = invocation.flags
+  workdir = '' if values.kernels else command_line.require_workdir(invocation)
   figure3(workdir, values.checkpoint, values.kernels, values.out,
           values.per_kernel)
 
 
-def figure3(workdir: str, which: str = 'latest', kernels: str = '',
+def figure3(workdir: str, checkpoint: str = 'latest', kernels: str = '',
             out: str = '', per_kernel: bool = False) -> dict[str, Any]:
-  """Draws the kernels of conv1, column above column; measures each of them.
+  """Draws the kernels of conv1, one column above the other, and measures them.
 
   Args:
-    workdir: of the run; not looked at when `kernels` are given.
-    which: checkpoint: 'latest', 'best' or a step.
-    kernels: 'FILE' or 'FILE:NAME', arrays of any network: `kernel_file`.
-    out: the picture, .png, .pdf or .svg; '' is figure3.png in the workdir or
-      beside the file. Its numbers are in the .json of the same name.
-    per_kernel: stretch the contrast of each kernel alone, not of the layer.
+    workdir: the workdir of the run; ignored if `kernels` is given.
+    checkpoint: 'latest', 'best' or a step.
+    kernels: 'FILE' or 'FILE:NAME', arrays of any network; see `kernel_file`.
+    out: the picture file, .png, .pdf or .svg; '' is figure3.png in the workdir
+      or beside the kernel file. Its numbers are in the .json file of the same
+      name.
+    per_kernel: scale the contrast of each kernel separately, not per layer.
 
   Returns:
     The numbers.
 
   Raises:
-    InputError: no such checkpoint or kernels, or no picture's name.
+    InputError: the checkpoint or the kernels do not exist, or `out` is not a
+      valid name for a picture.
   """
   folder = workdir
   if kernels:
     folder = os.path.dirname(kernel_file.split(kernels)[0])
   out = os.path.expanduser(out) or os.path.join(folder, 'figure3.png')
   style.check_picture_path('out', out)
-  source, held = _open(workdir, which, kernels)
-  if not np.isfinite(held).all():
+  source, weights = _open(workdir, checkpoint, kernels)
+  if not np.isfinite(weights).all():
     raise InputError(f'the kernels of {source} are not all finite numbers:'
                      ' give an earlier checkpoint or another array.')
-  held = np.moveaxis(np.asarray(held, np.float64), -1, 1)
+  weights = np.moveaxis(np.asarray(weights, np.float64), -1, 1)
   numbers = {'source': source, 'stretched': 'kernel' if per_kernel else 'layer',
-             **measure(held)}
-  figure3_picture.draw(held, numbers, per_kernel, out)
+             **measure(weights)}
+  figure3_picture.draw(weights, numbers, per_kernel, out)
   print(as_text(numbers))
   print(f'Drawn in {out}; the numbers are in {style.numbers_path(out)}.')
   return numbers
 
 
-def _open(workdir, which, kernels):
-  """(what they are called, [K, h, w, 3, C])."""
+def _open(workdir, checkpoint, kernels):
+  """Returns (name of the kernels, array [K, h, w, 3, C])."""
   if kernels:
     found = kernel_file.read(kernels)
     name = f':{found.name}' if found.name else ''
     return found.path + name, found.kernels
-  found = trained.open_trained(workdir, which)
+  found = trained.open_trained(workdir, checkpoint)
   return (f'{found.workdir}, step {found.step}',
           np.asarray(found.params['columns']['conv1']['kernel']))
 
 
 def measure(kernels: np.ndarray) -> dict[str, Any]:
-  """All that is said of kernels [K, C, h, w, 3], ready for JSON.
+  """Returns all measurements of kernels [K, C, h, w, 3], ready for JSON.
 
-  Of each kernel what `specialization` measures; 'learned' are those that differ
-  from random numbers, 'oriented' those that also have an orientation. Of each
-  column the mean colorfulness, the shares of both, and the mean frequency of
-  its oriented kernels.
+  Each kernel has the measurements of `specialization`. Kernels that differ from
+  random numbers are 'learned'; those that also have an orientation are
+  'oriented'. Each column has its mean colorfulness, its shares of learned and
+  of oriented kernels, and the mean frequency of its oriented kernels.
   """
   noise = specialization.of_noise(*kernels.shape[2:4])
   wave = specialization.preferred_wave(kernels)
@@ -150,7 +152,7 @@ def _column(each):
 
 
 def as_text(numbers: dict[str, Any]) -> str:
-  """A table of the columns and the test between them."""
+  """Formats the table of the columns and the test between them."""
   size, noise = numbers['size'], numbers['random_kernels']
   rows = [('column', 'kernels', 'learned', 'colorfulness', 'oriented',
            'cycles/pixel')]

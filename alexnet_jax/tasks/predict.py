@@ -1,7 +1,7 @@
 """--task=predict: what a network makes of a person's pictures (6.1).
 
-Standard output has the answers alone, in the order of the pictures and as soon
-as they are there; all else goes to standard error.
+Standard output contains only the predictions, in the order of the pictures and
+as soon as they are available; everything else goes to standard error.
 """
 
 import functools
@@ -31,9 +31,9 @@ from alexnet_jax.figures import figure4_left, style
 from alexnet_jax.learning import augment, step
 from alexnet_jax.run.trained import Trained, open_trained
 
-FIVE = 5  # labels for each picture
-BATCH = 32  # pictures at a time; more would only delay the first answers
-# Widths of the table in characters; a longer path is printed whole.
+FIVE = 5  # Labels per picture.
+BATCH = 32  # Pictures; larger batches delay the first predictions.
+# Column widths in characters; longer paths are printed in full.
 PATH, LABEL = 48, 20
 
 
@@ -61,54 +61,56 @@ def define_flags(values: flags.FlagValues) -> None:
       'Print a JSON object a line.', flag_values=values)
 
 
-def run(given: Invocation) -> None:
+def run(invocation: Invocation) -> None:
   """Prints the labels."""
-  values = given.flags
-  predict(command_line.require_workdir(given), values.checkpoint,
-          [*values.images, *given.arguments], values.views, values.words,
+  values = invocation.flags
+  predict(command_line.require_workdir(invocation), values.checkpoint,
+          [*values.images, *invocation.arguments], values.views, values.words,
           values.figure, values.json)
 
 
 class Answer(NamedTuple):
-  """What the network says of one picture; classes by their number."""
+  """The prediction for one picture; classes are given by number."""
 
   path: str
-  classes: tuple[int, ...] = ()  # five, the most probable first
-  probabilities: tuple[float, ...] = ()  # of the five
-  true: int | None = None  # the class, if the picture's folder tells it
-  error: str = ''  # in place of all that, of a picture that cannot be read
+  classes: tuple[int, ...] = ()  # Five, most probable first.
+  probabilities: tuple[float, ...] = ()  # Of the five.
+  true: int | None = None  # The class, if the picture's folder names it.
+  error: str = ''  # Set instead if the picture cannot be read.
 
 
-def predict(workdir: str, which: str, images: Sequence[str], views: int = 10,
-            words: str = '', figure: str = '', as_json: bool = False) -> None:
+def predict(workdir: str, checkpoint: str, images: Sequence[str],
+            views: int = 10, words: str = '', figure: str = '',
+            as_json: bool = False) -> None:
   """Prints the five most probable labels of every picture.
 
-  A picture that cannot be read is told on standard error and, among JSON lines,
-  in its place. Where pictures lie in folders of their classes, the errors over
-  them are told at the end.
+  A picture that cannot be read is reported on standard error and, with JSON,
+  also in its line of the output. If pictures are in folders named after their
+  classes, the errors over them are printed at the end.
 
   Args:
-    workdir: of the run.
-    which: its checkpoint: 'latest', 'best' or a step.
-    images: pictures, and folders of them.
-    views: patches to average (4.1): 10, 9 or 1.
-    words: of `words.readable`.
-    figure: .png, .pdf or .svg, to draw the first eight pictures as in the left
-      panel of Figure 4; what it shows is in the .json of the same name.
-    as_json: a JSON object a line in place of a table.
+    workdir: the workdir of the run.
+    checkpoint: 'latest', 'best' or a step.
+    images: pictures, and folders of pictures.
+    views: the number of patches to average (4.1): 10, 9 or 1.
+    words: the file of class names in words; see `class_words.readable`.
+    figure: a .png, .pdf or .svg file for the first eight pictures, drawn as in
+      the left panel of Figure 4; the predictions are in the .json file of the
+      same name. '' for no figure.
+    as_json: print one JSON object per line instead of a table.
 
   Raises:
-    InputError: anything given that cannot work, or no picture can be read.
+    InputError: an argument that cannot work, or no picture can be read.
   """
   figure = os.path.expanduser(figure)
   _check(images, views, figure)
   paths = pictures.find(images)
-  found = open_trained(workdir, which)
-  names = readable(found.class_names, words)
+  network = open_trained(workdir, checkpoint)
+  names = readable(network.class_names, words)
   form = record_line if as_json else table_row
   try:
-    first, counts = _print_answers(found, paths, views, names, form)
-  except BrokenPipeError:  # by `| head`: Python would try once more to write
+    first, counts = _print_answers(network, paths, views, names, form)
+  except BrokenPipeError:  # As with `| head`; stop Python from writing again.
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return
   if not first:
@@ -116,7 +118,7 @@ def predict(workdir: str, which: str, images: Sequence[str], views: int = 10,
                      ' JPEG or PNG files.')
   _print_errors(counts, len(paths))
   if figure:
-    _draw(found, first, views, names, figure)
+    _draw(network, first, views, names, figure)
     print(f'The first {len(first)} of {len(paths):,} are drawn in {figure}.',
           file=sys.stderr)
 
@@ -135,66 +137,71 @@ def _check(images, views, figure):
 # --- Predicting ---------------------------------------------------------------
 
 
-def answers(found: Trained, paths: Sequence[str], views: int,
+def answers(network: Trained, paths: Sequence[str], views: int,
             names: Sequence[str]) -> Iterator[Answer]:
-  """What the network says of every picture, in their order.
+  """Yields the network's prediction for every picture, in order.
 
   Args:
-    found: the network.
+    network: the network.
     paths: the pictures.
-    views: patches to average: 10, 9 or 1.
-    names: of the classes, in words; folders may be called by them.
+    views: the number of patches to average: 10, 9 or 1.
+    names: the class names in words; folders may have these names.
   """
-  known = classes_of_folders(found.class_names, names)
-  for path, said in zip(paths, probabilities(found, paths, views),
+  known = classes_of_folders(network.class_names, names)
+  for path, outputs in zip(paths, probabilities(network, paths, views),
                         strict=True):
-    if isinstance(said, InputError):
-      yield Answer(path, error=str(said))
+    if isinstance(outputs, InputError):
+      yield Answer(path, error=str(outputs))
       continue
-    five = tuple(map(int, np.argsort(-said, kind='stable')[:FIVE]))
+    five = tuple(map(int, np.argsort(-outputs, kind='stable')[:FIVE]))
     folder = os.path.basename(os.path.dirname(os.path.abspath(path)))
-    yield Answer(path, five, tuple(float(said[i]) for i in five),
+    yield Answer(path, five, tuple(float(outputs[i]) for i in five),
                  known.get(folder))
 
 
-def probabilities(found: Trained, paths: Sequence[str],
+def probabilities(network: Trained, paths: Sequence[str],
                   views: int) -> Iterator[np.ndarray | InputError]:
-  """Softmax outputs averaged over patches, picture by picture: [classes].
+  """Yields for each picture its softmax outputs, averaged over patches: [C].
 
-  Instead of them comes the error that says why a picture cannot be read.
+  For a picture that cannot be read, it yields the error that explains why.
+
+  Args:
+    network: the network.
+    paths: the pictures.
+    views: the number of patches to average: 10, 9 or 1.
   """
-  settings = found.settings
+  settings = network.settings
   size = settings.data.image_size
   predict_batch = jax.jit(functools.partial(
-      step.mean_over_crops, found.model,
+      step.mean_over_crops, network.model,
       augment.test_crops(size, settings.augmentation.crop, views)))
-  # One size for all batches: another would have to be compiled as well.
+  # One size for all batches: every other size needs another compilation.
   batch_size = min(BATCH, 1 << (len(paths) - 1).bit_length())
-  seen = pictures.read_all(paths, size, settings.run.threads,
+  loaded = pictures.read_all(paths, size, settings.run.threads,
                            ahead=2 * batch_size)
-  while some := list(itertools.islice(seen, batch_size)):
+  while loaded_batch := list(itertools.islice(loaded, batch_size)):
     batch = np.zeros((batch_size, size, size, 3), np.uint8)
-    for place, one in enumerate(some):
+    for place, one in enumerate(loaded_batch):
       if not isinstance(one, InputError):
         batch[place] = one
     means = jax.device_get(
-      predict_batch(found.params, found.input_stats, batch)
+      predict_batch(network.params, network.input_stats, batch)
     )
-    for one, mean in zip(some, means[:len(some)], strict=True):
+    for one, mean in zip(loaded_batch, means[:len(loaded_batch)], strict=True):
       yield one if isinstance(one, InputError) else mean
 
 
-# --- Saying -------------------------------------------------------------------
+# --- Output -------------------------------------------------------------------
 
 
-def _print_answers(found, paths, views, names, form):
-  """The answers that may be drawn, and how many were what."""
+def _print_answers(network, paths, views, names, form):
+  """Prints predictions; returns those to draw, and counts of the outcomes."""
   first, counts = [], Counter()
   width = min(PATH, max(map(len, paths)))
-  with tqdm(total=len(paths), desc=f'{found.workdir}, {found.step}',
+  with tqdm(total=len(paths), desc=f'{network.workdir}, {network.step}',
             unit=' pictures', leave=False, dynamic_ncols=True,
             disable=None) as bar:
-    for answer in answers(found, paths, views, names):
+    for answer in answers(network, paths, views, names):
       if answer.error:
         tqdm.write(answer.error, sys.stderr)
       elif len(first) < figure4_left.DRAWN:
@@ -206,13 +213,13 @@ def _print_answers(found, paths, views, names, form):
       line = form(answer, names, width)
       if line:
         tqdm.write(line, sys.stdout)
-        sys.stdout.flush()  # somebody may be reading along
+        sys.stdout.flush()  # A reader of the pipe gets the line at once.
       bar.update()
   return first, counts
 
 
 def record(answer: Answer, names: Sequence[str]) -> dict[str, Any]:
-  """An answer as JSON has it; 'true' only where that is known."""
+  """Returns a prediction for JSON, with 'true' only if the class is known."""
   if answer.error:
     return {'image': answer.path, 'error': answer.error}
   true = {} if answer.true is None else {'true': names[answer.true]}
@@ -221,18 +228,24 @@ def record(answer: Answer, names: Sequence[str]) -> dict[str, Any]:
 
 
 def record_line(answer: Answer, names: Sequence[str], width: int = 0) -> str:
-  """An answer as a line of JSON."""
+  """Formats a prediction as a line of JSON.
+
+  Args:
+    answer: the prediction.
+    names: the class names in words.
+    width: ignored; the parameter is that of `table_row`.
+  """
   del width
   return json.dumps(record(answer, names))
 
 
 def table_row(answer: Answer, names: Sequence[str], width: int) -> str:
-  """An answer as a row of the table, a star before the true label.
+  """Formats a prediction as a table row, with a star before the true label.
 
   Args:
-    answer: nothing is printed of a picture that cannot be read.
-    names: of the classes.
-    width: of the column of paths, in characters.
+    answer: the prediction; the row is empty if the picture cannot be read.
+    names: the class names in words.
+    width: the width of the column of paths, in characters.
   """
   if answer.error:
     return ''
@@ -246,7 +259,7 @@ def table_row(answer: Answer, names: Sequence[str], width: int) -> str:
 
 
 def _text(path):
-  """A file's name need not be text; what is printed and drawn must be."""
+  """Decodes a path that may not be valid text, for printing and drawing."""
   return os.fsencode(path).decode(errors='replace')
 
 
@@ -261,8 +274,8 @@ def _print_errors(counts: Mapping[str, int], total: int) -> None:
           f' {1 - counts["top5"] / known:.2%}.', file=sys.stderr)
 
 
-def _draw(found, first, views, names, figure):
-  numbers = {'workdir': found.workdir, 'step': found.step, 'views': views,
+def _draw(network, first, views, names, figure):
+  numbers = {'workdir': network.workdir, 'step': network.step, 'views': views,
              'pictures': [record(answer, names) for answer in first]}
   figure4_left.draw(
       [_panel(answer, names) for answer in first], numbers, figure)

@@ -1,8 +1,8 @@
 """--task=prepare: stores the config's data set as square records, once.
 
-imagenet2012 and cifar10, unless they can be read already, are first built from
-the official archives in config.data.path. A killed preparation goes on where it
-stopped.
+imagenet2012 and cifar10 are first built from the official archives in
+config.data.path, unless they can be read already. An interrupted preparation
+resumes where it stopped.
 """
 
 import sys
@@ -20,23 +20,25 @@ CONFIG = 'required'
 
 
 def define_flags(values: flags.FlagValues) -> None:
-  """Has no flags of its own."""
+  """Defines no flags: this task has none."""
 
 
-def run(given: Invocation) -> None:
+def run(invocation: Invocation) -> None:
   """Writes the records into --workdir."""
-  prepare(experiment.read(given.config), given.flags.workdir)
+  prepare(experiment.read(invocation.config), invocation.flags.workdir)
 
 
 def prepare(settings: Settings, folder: str) -> preparation.Summary:
-  """Writes records, mean image and color covariance.
+  """Writes the records, the mean image and the color covariance.
 
   Args:
-    settings: name the data set and the side of the stored squares.
-    folder: where to.
+    settings: the experiment, which gives the data set and the side of the
+      stored squares.
+    folder: the folder to write to.
 
   Raises:
-    InputError: nothing to prepare, nowhere to put it, or unsuitable data.
+    InputError: there is nothing to prepare, the folder cannot be used, or the
+      data is unsuitable.
   """
   data = settings.data
   if data.name in ('procedural', 'records'):

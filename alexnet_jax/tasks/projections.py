@@ -1,8 +1,9 @@
 """--task=projections: what the deeper layers see, a picture for each.
 
-Zeiler and Fergus' projections (`projection.py`) of the nine validation images
-that excite a map most, beside the patches themselves: for every layer what
-Figure 3 shows of the first. Images are seen as in a test with one patch.
+Each picture has the projections of Zeiler and Fergus (`projection.py`) for the
+nine validation images that activate a map most, beside the patches themselves.
+It shows for every layer what Figure 3 shows for the first. Images are processed
+as in a test with one patch.
 """
 
 import os
@@ -28,8 +29,8 @@ from alexnet_jax.learning import augment
 from alexnet_jax.run import trained
 from alexnet_jax.run.trained import Trained
 
-TOP = 9  # images for a map, as in Zeiler and Fergus' Figure 2
-MOST = 64  # maps in a picture, which is then two feet high
+TOP = 9  # Images per map, as in Figure 2 of Zeiler and Fergus.
+MOST = 64  # Maps per picture, which is then two feet high.
 
 
 CONFIG = 'unused'
@@ -57,59 +58,60 @@ def define_flags(values: flags.FlagValues) -> None:
       'The folder; WORKDIR/projections unless given.', flag_values=values)
 
 
-def run(given: Invocation) -> None:
+def run(invocation: Invocation) -> None:
   """Draws a picture for each layer."""
-  values = given.flags
-  projections(command_line.require_workdir(given), values.checkpoint,
+  values = invocation.flags
+  projections(command_line.require_workdir(invocation), values.checkpoint,
               values.data, values.layers, values.maps, values.out)
 
 
 class Maps(NamedTuple):
   """Which maps of a layer to show."""
 
-  count: int  # so many of the strongest
-  numbers: tuple[int, ...]  # or these, from 1 on
+  count: int  # Number of strongest maps to show.
+  numbers: tuple[int, ...]  # Or the maps to show, numbered from 1.
 
 
-def projections(workdir: str, which: str = 'latest', data: str = '',
+def projections(workdir: str, checkpoint: str = 'latest', data: str = '',
                 layers: str = '', maps: str = '8',
                 out: str = '') -> dict[str, Any]:
   """Draws OUT/conv1.png and so on; the numbers are in OUT/projections.json.
 
   Args:
-    workdir: of the run.
-    which: 'latest', 'best' or a step.
-    data: records or a folder in place of the run's own data.
-    layers: 'conv2,conv5'; '' is every layer whose units have places.
-    maps: '8' shows eight maps of each layer, as many of every column, those
-      whose nine images excite them most on average; '3,17,40' shows these,
-      numbered from 1 over all columns, and '17,' one alone.
-    out: a folder; WORKDIR/projections if not given.
+    workdir: the workdir of the run.
+    checkpoint: 'latest', 'best' or a step.
+    data: records or a folder of images; '' is the run's own data.
+    layers: layer names such as 'conv2,conv5'; '' is every layer whose units
+      have positions.
+    maps: '8' shows eight maps of each layer, equally many from every column:
+      those that their nine images activate most on average. '3,17,40' shows
+      these maps, numbered from 1 over all columns, and '17,' a single one.
+    out: the folder to write to; '' is WORKDIR/projections.
 
   Returns:
     The numbers.
 
   Raises:
-    InputError: anything given that cannot work, before the images are read.
+    InputError: an argument that cannot work; raised before the images are read.
   """
   folder = os.path.expanduser(out) or os.path.join(workdir, 'projections')
   check_folder(folder)
   shown = parse_maps(maps)
-  found = trained.open_trained(workdir, which)
-  model = found.model
+  network = trained.open_trained(workdir, checkpoint)
+  model = network.model
   fields = projection.fields(model.layers, model.num_columns, model.patch)
   names = choose_layers(
       layers, tuple(fields),
       [layer.name for layer in model.layers[len(fields):]] + ['fc8'])
-  check_maps(shown, found, names)
-  source = trained.open_split(found, 'validation', data)
-  strongest = search(found, source, names)
+  check_maps(shown, network, names)
+  source = trained.open_split(network, 'validation', data)
+  strongest = search(network, source, names)
   numbers = {
-      'workdir': found.workdir, 'step': found.step, 'split': 'validation',
+      'workdir': network.workdir, 'step': network.step, 'split': 'validation',
       'images': len(source), 'patch': model.patch, 'layers': {}}
   for name in names:
     numbers['layers'][name] = _draw(
-        found, source, name, fields[name], strongest[name], shown,
+        network, source, name, fields[name], strongest[name], shown,
         os.path.join(folder, f'{name}.png'))
   files.write_json(os.path.join(folder, 'projections.json'), numbers)
   print(f'Drawn in {folder}: {", ".join(f"{name}.png" for name in names)}; the'
@@ -117,11 +119,11 @@ def projections(workdir: str, which: str = 'latest', data: str = '',
   return numbers
 
 
-# --- What was asked for -------------------------------------------------------
+# --- Flags --------------------------------------------------------------------
 
 
 def check_folder(path: str) -> None:
-  """Raises InputError where no folder can be or no picture should be asked."""
+  """Raises InputError if the path cannot be a folder or names a picture."""
   file = path
   while file and not os.path.exists(file):
     file = os.path.dirname(file)
@@ -134,10 +136,10 @@ def check_folder(path: str) -> None:
 
 
 def parse_maps(given: str) -> Maps:
-  """'8' -> so many, '3,17,40' or '17,' -> these.
+  """Parses '8' as a number of maps, and '3,17,40' or '17,' as map numbers.
 
   Raises:
-    InputError: neither of the two, or more than a picture holds.
+    InputError: the text is neither, or gives more maps than fit in a picture.
   """
   words = [word.strip() for word in given.split(',')]
   alone = len(words) == 1
@@ -155,15 +157,15 @@ def parse_maps(given: str) -> Maps:
 
 def choose_layers(given: str, known: Sequence[str],
                   everywhere: Sequence[str]) -> tuple[str, ...]:
-  """'conv2,conv5' -> those, from below; '' -> all that are known.
+  """Parses 'conv2,conv5' into layer names, lowest first; '' -> all of `known`.
 
   Args:
-    given: of the flag.
-    known: the layers whose units have places.
-    everywhere: the layers whose units read all of the patch.
+    given: the value of the flag.
+    known: the layers whose units have positions.
+    everywhere: the layers whose units read the whole patch.
 
   Raises:
-    InputError: a layer that is not there, or has no places.
+    InputError: a layer that does not exist, or whose units have no positions.
   """
   if not given:
     return tuple(known)
@@ -181,10 +183,19 @@ def choose_layers(given: str, known: Sequence[str],
   return tuple(name for name in known if name in words)
 
 
-def check_maps(shown: Maps, found: Trained, names: Sequence[str]) -> None:
-  """Raises InputError for a number above a layer's maps."""
+def check_maps(shown: Maps, network: Trained, names: Sequence[str]) -> None:
+  """Checks that every layer has the maps that are to be shown.
+
+  Args:
+    shown: the maps to show.
+    network: the network.
+    names: the layers.
+
+  Raises:
+    InputError: a map number is larger than a layer's number of maps.
+  """
   for name in names:
-    count = found.params['columns'][name]['bias'].shape
+    count = network.params['columns'][name]['bias'].shape
     count = count[0] * count[-1]
     for number in shown.numbers:
       if number > count:
@@ -193,46 +204,52 @@ def check_maps(shown: Maps, found: Trained, names: Sequence[str]) -> None:
             f' from 1 to {count}, or choose other --layers.')
 
 
-# --- The strongest of all images ----------------------------------------------
+# --- The strongest activations ------------------------------------------------
 
 
-def search(found: Trained, source: Source,
+def search(network: Trained, source: Source,
            names: Sequence[str]) -> dict[str, Strongest]:
-  """The nine images that excite each map of some layers most, and where."""
-  see = _seeing(found)
+  """Finds the nine images that activate each map most, and the positions.
+
+  Args:
+    network: the network.
+    source: the images.
+    names: the layers whose maps are searched.
+  """
+  see = _seeing(network)
 
   @jax.jit
   def strongest(params, pixels, images):
     maps = projection.activations(
-        found.model.layers, params, see(pixels, images), names)
+        network.model.layers, params, see(pixels, images), names)
     return {name: projection.strongest_units(maps[name]) for name in names}
 
-  held = {}
+  merged = {}
   first = 0
-  with tqdm(total=len(source), desc=f'{found.workdir}, {found.step}',
+  with tqdm(total=len(source), desc=f'{network.workdir}, {network.step}',
             unit=' images', leave=False, dynamic_ncols=True,
             disable=None) as bar:
     for batch in loader.evaluation_batches(
-        source, batch_size=found.settings.optimizer.batch_size,
-        threads=found.settings.run.threads):
+        source, batch_size=network.settings.optimizer.batch_size,
+        threads=network.settings.run.threads):
       units = jax.device_get(strongest(
-          found.params['columns'], found.input_stats, batch['image']))
+          network.params['columns'], network.input_stats, batch['image']))
       valid = batch['valid']
       at = first + np.arange(valid.sum())
       for name, (activations, places) in units.items():
-        before = held.get(name, projection.nothing_yet(
+        before = merged.get(name, projection.nothing_yet(
             TOP, activations.shape[1]))
-        held[name] = projection.merge(
+        merged[name] = projection.merge(
             before, activations[valid], at, places[valid])
       first += len(at)
       bar.update(len(at))
-  return held
+  return merged
 
 
-def _seeing(found):
-  """f(pixels, images) -> what the network sees of them, around zero."""
-  crop = found.model.patch
-  view, = augment.test_crops(found.settings.data.image_size, crop, 1)
+def _seeing(network):
+  """Returns f(pixels, images) -> the network's centered input."""
+  crop = network.model.patch
+  view, = augment.test_crops(network.settings.data.image_size, crop, 1)
 
   def see(pixels, images):
     return augment.subtract_mean(
@@ -244,13 +261,13 @@ def _seeing(found):
 # --- One layer ----------------------------------------------------------------
 
 
-def _draw(found, source, name, field, strongest, shown, path):
-  """Draws the picture of one layer; the numbers behind it."""
-  columns, count = found.model.num_columns, strongest.images.shape[1]
+def _draw(network, source, name, field, strongest, shown, path):
+  """Draws the picture of one layer and returns its numbers."""
+  columns, count = network.model.num_columns, strongest.images.shape[1]
   chosen = (np.array(shown.numbers) - 1 if shown.numbers else
             projection.choose(strongest, min(shown.count, count), columns))
-  project = _projector(found, name)
-  blocks, told = [], []
+  project = _projector(network, name)
+  blocks, maps = [], []
   for index in map(int, tqdm(chosen, desc=name, unit=' maps', leave=False,
                              dynamic_ncols=True, disable=None)):
     column = index * columns // count + 1
@@ -258,21 +275,21 @@ def _draw(found, source, name, field, strongest, shown, path):
     whose = f' (column {column})' if columns > 1 else ''
     silent = '' if units else ': silent'
     projected, patches = _cut(
-        found, project(examples, units, index), examples, units)
-    if name == found.model.layers[0].name:
-      projected = _kernel_alone(projected, units, found.model.patch)
+        network, project(examples, units, index), examples, units)
+    if name == network.model.layers[0].name:
+      projected = _kernel_alone(projected, units, network.model.patch)
     blocks.append(Block(f'map {index + 1}{whose}{silent}', projected, patches))
-    told.append({'map': index + 1, 'column': column, 'units': units})
+    maps.append({'map': index + 1, 'column': column, 'units': units})
   projections_picture.draw(name, blocks, path)
-  return {'field': field._asdict(), 'maps': told}
+  return {'field': field._asdict(), 'maps': maps}
 
 
 def _units(source, field, strongest, index):
-  """The images that excite one map, and what is known of its unit in each."""
+  """Returns the images that activate one map, and its unit in each of them."""
   examples, units = [], []
   for activation, i, place in zip(
       *(one[:, index].tolist() for one in strongest), strict=True):
-    if activation <= 0:  # ReLU lets nothing through
+    if activation <= 0:  # ReLU outputs zero.
       break
     examples.append(source[i])
     units.append({
@@ -283,22 +300,22 @@ def _units(source, field, strongest, index):
   return examples, units
 
 
-def _projector(found, name):
-  """f(examples, units, index of the map) -> projections [n, P, P, 3]."""
-  see = _seeing(found)
+def _projector(network, name):
+  """Returns f(examples, units, map index) -> projections [n, P, P, 3]."""
+  see = _seeing(network)
 
   @jax.jit
   def project(params, pixels, images, maps, places):
-    return projection.project(found.model.layers, params, see(pixels, images),
+    return projection.project(network.model.layers, params, see(pixels, images),
                               name, maps, places)
 
   def of_units(examples, units, index):
     if not units:
-      return np.zeros((0, found.model.patch, found.model.patch, 3))
-    # Always as many, so that one compilation does.
+      return np.zeros((0, network.model.patch, network.model.patch, 3))
+    # The number is constant, so that one compilation is enough.
     filled = [i % len(units) for i in range(TOP)]
     projected = project(
-        found.params['columns'], found.input_stats,
+        network.params['columns'], network.input_stats,
         np.stack([examples[i]['image'] for i in filled]),
         np.full(TOP, index), np.array([units[i]['place'] for i in filled]))
     return np.asarray(projected)[:len(units)]
@@ -306,10 +323,10 @@ def _projector(found, name):
   return of_units
 
 
-def _cut(found, projected, examples, units):
-  """Projections and patches, both cut to what the units read."""
-  crop = found.model.patch
-  y, x, _ = augment.test_crops(found.settings.data.image_size, crop, 1)[0]
+def _cut(network, projected, examples, units):
+  """Crops projections and patches to the receptive fields of the units."""
+  crop = network.model.patch
+  y, x, _ = augment.test_crops(network.settings.data.image_size, crop, 1)[0]
   projections, patches = [], []
   for one, example, unit in zip(projected, examples, units, strict=True):
     top, left, side = projection.moved_inside(unit['square'], crop)
@@ -320,7 +337,7 @@ def _cut(found, projected, examples, units):
 
 
 def _kernel_alone(projected, units, patch):
-  """One of the nine, which are all the kernel, that no edge of a patch cuts."""
-  whole = [one for one, unit in zip(projected, units, strict=True)
+  """Returns one projection that no patch edge cuts; all nine are the kernel."""
+  complete = [one for one, unit in zip(projected, units, strict=True)
            if projection.moved_inside(unit['square'], patch) == unit['square']]
-  return (whole or projected)[:1]
+  return (complete or projected)[:1]

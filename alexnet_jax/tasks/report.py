@@ -1,6 +1,7 @@
 """--task=report: writes our numbers beside those of the paper, as Markdown.
 
-It reads all finished runs below --workdir, and needs no config and no data.
+This task reads all finished runs below --workdir. It needs no config and no
+data.
 """
 
 import json
@@ -17,7 +18,7 @@ from alexnet_jax.results.runs import Run
 
 CONFIG = 'unused'
 NAME = 'report.md'
-FIGURE = 'figure1.json'  # the numbers that --task=figure1 writes
+FIGURE = 'figure1.json'  # The file that --task=figure1 writes.
 
 
 def define_flags(values: flags.FlagValues) -> None:
@@ -27,23 +28,23 @@ def define_flags(values: flags.FlagValues) -> None:
       flag_values=values)
 
 
-def run(given: Invocation) -> None:
+def run(invocation: Invocation) -> None:
   """Writes and prints the report."""
-  report(given.workdir or 'runs', given.flags.out)
+  report(invocation.workdir or 'runs', invocation.flags.out)
 
 
 def report(folder: str, out: str = '') -> str:
-  """Writes the report on all runs in a folder, and prints it.
+  """Writes and prints the report on all runs in a folder.
 
   Args:
-    folder: that contains workdirs, at any depth.
+    folder: a folder that contains workdirs, at any depth.
     out: the file to write; '' is FOLDER/report.md.
 
   Returns:
     The Markdown.
 
   Raises:
-    InputError: no finished run, or a file that cannot be written.
+    InputError: there is no finished run, or the file cannot be written.
   """
   workdirs = runs.workdirs(folder)
   finished = [run for run in map(runs.read, workdirs) if run]
@@ -67,7 +68,7 @@ def report(folder: str, out: str = '') -> str:
 
 
 def figure_numbers(finished: Iterable[Run]) -> FigureNumbers:
-  """The numbers that --task=figure1 wrote beside the workdirs of its runs."""
+  """Reads the numbers that --task=figure1 wrote beside its runs' workdirs."""
   figures = {}
   for run in finished:
     path = os.path.join(os.path.dirname(run.workdir), FIGURE)

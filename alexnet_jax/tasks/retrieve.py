@@ -2,8 +2,8 @@
 
 "If two images produce feature activation vectors with a small Euclidean
 separation, we can say that the higher levels of the neural network consider
-them to be similar." Features are compared as they are, without normalization,
-as in the 2012 program.
+them to be similar." As in the 2012 program, features are compared without
+normalization.
 """
 
 import os
@@ -40,10 +40,10 @@ from alexnet_jax.figures.figure4_right import Picture, QueryRow
 from alexnet_jax.run import checkpoint
 from alexnet_jax.run.trained import Trained, open_split, open_trained
 
-SEED = 0  # of the draw of queries
-TRIES = 20  # images looked at for each query, to find one of another class
-GLANCES = 8  # labels that tell other images apart
-LABEL = 24  # characters of the table
+SEED = 0  # Of the random choice of queries.
+TRIES = 20  # Images tried per query, to find a new class.
+GLANCES = 8  # Labels compared to detect other images.
+LABEL = 24  # Characters in the table.
 
 
 CONFIG, POSITIONAL = 'unused', 'images'
@@ -83,27 +83,27 @@ def define_flags(values: flags.FlagValues) -> None:
       'Draw Figure 4, right, into this file.', flag_values=values)
 
 
-def run(given: Invocation) -> None:
-  """Prints what was found."""
-  values = given.flags
-  retrieve(command_line.require_workdir(given),
-           [*values.images, *given.arguments], values.queries,
+def run(invocation: Invocation) -> None:
+  """Prints the neighbors of each query."""
+  values = invocation.flags
+  retrieve(command_line.require_workdir(invocation),
+           [*values.images, *invocation.arguments], values.queries,
            values.neighbors, values.features, values.data, values.words,
            values.figure)
 
 
 class Database(NamedTuple):
-  """The training images as numbers, as pictures and in words."""
+  """The training images: their features, pixels and class names."""
 
-  held: Features
-  found: Trained  # the network whose features they are
-  path: str  # where the pictures lie; '' for the run's own data
+  features: Features
+  network: Trained  # The network that computed the features.
+  path: str  # Where the images are; '' for the run's own data.
   source: Source
-  names: tuple[str, ...]  # of the classes
+  names: tuple[str, ...]  # Class names in words.
 
 
 class Queries:
-  """The images that are asked for, as a source; label -1 is an unknown one."""
+  """The query images as a source; label -1 is an unknown class."""
 
   def __init__(self, names: Sequence[str], images: Sequence[np.ndarray],
                labels: Sequence[int], class_names: tuple[str, ...]):
@@ -120,7 +120,7 @@ class Queries:
     return self.names[i]
 
 
-class Found(NamedTuple):
+class Retrieved(NamedTuple):
   """The training images nearest to each query, nearest first."""
 
   distances: np.ndarray  # [Q, k]
@@ -132,58 +132,62 @@ def retrieve(workdir: str, images: Sequence[str] = (), queries: int = 5,
              words: str = '', figure: str = '') -> dict[str, Any]:
   """Prints the nearest training images of each query, and draws them.
 
-  With a figure the nearest by pixels are looked for as well, for which all
-  training images are decoded twice, and precision@k is drawn into a second
-  file, FIGURE_precision. What the two show is in the .json files beside them.
+  With a figure, the task also searches by pixel distance, which decodes all
+  training images twice, and draws precision@k into a second file,
+  FIGURE_precision. The numbers of both figures are in the .json files beside
+  them.
 
   Args:
-    workdir: of the run whose features were written.
-    images: pictures, and folders of them. A training image finds itself first,
-      at distance 0.
-    queries: without `images`, how many validation images to ask for. They are
-      drawn with a fixed seed, of as many classes as possible.
-    neighbors: how many to find for each.
+    workdir: the workdir of the run that computed the features.
+    images: pictures, and folders of pictures. The nearest neighbor of a
+      training image is itself, at distance 0.
+    queries: without `images`, the number of validation images to use. They are
+      chosen with a fixed seed, from as many classes as possible.
+    neighbors: the number of neighbors per query.
     features: the folder that --task=features wrote; '' is WORKDIR/features.
-    data: where the images of these features lie now, if they were moved.
-    words: of `words.readable`.
-    figure: .png, .pdf or .svg, to draw the first eight queries as in the right
-      panel of Figure 4.
+    data: the present location of the images of these features, if they were
+      moved; '' if they were not.
+    words: the file of class names in words; see `class_words.readable`.
+    figure: a .png, .pdf or .svg file for the first eight queries, drawn as in
+      the right panel of Figure 4; '' for no figure.
 
   Returns:
-    What FIGURE.json says: of each query what was found, nearest first.
+    The content of FIGURE.json: the neighbors of each query, nearest first.
 
   Raises:
-    InputError: anything given that cannot work.
+    InputError: an argument that cannot work.
   """
   figure = os.path.expanduser(figure)
   _check(images, queries, neighbors, figure)
   root = os.path.expanduser(features) or os.path.join(workdir, FOLDER)
-  held = open_features(os.path.join(root, 'train'))
-  if neighbors > len(held.labels):
+  training = open_features(os.path.join(root, 'train'))
+  if neighbors > len(training.labels):
     raise InputError(
-        f'--neighbors={neighbors} is more than the {len(held.labels)}'
-        f' training images in {held.folder}: ask for fewer.')
+        f'--neighbors={neighbors} is more than the {len(training.labels)}'
+        f' training images in {training.folder}: ask for fewer.')
   database = open_database(
-      workdir, held, readable(held.class_names, words), data)
-  found = database.found
-  asked = (given_queries(images, database) if images else drawn_queries(
-      open_split(found, 'validation', database.path), queries))
-  vectors, _ = compute_features(found, make_feature_step(found), asked)
-  by_features = Found(*precision_at.search_features(vectors, held, neighbors))
-  print_table(asked, by_features, database)
-  told = record(asked, database, {'by_features': by_features})
+      workdir, training, readable(training.class_names, words), data)
+  network = database.network
+  query_set = (given_queries(images, database) if images else drawn_queries(
+      open_split(network, 'validation', database.path), queries))
+  vectors, _ = compute_features(
+      network, make_feature_step(network), query_set)
+  by_features = Retrieved(
+      *precision_at.search_features(vectors, training, neighbors))
+  print_table(query_set, by_features, database)
+  result = record(query_set, database, {'by_features': by_features})
   if figure:
-    by_pixels = _compare(asked, database, neighbors,
+    by_pixels = _compare(query_set, database, neighbors,
                          os.path.join(root, 'validation'), figure)
-    told = record(asked, database, {
+    result = record(query_set, database, {
         'by_features': by_features, 'by_pixels': by_pixels})
-    drawn = min(len(asked), figure4_right.QUERIES)
+    drawn = min(len(query_set), figure4_right.QUERIES)
     figure4_right.draw(
-        [_row(asked, i, by_features, by_pixels, database)
+        [_row(query_set, i, by_features, by_pixels, database)
          for i in range(drawn)],
-        {'workdir': found.workdir, 'step': found.step, **told}, figure)
-    _print_files(figure, f'{drawn} of {len(asked)} queries')
-  return told
+        {'workdir': network.workdir, 'step': network.step, **result}, figure)
+    _print_files(figure, f'{drawn} of {len(query_set)} queries')
+  return result
 
 
 def _check(images, queries, neighbors, figure):
@@ -197,64 +201,65 @@ def _check(images, queries, neighbors, figure):
     style.check_picture_path('figure', figure)
 
 
-# --- What is compared ---------------------------------------------------------
+# --- Queries and database -----------------------------------------------------
 
 
-def open_database(workdir: str, held: Features, names: Sequence[str],
+def open_database(workdir: str, features: Features, names: Sequence[str],
                   data: str = '') -> Database:
-  """The training images, and the network that their features are of.
+  """Opens the training images and the network that computed their features.
 
   Args:
-    workdir: of the run.
-    held: the features.
-    names: of the classes.
-    data: where the images lie now; '' is where they were.
+    workdir: the workdir of the run.
+    features: the features of the training images.
+    names: the class names in words.
+    data: the present location of the images; '' if they were not moved.
 
   Raises:
-    InputError: another network, or other images.
+    InputError: the features are of another network or of other images.
   """
-  index = held.index
+  index = features.index
   checkpoint.check_exists(workdir)
   with checkpoint.open_to_read(workdir) as manager:
     if index['step'] not in manager.all_steps():
       raise InputError(
-        f'{held.folder} holds features {describe_features(index)},'
+        f'{features.folder} holds features {describe_features(index)},'
         f' and {workdir} has'
         ' no such step: give the --workdir of that run, or make features of'
         ' a step that it has in another --features folder.'
       )
-  found = open_trained(workdir, str(index['step']))
+  network = open_trained(workdir, str(index['step']))
   path = data or index['path']
-  source = open_split(found, index['split'], path)
-  here = feature_metadata(found, index['split'], source, path)
+  source = open_split(network, index['split'], path)
+  here = feature_metadata(network, index['split'], source, path)
   if any(here[field] != index[field]
          for field in ('saved', 'dimension', 'image_size')):
     raise InputError(
-      f'{held.folder} holds features {describe_features(index)}, not'
+      f'{features.folder} holds features {describe_features(index)}, not'
       f' {describe_features(here)}: give --workdir and --features of one'
       ' network.'
     )
   if len(source) != index['count'] or any(
-      source[int(i)]['label'] != held.labels[i]
+      source[int(i)]['label'] != features.labels[i]
       for i in evenly_spread(len(source), GLANCES)):
     raise InputError(
-      f'{held.folder} holds features {describe_features(index)},'
+      f'{features.folder} holds features {describe_features(index)},'
       ' and the images that'
       f' are now in {here["path"] or "this data set"} are others: give the'
       ' same ones as --data, or make features of these.'
     )
-  return Database(held, found, path, source, tuple(names))
+  return Database(features, network, path, source, tuple(names))
 
 
 def given_queries(images: Sequence[str], database: Database) -> Queries:
-  """Pictures as queries; a folder called like a class tells that of its own.
+  """Reads pictures as queries; a folder named after a class gives the label.
 
-  A picture that cannot be read is told on standard error and left out.
+  A picture that cannot be read is reported on standard error and omitted.
 
   Raises:
-    InputError: no such picture, or none that can be read.
+    InputError: a picture does not exist, or none can be read.
   """
-  settings, class_names = database.found.settings, database.held.class_names
+  settings = database.network.settings
+  class_names = database.features.class_names
   numbers = classes_of_folders(class_names, database.names)
   names, squares, labels = [], [], []
   paths = pictures.find(images)
@@ -264,7 +269,7 @@ def given_queries(images: Sequence[str], database: Database) -> Queries:
       print(square, file=sys.stderr)
       continue
     folder = os.path.basename(os.path.dirname(os.path.abspath(path)))
-    # A file's name need not be text; what is printed must be.
+    # A file name may not be valid text, but printed output must be.
     names.append(os.fsencode(path).decode(errors='replace'))
     squares.append(square)
     labels.append(numbers.get(folder, -1))
@@ -275,10 +280,10 @@ def given_queries(images: Sequence[str], database: Database) -> Queries:
 
 
 def drawn_queries(source: Source, count: int) -> Queries:
-  """Images drawn with a fixed seed, of as many classes as can be found soon.
+  """Chooses images with a fixed seed, from as many classes as TRIES allows.
 
   Raises:
-    InputError: no images.
+    InputError: there are no images.
   """
   if not len(source):
     raise InputError('there are no validation images to ask for: give --images'
@@ -299,110 +304,112 @@ def drawn_queries(source: Source, count: int) -> Queries:
       [int(example['label']) for _, example in chosen], source.class_names)
 
 
-def _compare(asked, database, neighbors, folder, figure):
-  """The queries' nearest by pixels; precision@k in a figure of its own."""
-  held, found, path, source, _ = database
-  tested, images, labels = None, list(asked.images), []
+def _compare(query_set, database, neighbors, folder, figure):
+  """Searches by pixel distance, and draws precision@k in a separate figure."""
+  features, network, path, source, _ = database
+  tested, images, labels = None, list(query_set.images), []
   try:
-    tested = _open_tested(folder, held)
+    tested = _open_tested(folder, features)
   except InputError as error:
     print(f'Without precision@k: {error}', file=sys.stderr)
   if tested:
-    validation = open_split(found, 'validation', path)
+    validation = open_split(network, 'validation', path)
     for i in evenly_spread(len(validation), precision_at.PIXEL_QUERIES):
       example = validation[int(i)]
       images.append(example['image'])
       labels.append(example['label'])
-  deep = precision_at.depth(held)
+  deep = precision_at.depth(features)
   distances, indices = precision_at.search_pixels(
       np.stack(images), source, max(neighbors, deep) if tested else neighbors,
-      found.settings.run.threads)
+      network.settings.run.threads)
   if tested:
-    numbers = precision_at.of_features(tested, held)
+    numbers = precision_at.of_features(tested, features)
     numbers['pixels'] = precision_at.of_found(
-        np.array(labels), held.labels[indices[len(asked):, :deep]])
+        np.array(labels), features.labels[indices[len(query_set):, :deep]])
     stem, ending = os.path.splitext(figure)
     precision_picture.draw(numbers, f'{stem}_precision{ending}')
     _print_files(f'{stem}_precision{ending}', 'precision@k')
-  own = slice(len(asked)), slice(neighbors)
-  return Found(distances[own], indices[own])
+  query_part = slice(len(query_set)), slice(neighbors)
+  return Retrieved(distances[query_part], indices[query_part])
 
 
-def _open_tested(folder, held):
-  """The features of the validation images, if they suit the others."""
+def _open_tested(folder, features):
+  """Opens the validation features; they must match the training features."""
   tested = open_features(folder)
-  if tested.index['saved'] != held.index['saved'] or not len(tested.labels):
+  if tested.index['saved'] != features.index['saved'] or not len(tested.labels):
     raise InputError(
       f'{folder} holds features {describe_features(tested.index)},'
-      f' and {held.folder}'
-      f' {describe_features(held.index)}: make both with one --task=features.'
+      f' and {features.folder}'
+      f' {describe_features(features.index)}: make both with one'
+      ' --task=features.'
     )
   return tested
 
 
-# --- What is told -------------------------------------------------------------
+# --- Output -------------------------------------------------------------------
 
 
-def print_table(asked: Queries, found: Found, database: Database) -> None:
-  """Prints each query and below it what was found, a star where classes agree.
+def print_table(query_set: Queries, found: Retrieved,
+                database: Database) -> None:
+  """Prints each query and its neighbors, with a star where the classes match.
 
   Args:
-    asked: the queries.
-    found: the training images nearest to them.
+    query_set: the queries.
+    found: the nearest training images.
     database: the training images.
   """
   for query, (distances, indices) in enumerate(zip(*found, strict=True)):
-    label = asked.labels[query]
-    told = f': {database.names[label]}' if label >= 0 else ''
-    print(f'{asked.where(query)}{told}')
+    label = query_set.labels[query]
+    result = f': {database.names[label]}' if label >= 0 else ''
+    print(f'{query_set.where(query)}{result}')
     for place, (distance, i) in enumerate(
         zip(distances, indices, strict=True), 1):
-      other = database.held.labels[i]
+      other = database.features.labels[i]
       star = '*' if other == label else ' '
       name = shortened(database.names[other], LABEL)
       print(f'{place:>4} {distance:>10.4g} {star}{name:<{LABEL}}'
             f' {database.source.where(int(i))}')
 
 
-def record(asked: Queries, database: Database,
-           searches: dict[str, Found]) -> dict[str, Any]:
-  """What was found as JSON has it; a label is null where it is not known.
+def record(query_set: Queries, database: Database,
+           searches: dict[str, Retrieved]) -> dict[str, Any]:
+  """Returns the neighbors for JSON; a label that is not known is null.
 
   Args:
-    asked: the queries.
+    query_set: the queries.
     database: the training images.
-    searches: what was found, by its name.
+    searches: the results of each search, by the name of the search.
   """
-  held, names, source = database.held, database.names, database.source
+  features, names, source = database.features, database.names, database.source
 
   def found_by(search, query):
-    return [{'image': source.where(int(i)), 'label': names[held.labels[i]],
+    return [{'image': source.where(int(i)), 'label': names[features.labels[i]],
              'distance': float(distance)}
             for distance, i in zip(search.distances[query],
                                    search.indices[query], strict=True)]
 
   return {'queries': [
-      {'image': asked.where(query),
+      {'image': query_set.where(query),
        'label': names[label] if label >= 0 else None,
        **{name: found_by(search, query) for name, search in searches.items()}}
-      for query, label in enumerate(asked.labels)]}
+      for query, label in enumerate(query_set.labels)]}
 
 
-def _row(asked, query, by_features, by_pixels, database):
-  """One query and its neighbors as they are drawn."""
-  held, names, source = database.held, database.names, database.source
-  label = asked.labels[query]
+def _row(query_set, query, by_features, by_pixels, database):
+  """Returns one query and its neighbors for the figure."""
+  features, names, source = database.features, database.names, database.source
+  label = query_set.labels[query]
 
   def neighbors(found):
     return [
-        Picture(source[int(i)]['image'], names[held.labels[i]],
-                bool(held.labels[i] == label))
+        Picture(source[int(i)]['image'], names[features.labels[i]],
+                bool(features.labels[i] == label))
         for i in found.indices[query][:figure4_right.NEIGHBORS]]
 
   name = (names[label] if label >= 0
-          else os.path.basename(asked.where(query)))
-  return QueryRow(Picture(asked.images[query], name), neighbors(by_features),
-             neighbors(by_pixels))
+          else os.path.basename(query_set.where(query)))
+  return QueryRow(Picture(query_set.images[query], name),
+                  neighbors(by_features), neighbors(by_pixels))
 
 
 def _print_files(figure, what):

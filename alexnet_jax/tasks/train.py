@@ -1,6 +1,6 @@
 """--task=train: trains a network, or goes on with a run.
 
-The same command goes on from the newest checkpoint in --workdir.
+The same command resumes from the newest checkpoint in --workdir.
 """
 
 from absl import flags
@@ -19,12 +19,12 @@ def define_flags(values: flags.FlagValues) -> None:
       ' that --task=export wrote.', flag_values=values)
 
 
-def run(given: Invocation) -> None:
-  """Trains, prints the final errors and the command that uses the network."""
-  settings = experiment.read(given.config)
+def run(invocation: Invocation) -> None:
+  """Trains, then prints final errors and a command that uses the network."""
+  settings = experiment.read(invocation.config)
   errors = training.train(
-      settings, given.workdir, init_from=given.flags.init_from,
-      command=given.command)
+      settings, invocation.workdir, init_from=invocation.flags.init_from,
+      command=invocation.command)
   if not errors or not training.is_first_process():
     return
   split = 'test' if settings.data.name == 'cifar10' else 'validation'
@@ -34,4 +34,4 @@ def run(given: Invocation) -> None:
     print(f'Final {split} error with {name} crop{"s" if count > 1 else ""}:'
           f' top-1 {top1:.1f} %, top-5 {top5:.1f} %.')
   print('Next: python launch.py --task=predict'
-        f' --workdir={given.workdir} --images PICTURES')
+        f' --workdir={invocation.workdir} --images PICTURES')

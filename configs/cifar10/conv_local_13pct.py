@@ -4,9 +4,9 @@
       --config.data.path=CIFAR10
 
 1,116,490 parameters. Claim: 13 % error on the test images (3.3). The program's
-notes have 12.60 % and a loss of 0.4239 with nine crops after 160 epochs, as
-here; in the first 100 it trained on four fifths of the training images and
-validated on the rest.
+notes report 12.60 % and a loss of 0.4239 with nine crops after 160 epochs, as
+here. In its first 100 epochs the program trained on four fifths of the training
+images and validated on the rest.
 """
 
 from ml_collections import ConfigDict

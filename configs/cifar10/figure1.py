@@ -1,20 +1,20 @@
-"""Figure 1 (3.1): how much sooner ReLU than tanh gets to 25 % training error.
+"""Figure 1 (3.1): ReLU against tanh in the time to 25 % training error.
 
     python launch.py --config=configs/cifar10/figure1.py --task=figure1 \
       --config.data.path=CIFAR10 --out=runs/figure1/figure1.png
 
-Claim: six times sooner on CIFAR-10, with "a particular four-layer
+Claim: ReLU is six times faster on CIFAR-10, with "a particular four-layer
 convolutional network", rates "chosen independently" to make training as fast
-as possible and no regularization "of any kind".
+as possible and no regularization "of any kind". Result: docs/report.md.
 
 The paper does not say which network. This is the program's 19pct without its
-weight decay: three convolutions and a softmax layer, four learned layers in the
-paper's way of counting. `figure1_local.py` is the other candidate.
+weight decay: three convolutions and a softmax layer, which are four learned
+layers as the paper counts them. `figure1_local.py` is the other candidate.
 
-The learning rate is found by successive halving. Every one of `learning_rates`
-is trained for the epochs of the first round; those with the lowest training
-error are trained on to the epochs of the next; after the last round the rate
-that is left is trained on to the goal. A training error is a mean over
+The learning rate is found by successive halving. Each of `learning_rates` is
+trained for the epochs of the first round. Those with the lowest training error
+continue to the epochs of the next round. After the last round, the remaining
+rate continues until the target error. A training error is a mean over
 `log_every` steps, each measured before the update of its step.
 
 `figure1.py:tanh` is the network with tanh, for a single run.

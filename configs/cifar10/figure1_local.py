@@ -5,7 +5,7 @@
 
 Claim: as in `figure1.py`. The network is conv-local-13pct without its weight
 decay, on whole images: two convolutions and two locally connected layers, four
-layers in section 3.3's way of counting.
+layers as section 3.3 counts them.
 """
 
 from ml_collections import ConfigDict

@@ -3,9 +3,9 @@
     python launch.py --config=configs/cifar10/net_18pct.py \
       --config.data.path=CIFAR10
 
-Claim: 18 % error on the test images with one crop (the head of the program's
-`layers-18pct.cfg`), the rates divided by ten after 120 epochs and after 130.
-The weight decay of the last layer is 1 and not 3, so the norm is not the only
+Claim: 18 % error on the test images with one crop (the header of the program's
+`layers-18pct.cfg`), with the rates divided by ten after 120 and 130 epochs. The
+weight decay of the last layer is 1 instead of 3, so the norm is not the only
 difference.
 """
 

@@ -1,4 +1,4 @@
-"""19pct: the program's CIFAR-10 net of three convolutions, of 19 % error.
+"""19pct: the program's CIFAR-10 net with three convolutions and 19 % error.
 
     python launch.py --config=configs/cifar10/net_19pct.py \
       --config.data.path=CIFAR10
@@ -6,7 +6,7 @@
 CIFAR10 is a folder with `cifar-10-batches-py`, `cifar-10-batches-bin`, or
 pictures as train/CLASS and test/CLASS. 89,578 parameters.
 
-Claim: 19 % error on the test images with one crop (the head of the program's
+Claim: 19 % error on the test images with one crop (the header of the program's
 `layers-19pct.cfg`). At the start of training, 58.5 % training error in batch 5
 of epoch 2, and 55.3 % test error after 13 batches of 10,000 images. With
 24-pixel crops and without weight decay the program reached 14.2 %:

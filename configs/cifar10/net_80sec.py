@@ -4,8 +4,9 @@
       --config.data.path=CIFAR10
 
 145,578 parameters. Claim: 26 % error on the test images with one crop, after 80
-seconds on a GPU of 2011 (the head of the program's `layers-80sec.cfg`). The
-rates fall to a tenth after 8 epochs. The length is not given: here 10 epochs.
+seconds on a GPU of 2011 (the header of the program's `layers-80sec.cfg`). The
+rates drop to a tenth after 8 epochs. The program does not state the length of
+the run; here it is 10 epochs.
 """
 
 from ml_collections import ConfigDict

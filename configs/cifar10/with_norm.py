@@ -1,13 +1,13 @@
-"""What the norm is worth on CIFAR-10 (3.3): the network with it.
+"""The effect of the norm on CIFAR-10 (3.3): the network with it.
 
     python launch.py --config=configs/cifar10/with_norm.py \
       --config.data.path=CIFAR10
     python launch.py --config=configs/cifar10/without_norm.py \
       --config.data.path=CIFAR10
 
-The network of `conv_local_11pct.py` on the 160 epochs of `conv_local_13pct.py`,
-for which no error is given. `without_norm.py` differs in the norm alone, and
-has the claim.
+The network of `conv_local_11pct.py` trained for the 160 epochs of
+`conv_local_13pct.py`. No error is reported for this combination.
+`without_norm.py` differs only in the norm, and states the claim.
 """
 
 from ml_collections import ConfigDict

@@ -1,4 +1,4 @@
-"""What the norm is worth on CIFAR-10 (3.3): the network without it.
+"""The effect of the norm on CIFAR-10 (3.3): the network without it.
 
     python launch.py --config=configs/cifar10/without_norm.py \
       --config.data.path=CIFAR10
@@ -7,7 +7,8 @@
 
 Claim: 13 % error without response normalization, 11 % with it. The program's
 two networks behind these numbers differ in more than the norm
-(`conv_local_11pct.py`); here everything else is equal. A short comparison:
+(`conv_local_11pct.py`); here everything else is equal. A short comparison
+(result: docs/report.md):
 
     python launch.py --task=compare --config=configs/cifar10/with_norm.py \
       --compare=configs/cifar10/without_norm.py --config.data.path=CIFAR10 \

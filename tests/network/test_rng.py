@@ -13,9 +13,14 @@ def words(keys):
   return np.asarray(jax.random.key_data(keys))
 
 
-def test_a_stream_is_the_same_when_asked_again():
-  np.testing.assert_array_equal(
-      words(rng.stream(3, 'crop', 5)), words(rng.stream(3, 'crop', 5)))
+def test_keys_are_those_of_every_earlier_release():
+  # Written down once: another number here is another experiment.
+  assert words(rng.stream(3, 'crop', 5)).tolist() == [1502591037, 1958466741]
+  examples = rng.per_example(rng.stream(0, 'dropout'), 2)
+  assert words(examples).tolist() == [
+      [3062845342, 2204736462], [2497501756, 2972307275]]
+  assert words(rng.column_keys(examples, 'fc6', 1)).tolist() == [
+      [3003161244, 2365520091], [3467863140, 717947627]]
 
 
 def test_a_stream_is_the_same_in_every_process_of_every_run():
