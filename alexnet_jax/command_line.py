@@ -271,12 +271,12 @@ def overrides() -> dict[str, Any]:
   return dict(config_flags.get_override_values(flags.FLAGS['config']))
 
 
-def load_config(given: str, overrides: Mapping[str, Any],
+def load_config(value: str, overrides: Mapping[str, Any],
                 flag: str) -> ConfigDict:
   """Loads a config from a file and overrides some of its fields.
 
   Args:
-    given: 'FILE' or 'FILE:ARGUMENT'.
+    value: 'FILE' or 'FILE:ARGUMENT'.
     overrides: {'section.field': value}.
     flag: name of the flag that gives the file, used in error messages.
 
@@ -286,7 +286,7 @@ def load_config(given: str, overrides: Mapping[str, Any],
   Raises:
     InputError: the file does not exist, or the config lacks one of the fields.
   """
-  path, colon, form = given.partition(':')
+  path, colon, form = value.partition(':')
   if not os.path.isfile(path):
     raise InputError(_no_config(path))
   try:
@@ -294,7 +294,7 @@ def load_config(given: str, overrides: Mapping[str, Any],
     config.lock().update_from_flattened_dict(overrides)
   except (KeyError, TypeError, ValueError) as error:
     raise InputError(
-        f'--{flag}={given} cannot be used: {_one_line(error)}') from error
+        f'--{flag}={value} cannot be used: {_one_line(error)}') from error
   return config
 
 
@@ -349,11 +349,11 @@ def _comments(path):
   if not os.path.isfile(path):
     return {}
   with open(path, encoding='utf-8') as file:
-    found = re.findall(
+    assignments = re.findall(
         r"^\s*(?:'(\w+)':|[\w.]*\.(\w+) =).*?[,)\d'\]]\s+#\s*(.+)$",
         file.read(), re.MULTILINE)
   return {literal or assigned: comment
-          for literal, assigned, comment in found}
+          for literal, assigned, comment in assignments}
 
 
 # --- Error messages -----------------------------------------------------------
@@ -412,8 +412,8 @@ def _wrong_type(error: str, values: flags.FlagValues, path: str) -> str:
   fields = dict(_fields(_base_config(values, path))) if match else {}
   if not match or match.group(1) not in fields:
     return ''
-  field, given = match.groups()
-  return (f'--config.{field}={given} has the wrong type: give a value like'
+  field, value = match.groups()
+  return (f'--config.{field}={value} has the wrong type: give a value like'
           f' {fields[field]!r}.')
 
 

@@ -60,20 +60,20 @@ def activations(layers: Sequence[Layer], params: Any, patches: jax.Array,
     patches: patches with the mean subtracted.
     names: names of the layers; layers above the last of them are not computed.
   """
-  found = {}
+  by_layer = {}
   num_columns = len(jax.tree.leaves(params)[0])
   xs = [patches] * num_columns
   for layer in layers:
-    if len(found) == len(names):
+    if len(by_layer) == len(names):
       break
     if layer.crosses:
       xs = [jnp.concatenate(xs, axis=-1)] * num_columns
     xs = columns.apply_weights(layer, params[layer.name], xs)
     if layer.name in names:
-      found[layer.name] = jnp.concatenate(xs, axis=-1)
+      by_layer[layer.name] = jnp.concatenate(xs, axis=-1)
     for f in layer.post_ops:
       xs = [f(x) for x in xs]
-  return found
+  return by_layer
 
 
 def strongest_units(maps: jax.Array) -> tuple[jax.Array, jax.Array]:
@@ -90,39 +90,39 @@ def nothing_yet(top: int, count: int) -> Strongest:
                    np.full((top, count), -1), np.zeros((top, count, 2), int))
 
 
-def merge(held: Strongest, activations: np.ndarray, images: np.ndarray,
+def merge(strongest: Strongest, activations: np.ndarray, images: np.ndarray,
           places: np.ndarray) -> Strongest:
   """Merges the strongest units so far with one unit of each new image.
 
   Ties are resolved in favor of the earlier image.
 
   Args:
-    held: the strongest units so far.
+    strongest: the strongest units so far.
     activations: activation of one unit per image and map [B, M].
     images: indices of the images [B].
     places: positions (y, x) of the units [B, M, 2].
   """
-  top, count = held.activations.shape
+  top, count = strongest.activations.shape
   numbers = np.broadcast_to(images[:, None], (len(images), count))
   everything = [np.concatenate(pair) for pair in zip(
-      held, (activations, numbers, places), strict=True)]
+      strongest, (activations, numbers, places), strict=True)]
   order = np.argsort(-everything[0], axis=0, kind='stable')[:top]
   each = np.arange(count)[None]
   return Strongest(*(one[order, each] for one in everything))
 
 
-def choose(held: Strongest, count: int, num_columns: int) -> np.ndarray:
+def choose(strongest: Strongest, count: int, num_columns: int) -> np.ndarray:
   """Chooses the maps with the strongest units on average, evenly by column.
 
   If `count` is not divisible by the number of columns, the first columns get
   one more map each.
 
   Args:
-    held: the strongest units of every map.
+    strongest: the strongest units of every map.
     count: number of maps to choose.
     num_columns: number of columns of the network.
   """
-  mean = np.maximum(held.activations, 0).mean(0).reshape(num_columns, -1)
+  mean = np.maximum(strongest.activations, 0).mean(0).reshape(num_columns, -1)
   chosen = []
   for column, strengths in enumerate(mean):
     share = count // num_columns + (column < count % num_columns)
@@ -258,18 +258,18 @@ def fields(layers: Sequence[Layer], num_columns: int,
     num_columns: number of columns of the network.
     patch: side of the square input in pixels.
   """
-  found, field = {}, Field(0, 1, 1)
+  by_layer, field = {}, Field(0, 1, 1)
   for layer, reads, neurons, _ in columns.layer_shapes(
     layers, num_columns, patch
   ):
     if len(neurons) < 3:
       break
     field = _read_through(field, *_kernel(layer.module, reads[0]))
-    found[layer.name] = field
+    by_layer[layer.name] = field
     for f in layer.post_ops:
       if _bare(f) in (L.max_pool, L.avg_pool):
         field = _read_through(field, *_window(f), 0)
-  return found
+  return by_layer
 
 
 def square_of(field: Field, place: Sequence[int]) -> tuple[int, int, int]:
@@ -309,5 +309,5 @@ def _kernel(module, side):
 
 def _window(pool):
   """Returns (size, stride) of a pooling, from its `partial` or defaults."""
-  given = inspect.signature(pool).parameters
-  return given['size'].default, given['stride'].default
+  defaults = inspect.signature(pool).parameters
+  return defaults['size'].default, defaults['stride'].default

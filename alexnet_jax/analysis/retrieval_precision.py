@@ -113,7 +113,7 @@ def of_features(tested: Features, database: Features) -> dict[str, Any]:
       'features': of_found(labels, database.labels[indices])}
 
 
-def of_found(labels: np.ndarray, found: np.ndarray) -> dict[str, Any]:
+def of_found(labels: np.ndarray, neighbor_labels: np.ndarray) -> dict[str, Any]:
   """Returns precision@1 to @k for JSON, from labels [Q] and [Q, k]."""
   return {'queries': len(labels),
-          'precision': metrics.precision_at(labels, found).tolist()}
+          'precision': metrics.precision_at(labels, neighbor_labels).tolist()}

@@ -49,7 +49,6 @@ def speeds(rows: Mapping[str, Timed], batch_size: int,
   return results
 
 
-
 class Training:
   """The training state, which every step donates and replaces."""
 

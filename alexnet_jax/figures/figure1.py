@@ -35,17 +35,17 @@ def draw(numbers: Mapping[str, Any],
     axes = figure.add_subplot()
     axes.set(xlabel='Epochs', ylabel='Training error rate', ylim=(0, 1),
              title=f'{ratio_text(numbers)}\n{numbers["data"]}')
-    for (name, found), tried, line in zip(
+    for (name, search), tried, line in zip(
         numbers['nonlinearities'].items(), curves, LINES, strict=True):
       color, dashes, marker = line
-      rate = found['learning_rate']
+      rate = search['learning_rate']
       for other in sorted(set(tried) - {rate}):
         axes.plot(*_points(tried[other], epoch), color=color, ls=dashes,
                   lw=0.7, alpha=0.45)
       axes.plot(*_points(tried[rate], epoch), color=color, ls=dashes, lw=1.6,
                 label=f'{NAMES.get(name, name)}, learning rate {rate:g}')
-      if found['iterations'] is not None:
-        at = found['iterations'] / epoch
+      if search['iterations'] is not None:
+        at = search['iterations'] / epoch
         axes.plot([at, at], [0, goal], color=color, lw=0.8, ls=':')
         axes.plot(at, goal, marker, color=color, ms=5.5, mec='white',
                   mew=0.8, zorder=4)
@@ -72,8 +72,8 @@ def _mark_ratio(axes: Axes, numbers):
   """Draws an arrow between the feet of the two marks, if there are two."""
   if numbers['ratio'] is None or numbers['ratio_sign'] != '=':
     return
-  low, high = sorted(found['iterations'] / numbers['steps_per_epoch']
-                     for found in numbers['nonlinearities'].values())
+  low, high = sorted(search['iterations'] / numbers['steps_per_epoch']
+                     for search in numbers['nonlinearities'].values())
   axes.annotate('', (high, 0.06), (low, 0.06), arrowprops={
       'arrowstyle': '<->', 'color': style.GRAY, 'lw': 0.8, 'shrinkA': 0,
       'shrinkB': 0})

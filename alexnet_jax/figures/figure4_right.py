@@ -63,13 +63,13 @@ def draw(rows: Sequence[QueryRow], numbers: Mapping[str, Any],
     for i, row in enumerate(rows):
       _draw_picture(figure.add_subplot(grid[2 * i:2 * i + 2, 0]), row.query,
                     UNDER_QUERY, 'black')
-      for line, (name, found) in enumerate((
+      for line, (name, neighbors) in enumerate((
           ('features', row.by_features), ('pixels', row.by_pixels))):
         beside = figure.add_subplot(grid[2 * i + line, 1])
         beside.set_axis_off()
         beside.text(0.5, 0.5, name, rotation=90, ha='center', va='center',
                     fontsize=8, color=style.GRAY)
-        for place, picture in enumerate(found[:columns]):
+        for place, picture in enumerate(neighbors[:columns]):
           _draw_picture(figure.add_subplot(grid[2 * i + line, 2 + place]),
                         picture, UNDER, style.GRAY)
     figure.legend(

@@ -73,27 +73,27 @@ def evaluate(settings: Settings, workdir: str, checkpoints: Sequence[str],
   # One size for all, so that networks of different sizes can be compared.
   source = open_images(settings, predictions.GLANCE_SIZE)
   glance = predictions.glance(source)
-  found = []
+  resolved = []
   for name in checkpoints:
     for one in look_up(name, workdir, folder, views):
       check_compatible(one, name, source, glance)
-      found.append(one)
-  given = parse_weights(weights, len(found), len(source.class_names))
-  asked = []
-  for one in found:
+      resolved.append(one)
+  values = parse_weights(weights, len(resolved), len(source.class_names))
+  results = []
+  for one in resolved:
     if isinstance(one, Checkpoint):
       one = predict(one, settings, glance[1])
       if folder and jax.process_index() == 0:
         predictions.save(predictions.path_of(
             folder, one.workdir, one.step, views), one)
-    if asked and not np.array_equal(one.labels, asked[0].labels):
+    if results and not np.array_equal(one.labels, results[0].labels):
       raise InputError(
           f'the predictions of {one.workdir}, step {one.step}, and of'
-          f' {asked[0].workdir}, step {asked[0].step}, are of images with'
+          f' {results[0].workdir}, step {results[0].step}, are of images with'
           ' other labels: give another --predictions folder to have them made'
           ' again.')
-    asked.append(one)
-  return report(asked, given)
+    results.append(one)
+  return report(results, values)
 
 
 def look_up(name: str, workdir: str, folder: str,
@@ -109,31 +109,31 @@ def look_up(name: str, workdir: str, folder: str,
   Raises:
     InputError: the checkpoint does not exist or cannot be read.
   """
-  home, which = _parse(name, workdir)
-  if home.endswith('.npz'):
-    return [predictions.load(home)]
-  files = sorted(glob.glob(os.path.join(glob.escape(home), '*.npz')))
-  is_run = os.path.isdir(os.path.join(home, checkpoint.FOLDER))
-  if home == name and files and not is_run:
+  folder_name, moment = _parse(name, workdir)
+  if folder_name.endswith('.npz'):
+    return [predictions.load(folder_name)]
+  files = sorted(glob.glob(os.path.join(glob.escape(folder_name), '*.npz')))
+  is_run = os.path.isdir(os.path.join(folder_name, checkpoint.FOLDER))
+  if folder_name == name and files and not is_run:
     return [predictions.load(file) for file in files]
 
   def kept_of(step):
-    file = predictions.path_of(folder, home, step, views)
+    file = predictions.path_of(folder, folder_name, step, views)
     return predictions.load(file) if folder and os.path.exists(file) else None
 
   try:
-    there = find_checkpoint(home, which)
+    present = find_checkpoint(folder_name, moment)
   except InputError:
-    kept = kept_of(int(which)) if which.isdigit() else None
-    if kept:
-      return [kept]
+    stored = kept_of(int(moment)) if moment.isdigit() else None
+    if stored:
+      return [stored]
     raise
-  kept = kept_of(there.step)
-  if kept and kept.saved != there.saved:
-    print(f'{home} was trained anew since its step {there.step} was asked:'
-          ' asking again.', file=sys.stderr)
-    kept = None
-  return [kept or there]
+  stored = kept_of(present.step)
+  if stored and stored.saved != present.saved:
+    print(f'{folder_name} was trained anew since the predictions of its step'
+          f' {present.step} were made: making them again.', file=sys.stderr)
+    stored = None
+  return [stored or present]
 
 
 def _parse(name, workdir):
@@ -144,11 +144,11 @@ def _parse(name, workdir):
 
   if is_moment(name):
     return workdir, name
-  home, at, which = name.rpartition('@')
-  return (home, which) if at and is_moment(which) else (name, 'latest')
+  folder_name, at, moment = name.rpartition('@')
+  return (folder_name, moment) if at and is_moment(moment) else (name, 'latest')
 
 
-def find_checkpoint(workdir: str, which: str) -> Checkpoint:
+def find_checkpoint(workdir: str, moment: str) -> Checkpoint:
   """Finds a checkpoint, without opening its network.
 
   Raises:
@@ -156,7 +156,7 @@ def find_checkpoint(workdir: str, which: str) -> Checkpoint:
   """
   checkpoint.check_exists(workdir)
   with checkpoint.open_to_read(workdir) as manager:
-    step = checkpoint.find_step(manager, which, workdir)
+    step = checkpoint.find_step(manager, moment, workdir)
     return Checkpoint(
         os.path.normpath(workdir), step,
         checkpoint.saved_at(manager, step),
@@ -191,35 +191,35 @@ def check_compatible(one: Predictions | Checkpoint, name: str, source: Source,
         ' config.data: give the same data, or another --predictions folder.')
 
 
-def parse_weights(given: str, count: int,
+def parse_weights(values: str, count: int,
                   num_classes: int) -> list[float] | None:
   """Parses --weights into one number per network; None for a search.
 
   Args:
-    given: the value of --weights.
+    values: the value of --weights.
     count: the number of networks.
     num_classes: the number of classes.
 
   Raises:
     InputError: the value does not give weights for `count` networks.
   """
-  if given == SEARCH:
+  if values == SEARCH:
     if count < 2 or num_classes <= 5:
       raise InputError(
           f'--weights=search has nothing to do with {count} network(s) and'
           f' {num_classes} classes: it lowers the top-5 error of two networks'
           ' or more, so repeat --checkpoint, or leave --weights out.')
     return None
-  if not given:
+  if not values:
     return [1.0] * count
   try:
-    weights = [float(number) for number in given.split(',')]
+    weights = [float(number) for number in values.split(',')]
   except ValueError:
     weights = []
   if (len(weights) != count or not all(0 <= w < math.inf for w in weights)
       or not any(weights)):
     raise InputError(
-        f'--weights={given} is not {count} numbers, none negative and not all'
+        f'--weights={values} is not {count} numbers, none negative and not all'
         ' zero: give one for each network, such as'
         f' {",".join(["0.5"] * count)}, or search, or leave it out.')
   return weights

@@ -219,9 +219,9 @@ def _drop_lines_after(path: str, step: int) -> None:
   if not os.path.exists(path):
     return
   with open(path, encoding='utf-8') as file:
-    kept = [line for line in file if _stays(line, step)]
+    remaining = [line for line in file if _stays(line, step)]
   with files.atomic_write(path) as file:
-    file.write(''.join(kept).encode())
+    file.write(''.join(remaining).encode())
 
 
 def _stays(line, step):

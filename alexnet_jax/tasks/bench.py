@@ -80,8 +80,8 @@ def bench(settings: Settings, plain: bool, out: str = '',
   source = settings.open_split('train')
   built = experiment.build(settings, len(source.class_names), len(source))
   in_plain_form = plain_form.in_plain_form(built) if plain else None
-  found = data_statistics.statistics(source, limit=64)
-  pixels = augment.pixel_stats(found.mean, found.covariance)
+  measured = data_statistics.statistics(source, limit=64)
+  pixels = augment.pixel_stats(measured.mean, measured.covariance)
   batches = built.train_batches(source)
   first = next(batches)
   batch = device_data.to_device(first, built.mesh)
@@ -165,13 +165,13 @@ def _make_places(out, trace) -> None:
   if os.path.isdir(os.path.expanduser(out)):
     raise InputError(f'--out={out} is a folder: give the name of a file in it,'
                      f' such as {os.path.join(out, "bench.json")}.')
-  for flag, given, folder in (('out', out, os.path.dirname(out)),
+  for flag, value, folder in (('out', out, os.path.dirname(out)),
                               ('trace', trace, trace)):
     try:
       os.makedirs(os.path.expanduser(folder) or '.', exist_ok=True)
     except OSError as error:
       raise InputError(
-          f'--{flag}={given} cannot be written, since {folder} cannot be a'
+          f'--{flag}={value} cannot be written, since {folder} cannot be a'
           f' folder ({error.strerror}): give another place.') from error
 
 
@@ -229,13 +229,13 @@ def _update(built):
 
 def _compile(jitted, *arguments):
   """Returns (executable, seconds), without the compilation cache."""
-  kept = jax.config.values['jax_enable_compilation_cache']
+  cache_enabled = jax.config.values['jax_enable_compilation_cache']
   jax.config.update('jax_enable_compilation_cache', False)
   compilation_cache.reset_cache()
   begin = time.perf_counter()
   compiled = jitted.lower(*arguments).compile()
   seconds = time.perf_counter() - begin
-  jax.config.update('jax_enable_compilation_cache', kept)
+  jax.config.update('jax_enable_compilation_cache', cache_enabled)
   compilation_cache.reset_cache()
   return compiled, seconds
 

@@ -165,8 +165,8 @@ def plan(config: ConfigDict, workdir: str,
   base.open_split('validation')  # Raises InputError if it is missing.
   planned = []
   for seed in seeds:
-    for path, given in configs:
-      own_runs = given.copy_and_resolve_references()
+    for path, original in configs:
+      own_runs = original.copy_and_resolve_references()
       other = {f'data.{name}': config.data[name] for name in EXAMPLES
                if own_runs.data[name] != config.data[name]}
       own_runs.update_from_flattened_dict({'seed': seed, **other})

@@ -96,20 +96,20 @@ def check(config: ConfigDict, out: str) -> None:
   if 'figure1' not in config:
     raise InputError('--task=figure1 needs a config that says which learning'
                      ' rates to try: give --config=configs/cifar10/figure1.py.')
-  given = config.figure1
+  fields = config.figure1
 
   def refuse(field, remedy):
-    raise InputError(f'config.figure1.{field}={given[field]!r} has the wrong'
+    raise InputError(f'config.figure1.{field}={fields[field]!r} has the wrong'
                      f' form: {remedy}.')
 
-  if len(set(given.nonlinearities)) != 2 or len(given.nonlinearities) != 2:
+  if len(set(fields.nonlinearities)) != 2 or len(fields.nonlinearities) != 2:
     refuse('nonlinearities', "give two, such as ('relu', 'tanh')")
-  rates = given.learning_rates
+  rates = fields.learning_rates
   if not rates or len(set(rates)) < len(rates) or not all(
       isinstance(rate, int | float) and rate > 0 for rate in rates):
     refuse('learning_rates',
            'give different numbers above zero, such as (0.001, 0.01)')
-  rounds = given.rounds
+  rounds = fields.rounds
   if not all(
       isinstance(one, tuple) and len(one) == 2 and one[0] > 0
       and isinstance(one[1], int) and one[1] > 0 for one in rounds) or any(

@@ -91,12 +91,12 @@ def figure3(workdir: str, checkpoint: str = 'latest', kernels: str = '',
 def _open(workdir, checkpoint, kernels):
   """Returns (name of the kernels, array [K, h, w, 3, C])."""
   if kernels:
-    found = kernel_file.read(kernels)
-    name = f':{found.name}' if found.name else ''
-    return found.path + name, found.kernels
-  found = trained.open_trained(workdir, checkpoint)
-  return (f'{found.workdir}, step {found.step}',
-          np.asarray(found.params['columns']['conv1']['kernel']))
+    file = kernel_file.read(kernels)
+    name = f':{file.name}' if file.name else ''
+    return file.path + name, file.kernels
+  network = trained.open_trained(workdir, checkpoint)
+  return (f'{network.workdir}, step {network.step}',
+          np.asarray(network.params['columns']['conv1']['kernel']))
 
 
 def measure(kernels: np.ndarray) -> dict[str, Any]:
@@ -168,9 +168,10 @@ def as_text(numbers: dict[str, Any]) -> str:
   lines.append(
       f'Random kernels have a colorfulness of {noise["colorfulness"]:.3f}'
       f' (± {noise["stddev"]:.3f} from one to the next).')
-  found = numbers['difference']
-  if found:
+  difference = numbers['difference']
+  if difference:
     lines.append(
-        f'The means of the columns are {found["value"]:.3f} apart: p ='
-        f' {found["p_value"]:.2g} ({found["permutations"]:,} permutations).')
+        f'The means of the columns are {difference["value"]:.3f} apart: p ='
+        f' {difference["p_value"]:.2g} ({difference["permutations"]:,}'
+        ' permutations).')
   return '\n'.join(lines)

@@ -135,50 +135,50 @@ def check_folder(path: str) -> None:
                      ' of its own.')
 
 
-def parse_maps(given: str) -> Maps:
+def parse_maps(text: str) -> Maps:
   """Parses '8' as a number of maps, and '3,17,40' or '17,' as map numbers.
 
   Raises:
     InputError: the text is neither, or gives more maps than fit in a picture.
   """
-  words = [word.strip() for word in given.split(',')]
+  words = [word.strip() for word in text.split(',')]
   alone = len(words) == 1
   words = words if alone or words[-1] else words[:-1]
   if not all(word.isdecimal() and int(word) for word in words):
-    raise InputError(f'--maps={given} is no number of maps: give 8, or the'
+    raise InputError(f'--maps={text} is no number of maps: give 8, or the'
                      ' numbers of some, counted from 1, such as 3,17,40.')
   numbers = tuple(dict.fromkeys(map(int, words)))
   count = numbers[0] if alone else len(numbers)
   if count > MOST:
-    raise InputError(f'--maps={given} are {count} maps: give {MOST} at most,'
+    raise InputError(f'--maps={text} are {count} maps: give {MOST} at most,'
                      ' which fill a picture.')
   return Maps(count, () if alone else numbers)
 
 
-def choose_layers(given: str, known: Sequence[str],
+def choose_layers(text: str, known: Sequence[str],
                   everywhere: Sequence[str]) -> tuple[str, ...]:
   """Parses 'conv2,conv5' into layer names, lowest first; '' -> all of `known`.
 
   Args:
-    given: the value of the flag.
+    text: the value of the flag.
     known: the layers whose units have positions.
     everywhere: the layers whose units read the whole patch.
 
   Raises:
     InputError: a layer that does not exist, or whose units have no positions.
   """
-  if not given:
+  if not text:
     return tuple(known)
-  words = [word.strip() for word in given.split(',') if word.strip()]
+  words = [word.strip() for word in text.split(',') if word.strip()]
   if not words:
-    raise InputError(f'--layers={given} names no layer: give some of'
+    raise InputError(f'--layers={text} names no layer: give some of'
                      f' {",".join(known)}.')
   for word in words:
     if word in known:
       continue
     wrong = ('whose units have no place in the image' if word in everywhere
              else 'which this network does not have')
-    raise InputError(f'--layers={given} names {word}, {wrong}: give some of'
+    raise InputError(f'--layers={text} names {word}, {wrong}: give some of'
                      f' {",".join(known)}.')
   return tuple(name for name in known if name in words)
 

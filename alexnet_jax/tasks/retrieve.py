@@ -349,16 +349,16 @@ def _open_tested(folder, features):
 # --- Output -------------------------------------------------------------------
 
 
-def print_table(query_set: Queries, found: Retrieved,
+def print_table(query_set: Queries, retrieved: Retrieved,
                 database: Database) -> None:
   """Prints each query and its neighbors, with a star where the classes match.
 
   Args:
     query_set: the queries.
-    found: the nearest training images.
+    retrieved: the nearest training images.
     database: the training images.
   """
-  for query, (distances, indices) in enumerate(zip(*found, strict=True)):
+  for query, (distances, indices) in enumerate(zip(*retrieved, strict=True)):
     label = query_set.labels[query]
     result = f': {database.names[label]}' if label >= 0 else ''
     print(f'{query_set.where(query)}{result}')
@@ -400,11 +400,11 @@ def _row(query_set, query, by_features, by_pixels, database):
   features, names, source = database.features, database.names, database.source
   label = query_set.labels[query]
 
-  def neighbors(found):
+  def neighbors(retrieved):
     return [
         Picture(source[int(i)]['image'], names[features.labels[i]],
                 bool(features.labels[i] == label))
-        for i in found.indices[query][:figure4_right.NEIGHBORS]]
+        for i in retrieved.indices[query][:figure4_right.NEIGHBORS]]
 
   name = (names[label] if label >= 0
           else os.path.basename(query_set.where(query)))
