@@ -16,6 +16,7 @@ from alexnet_jax.run import (
     evaluation,
     experiment,
     fine_tune,
+    memory,
     session,
 )
 from alexnet_jax.run.checkpoint import Metadata
@@ -45,6 +46,7 @@ def train(settings: Settings, workdir: str, *, init_from: str = '',
   source = settings.open_split('train')
   validation = settings.open_split('validation')
   built = experiment.build(settings, len(source.class_names), len(source))
+  memory.check(built, len(source))
   evaluation_step = built.evaluation_step(1)
 
   def start(manager):

@@ -20,7 +20,13 @@ from alexnet_jax.command_line import Invocation
 from alexnet_jax.errors import InputError
 from alexnet_jax.results import claims, runs
 from alexnet_jax.results.runs import Estimate, Run
-from alexnet_jax.run import checkpoint, experiment, journal, training
+from alexnet_jax.run import (
+    checkpoint,
+    experiment,
+    journal,
+    memory,
+    training,
+)
 from alexnet_jax.run.experiment import Settings
 
 CONFIG = 'required'
@@ -175,6 +181,7 @@ def plan(config: ConfigDict, workdir: str,
         settings = experiment.read(own_runs)
         built = experiment.build(
             settings, len(source.class_names), len(source))
+        memory.check(built, len(source))
         _check_same_experiment(at, settings)
       except InputError as error:
         raise InputError(f'{path}: {error}') from error
