@@ -310,10 +310,11 @@ def _known_configs() -> str:
                     *sorted(glob.glob('configs/*/'))]) or 'configs/'
 
 
-def _fields(config: ConfigDict, prefix: str = '') -> Iterator[tuple[str, Any]]:
+def fields(config: ConfigDict, prefix: str = '') -> Iterator[tuple[str, Any]]:
+  """Yields ('section.field', value) for every field of a config."""
   for name, value in config.items():
     if isinstance(value, ConfigDict):
-      yield from _fields(value, f'{prefix}{name}.')
+      yield from fields(value, f'{prefix}{name}.')
     else:
       yield prefix + name, value
 
@@ -339,7 +340,7 @@ def _print_flags(values, name, task):
   print(f'\nFields of {path}, set as --config.SECTION.FIELD=VALUE:\n')
   comments = _comments('configs/paper.py') | _comments(path)
   config = load_config(config_argument(sys.argv), {}, 'config')
-  for field, value in _fields(config):
+  for field, value in fields(config):
     comment = comments.get(field.rpartition('.')[2], '')
     print(f'  {field}={value!r}' + (f'  # {comment}' if comment else ''))
 
@@ -409,17 +410,17 @@ def _base_config(values, path):
 
 def _wrong_type(error: str, values: flags.FlagValues, path: str) -> str:
   match = re.match(r'flag --config\.([\w.]+)=(.*?): ', error)
-  fields = dict(_fields(_base_config(values, path))) if match else {}
-  if not match or match.group(1) not in fields:
+  known = dict(fields(_base_config(values, path))) if match else {}
+  if not match or match.group(1) not in known:
     return ''
   field, value = match.groups()
   return (f'--config.{field}={value} has the wrong type: give a value like'
-          f' {fields[field]!r}.')
+          f' {known[field]!r}.')
 
 
 def _unknown_field(argv: Sequence[str], values: flags.FlagValues,
                    path: str) -> str:
-  known = list(dict(_fields(_base_config(values, path))))
+  known = list(dict(fields(_base_config(values, path))))
   for arg in argv:
     match = re.match(r'--(?:no)?config\.([\w.]+)', arg)
     if match and match.group(1) not in known:

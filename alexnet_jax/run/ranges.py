@@ -7,11 +7,12 @@ fields, on the data or on the machine is checked where it is used.
 """
 
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, NamedTuple, Protocol
 
 from ml_collections import ConfigDict
 
+from alexnet_jax.command_line import fields
 from alexnet_jax.data import sources
 from alexnet_jax.errors import InputError
 from alexnet_jax.learning import augment, schedules
@@ -279,16 +280,6 @@ def check(config: ConfigDict) -> None:
       fault = 'not known' if isinstance(valid, Choice) else 'out of range'
       raise InputError(f'config.{field}={_shown(value)} is {fault}: give'
                        f' {valid.text}.')
-
-
-def fields(config: Mapping[str, Any],
-           prefix: str = '') -> Iterator[tuple[str, Any]]:
-  """Yields ('section.field', value) for every field of a config."""
-  for name, value in config.items():
-    if isinstance(value, ConfigDict | dict):
-      yield from fields(value, f'{prefix}{name}.')
-    else:
-      yield prefix + name, value
 
 
 def _shown(value):
