@@ -8,7 +8,8 @@ PACKAGE = ROOT / 'alexnet_jax'
 
 # From the ground up: a room imports only from the floors below its own.
 FLOORS = (
-    {'errors', 'files', 'machine', 'tables'},
+    {'errors', 'machine', 'task_files'},
+    {'files', 'tables', 'paths', 'flag_errors'},
     {'network', 'data', 'command_line'},
     {'learning'},
     {'run'},
@@ -20,7 +21,7 @@ FLOORS = (
 PURE = {'network', 'learning'}
 NOT_PURE = {'os', 'pathlib', 'io', 'absl', 'ml_collections', 'orbax', 'grain',
             'tqdm'}
-READS_FLAGS = {'command_line', 'tasks'}
+READS_FLAGS = {'command_line', 'flag_errors', 'tasks'}
 FILES = sorted(PACKAGE.rglob('*.py'))
 
 

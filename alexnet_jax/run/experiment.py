@@ -15,6 +15,7 @@ import optax
 from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
+from alexnet_jax import paths
 from alexnet_jax.data import loader, sources
 from alexnet_jax.data.sources import Source
 from alexnet_jax.errors import InputError
@@ -25,6 +26,10 @@ from alexnet_jax.learning.step import Length, State
 from alexnet_jax.network import columns, models
 from alexnet_jax.network.classifier import Model
 from alexnet_jax.run import device_data, ranges
+
+# The fields of config.data that give a path.
+PATHS = ('path', 'labels')
+
 
 # --- Settings -----------------------------------------------------------------
 
@@ -123,11 +128,18 @@ def read(config: ConfigDict) -> Settings:
          if name not in ('rates', 'plateau')})
   settings = Settings(
       config.to_dict(), config.seed, config.precision,
-      models.read_spec(config.model.to_dict()), Data(**config.data.to_dict()),
+      models.read_spec(config.model.to_dict()), _read_data(config),
       Augmentation(**config.augment.to_dict()), optimization,
       RunSettings(**config.run.to_dict()), MeshShape(**config.mesh.to_dict()))
   _check_crop(settings)
   return settings
+
+
+def _read_data(config):
+  data = config.data.to_dict()
+  return Data(**data | {
+      name: paths.local(f'config.data.{name}', data[name])
+      for name in PATHS if data.get(name)})
 
 
 def _check_crop(settings):

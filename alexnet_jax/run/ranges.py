@@ -12,15 +12,14 @@ from typing import Any, NamedTuple, Protocol
 
 from ml_collections import ConfigDict
 
-from alexnet_jax.command_line import fields
 from alexnet_jax.data import sources
 from alexnet_jax.errors import InputError
+from alexnet_jax.flag_errors import fields, shortened
 from alexnet_jax.learning import augment, schedules
 from alexnet_jax.network import models
 
 INT32 = 2**31 - 1  # steps are counted in 32 bits
 EPOCHS, SIDE, UNITS = 10**6, 2**14, 2**20  # beyond any experiment
-SHOWN = 120  # characters of a value in a message
 
 
 class Range(Protocol):
@@ -68,10 +67,11 @@ class Real(NamedTuple):
   @property
   def text(self) -> str:
     """Such as 'a number of 0 or more, below 1'."""
-    least = (f'above {self.least:g}' if self.above_least
-             else f'of {self.least:g} or more')
-    most = 'below' if self.below_most else 'up to'
-    return f'a number {least}, {most} {self.most:g}'
+    least, most = (f'{end:,.0f}' if end == round(end) else f'{end:g}'
+                   for end in (self.least, self.most))
+    return ('a number '
+            + (f'above {least}' if self.above_least else f'of {least} or more')
+            + (f', below {most}' if self.below_most else f', up to {most}'))
 
   def contains(self, value: Any) -> bool:
     """Returns whether the value is one of them; NaN and True are not."""
@@ -278,10 +278,5 @@ def check(config: ConfigDict) -> None:
     valid = FIELDS.get(field)
     if valid is not None and not valid.contains(value):
       fault = 'not known' if isinstance(valid, Choice) else 'out of range'
-      raise InputError(f'config.{field}={_shown(value)} is {fault}: give'
-                       f' {valid.text}.')
-
-
-def _shown(value):
-  text = repr(value)
-  return text if len(text) <= SHOWN else f'{text[:SHOWN]}...'
+      raise InputError(f'config.{field}={shortened(repr(value))} is {fault}:'
+                       f' give {valid.text}.')

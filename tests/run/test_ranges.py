@@ -10,6 +10,7 @@ import tiny
 
 from alexnet_jax import command_line
 from alexnet_jax.errors import InputError
+from alexnet_jax.flag_errors import fields
 from alexnet_jax.run import experiment, memory, ranges
 from alexnet_jax.run.ranges import Choice, Each, Real, Rows, Switch, Text, Whole
 from configs import ablations, codes, logged_run
@@ -59,13 +60,13 @@ def refusal(config):
 @pytest.mark.parametrize('path', CONFIGS)
 def test_every_field_of_every_config_has_a_range_and_is_in_it(path):
   config = load(path)
-  assert {field for field, _ in command_line.fields(config)} <= set(ranges.FIELDS)
+  assert {field for field, _ in fields(config)} <= set(ranges.FIELDS)
   assert not refusal(config)
 
 
 def test_every_range_is_of_a_field():
   known = {field for path in OF_EACH_KIND
-           for field, _ in command_line.fields(load(path))}
+           for field, _ in fields(load(path))}
   other = set(ranges.FIELDS) - known
   assert other <= {'data.labels', 'data.check'}
 
@@ -103,7 +104,7 @@ def outside(valid):
 @pytest.mark.parametrize('path', OF_EACH_KIND)
 def test_what_is_outside_is_refused_by_the_name_of_the_field(path):
   config = load(path)
-  for field, _ in command_line.fields(config):
+  for field, _ in fields(config):
     valid = ranges.FIELDS[field]
     for wrong in outside(valid):
       sentence = refusal(with_field(config, field, wrong))
@@ -115,7 +116,7 @@ def test_what_is_outside_is_refused_by_the_name_of_the_field(path):
 @pytest.mark.parametrize('path', OF_EACH_KIND)
 def test_no_field_takes_nan_infinity_or_nothing(path):
   config = load(path)
-  for field, _ in command_line.fields(config):
+  for field, _ in fields(config):
     for wrong in ABSURD:
       taken = not refusal(with_field(config, field, wrong))
       valid = ranges.FIELDS[field]
@@ -154,7 +155,7 @@ def test_the_ends_of_the_ranges_of_the_network_and_patches_build():
   for path in ('configs/authors_2012.py', 'configs/cifar10/net_18pct.py',
                'configs/cifar10/conv_local_11pct.py'):
     config = load(path)
-    for field, _ in command_line.fields(config):
+    for field, _ in fields(config):
       valid = ranges.FIELDS[field]
       if not isinstance(valid, Whole | Real) or not field.startswith(
           ('model', 'data.image_size', 'augment.crop')):
