@@ -1,10 +1,13 @@
-"""The exception for invalid input from the user."""
+"""Invalid input from the user, and names that are safe to print."""
 
-import unicodedata
+import re
 
-# The marks that change the direction of the text after them.
-_DIRECTION_MARKS = frozenset(map(chr, (
-    0x61c, 0x200e, 0x200f, *range(0x202a, 0x202f), *range(0x2066, 0x206a))))
+# Characters that move the cursor, reorder or break the line, or are the bytes
+# of a file name that is not UTF-8: C0, DEL and C1, bidirectional controls, the
+# separators of lines and paragraphs, lone surrogates.
+_UNPRINTABLE = re.compile(
+    '[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069'
+    '\ud800-\udfff]')
 
 
 class InputError(ValueError):
@@ -17,13 +20,17 @@ class InputError(ValueError):
 
 
 def printable(text: str) -> str:
-  r"""Escapes what a terminal would obey or could not print.
+  r"""Escapes what a terminal would obey instead of showing.
 
-  Control characters, marks that change the direction of the text and bytes
-  that are not UTF-8 become visible, as '\x1b' and '\udcff'; all else is kept.
+  Names of files, folders and classes may contain anything: ESC [ 2 J becomes
+  `\x1b[2J`, a bidirectional control `\u202e`, a byte that is not UTF-8 `\xff`.
+  Accents, emoji and all scripts stay as they are.
   """
-  return ''.join(
-      character.encode('unicode_escape').decode()
-      if character in _DIRECTION_MARKS
-      or unicodedata.category(character) in ('Cc', 'Cs') else character
-      for character in text)
+  return _UNPRINTABLE.sub(_escape, text)
+
+
+def _escape(match):
+  code = ord(match.group())
+  if 0xDC80 <= code <= 0xDCFF:  # how Python writes a byte that is not UTF-8
+    code -= 0xDC00
+  return f'\\x{code:02x}' if code < 0x100 else f'\\u{code:04x}'

@@ -9,12 +9,13 @@ themselves are passed over in silence.
 
 import os
 import stat
+import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from typing import NamedTuple
 
 from alexnet_jax.data.images import EXTENSIONS
-from alexnet_jax.errors import printable
+from alexnet_jax.errors import InputError, printable
 
 # What archives, network drives, desktops and file systems add, in lower case.
 SYSTEM_NAMES = frozenset((
@@ -45,9 +46,66 @@ def list_pictures(folder: str) -> Listing:
                  sum(walk.passed_over.values(), Counter()), walk.reports())
 
 
+def subfolders(folder: str) -> list[str]:
+  """Returns the sorted names of the folders in a folder.
+
+  Links to folders count, unless they lead to a folder that contains them.
+
+  Raises:
+    InputError: the folder cannot be read.
+  """
+  try:
+    return sorted(
+        entry.name for entry in os.scandir(folder)
+        if not is_ignored(entry.name) and entry.is_dir() and not (
+            entry.is_symlink() and _contains(os.path.realpath(entry.path),
+                                             os.path.realpath(folder))))
+  except OSError as error:
+    raise InputError(
+        f'the folder {printable(folder)!r} cannot be read ({error.strerror}):'
+        ' check its permissions.') from error
+
+
+def class_folders(folder: str) -> list[str]:
+  """Returns the subfolders that a walk lists under their own names.
+
+  A link to a folder that has another name there is left out.
+
+  Raises:
+    InputError: the folder cannot be read.
+  """
+  names, targets = [], set()
+  for name in subfolders(folder):
+    path = os.path.join(folder, name)
+    target = os.path.realpath(path)
+    if os.path.islink(path):
+      inside = os.path.relpath(target, os.path.realpath(folder)).split(os.sep)
+      if target in targets or not any(map(is_ignored, inside)):
+        continue
+      targets.add(target)
+    names.append(name)
+  return names
+
+
+def has_pictures(folder: str) -> bool:
+  """Returns whether pictures are directly in a folder."""
+  return any(is_picture(entry.name) and not entry.is_dir()
+             for entry in os.scandir(folder))
+
+
+def is_picture(name: str) -> bool:
+  """Returns whether a file name has an ending of a picture."""
+  return name.lower().endswith(EXTENSIONS) and not is_ignored(name)
+
+
 def is_ignored(name: str) -> bool:
   """Returns whether a file or folder is hidden or made by the system."""
   return name.startswith('.') or name.lower() in SYSTEM_NAMES
+
+
+def nfc(name: str) -> str:
+  """Returns a name in composed form; macOS and others write accents apart."""
+  return unicodedata.normalize('NFC', name)
 
 
 class Walk:
@@ -67,10 +125,11 @@ class Walk:
     self.passed_over: dict[str, Counter[str]] = defaultdict(Counter)
     self._problems: dict[str, list[str]] = defaultdict(list)
     self._visited: set[tuple[int, int]] = set()
-    for other in beside:
-      self._reserve(other)
     self._links: list[tuple[str, str]] = []
     self._visit(folder, None)
+    if self._links:
+      for other in beside:
+        self._reserve(other)
     # A linked folder can contain more links, which are then appended.
     for subfolder, path in self._links:
       self._follow(subfolder, path)
@@ -134,7 +193,7 @@ class Walk:
     except OSError:
       self._problems['link to no file'].append(entry.path)
       return
-    if entry.name.lower().endswith(EXTENSIONS):
+    if is_picture(entry.name):
       self.pictures[subfolder].append(entry.path)
     else:
       ending = os.path.splitext(entry.name)[1].lower()
