@@ -25,7 +25,7 @@ from alexnet_jax.learning.optimizer import PlateauRule, Rates
 from alexnet_jax.learning.step import Length, State
 from alexnet_jax.network import columns, models
 from alexnet_jax.network.classifier import Model
-from alexnet_jax.run import device_data, ranges
+from alexnet_jax.run import checkpoint, device_data, ranges
 
 # The fields of config.data that give a path.
 PATHS = ('path', 'labels')
@@ -44,6 +44,7 @@ class Data(NamedTuple):
   train_examples: int  # 0: all
   validation_examples: int
   reshuffle: bool  # whether each epoch has a new order
+  labels: str = ''  # the list of labels of pictures in no class folders
 
 
 class Optimization(NamedTuple):
@@ -96,13 +97,14 @@ class Settings(NamedTuple):
   mesh: MeshShape
 
   def open_split(self, split: str) -> Source:
-    """Opens the 'train' or 'validation' examples."""
+    """Opens the 'train', 'validation' or 'test' examples."""
+    limits = {'train': self.data.train_examples,
+              'validation': self.data.validation_examples}
     return sources.open_source(
         self.data.name, split, path=self.data.path,
         image_size=self.data.image_size,
         validation_fraction=self.data.validation_fraction,
-        limit=(self.data.train_examples if split == 'train'
-               else self.data.validation_examples))
+        limit=limits.get(split, 0), labels=self.data.labels)
 
   def build_model(self, mesh: Mesh, num_classes: int) -> Model:
     """Builds the network that config.model describes."""
@@ -116,6 +118,7 @@ def read(config: ConfigDict) -> Settings:
   Raises:
     InputError: a value is invalid.
   """
+  config = ConfigDict(checkpoint.with_added_fields(config.to_dict()))
   ranges.check(config)
   fields = config.optimizer.to_dict()
   plateau = PlateauRule(

@@ -32,7 +32,7 @@ from alexnet_jax.run.experiment import Settings
 CONFIG = 'required'
 TABLE = 'compare.json'
 # The data fields that two configs with the same examples share.
-EXAMPLES = ('name', 'path', 'image_size', 'validation_fraction',
+EXAMPLES = ('name', 'path', 'labels', 'image_size', 'validation_fraction',
             'train_examples', 'validation_examples')
 
 

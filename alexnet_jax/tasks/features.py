@@ -41,7 +41,8 @@ def define_flags(values: flags.FlagValues) -> None:
       'data', '', "Records or a folder in place of the run's own data.",
       flag_values=values)
   flags.DEFINE_enum(
-      'split', '', ('', 'train', 'validation'), 'Only one of the two.',
+      'split', '', ('', *SPLITS), 'One of them; train and validation unless'
+      ' given.',
       flag_values=values)
   flags.DEFINE_string(
       'out', '', 'The folder; WORKDIR/features unless given.',
@@ -63,7 +64,7 @@ def features(workdir: str, checkpoint: str = 'latest', data: str = '',
     workdir: the workdir of the run.
     checkpoint: 'latest', 'best' or a step.
     data: records or a folder of images; '' is the run's own data.
-    split: 'train' or 'validation'; '' for both.
+    split: one of SPLITS; '' for train and validation.
     out: the folder; '' is WORKDIR/features.
 
   Returns:
@@ -79,7 +80,7 @@ def features(workdir: str, checkpoint: str = 'latest', data: str = '',
                      ' still free.')
   network = open_trained(workdir, checkpoint)
   todo = {}
-  for name in [split] if split else SPLITS:
+  for name in [split] if split else SPLITS[:2]:
     source = open_split(network, name, data)
     index = feature_metadata(network, name, source, data)
     folder = os.path.join(out, name)
