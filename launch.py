@@ -11,10 +11,19 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from alexnet_jax import machine
+from alexnet_jax import signals
 
-if __name__ == '__main__':
+# Under IPython's %run a script is __main__, but the process is the notebook's.
+IS_PROGRAM = (__name__ == '__main__' and 'IPython' not in sys.modules
+              and sys.orig_argv[-len(sys.argv):] == sys.argv)
+if IS_PROGRAM:
+  signals.block()  # before anything that takes time
+
+from alexnet_jax import machine  # noqa: E402
+
+if IS_PROGRAM:
   machine.use_huge_pages()
+  signals.watch()
 machine.set_flags()  # before JAX starts
 machine.keep_compiled()
 
@@ -60,4 +69,5 @@ def main(argv: list[str]) -> None:
 
 
 if __name__ == '__main__':
-  app.run(main, flags_parser=parse)
+  with signals.quiet_without_readers():
+    app.run(main, flags_parser=parse)

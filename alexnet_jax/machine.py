@@ -1,9 +1,12 @@
 """Process settings that must precede the import of JAX; does not import JAX."""
 
 import importlib.metadata
+import multiprocessing
 import os
 import platform
 import sys
+import threading
+import time
 import zlib
 
 # XLA flags that make this network faster on a CPU, or reduce its memory at no
@@ -22,6 +25,8 @@ FLAGS = {
 # maps them in a few hundred page faults instead of half a million, which saves
 # a tenth of the time of a step on a CPU.
 HUGE_PAGES = ('GLIBC_TUNABLES', 'glibc.malloc.hugetlb=1')
+
+PARENT_SECONDS = 0.2  # between two checks that the parent still exists
 
 
 def set_flags() -> None:
@@ -52,6 +57,23 @@ def cores() -> int:
   if hasattr(os, 'sched_getaffinity'):
     return len(os.sched_getaffinity(0))
   return os.cpu_count() or 1
+
+
+def end_with_parent() -> None:
+  """Makes this process end when the process that started it does.
+
+  A process that is killed cannot end the processes that it has started.
+  """
+  child = multiprocessing.parent_process()
+  parent = child.pid if child else os.getppid()
+  threading.Thread(target=_wait_for_end_of, args=(parent,),
+                   daemon=True).start()
+
+
+def _wait_for_end_of(parent):
+  while os.getppid() == parent:  # afterwards it is another process
+    time.sleep(PARENT_SECONDS)
+  os._exit(1)
 
 
 def processor_name() -> str:
