@@ -16,6 +16,7 @@ from alexnet_jax.run import (
     evaluation,
     experiment,
     fine_tune,
+    processes,
     session,
 )
 from alexnet_jax.run.checkpoint import Metadata
@@ -43,6 +44,7 @@ def train(settings: Settings, workdir: str, *, init_from: str = '',
     InputError: an input is invalid; the message says which.
   """
   source = settings.open_split('train')
+  processes.check_same_data(source)
   validation = settings.open_split('validation')
   built = experiment.build(settings, len(source.class_names), len(source))
   evaluation_step = built.evaluation_step(1)
