@@ -33,12 +33,15 @@ from alexnet_jax.task_files import task_names
 # Whether a task uses --config. If it is optional and no file is given, the
 # config of the run in --workdir is used; if it is unused, it is not read.
 REQUIRED, OPTIONAL, UNUSED = 'required', 'optional', 'unused'
-COMMON = ('task', 'config', 'workdir', 'coordinator', 'num_processes',
-          'process')
 # The flags that take a path, or several: `~` is expanded, URLs are refused.
 PATHS = ('workdir', 'checkpoint', 'compare', 'data', 'features', 'figure',
          'images', 'init_from', 'kernels', 'out', 'predictions', 'trace',
          'words')
+PROCESSES = ('distributed', 'coordinator', 'num_processes', 'process',
+             'start_timeout', 'peer_timeout')
+# Fields that may differ between the processes of a run.
+OWN_FIELDS = ('data.path', 'run.threads', 'run.workers')
+COMMON = ('task', 'config', 'workdir', *PROCESSES)
 
 
 class Invocation(NamedTuple):
@@ -229,6 +232,16 @@ def _define_common_flags(values):
   flags.DEFINE_integer(
       'process', 0, 'The number of this process.', flag_values=values,
       lower_bound=0, upper_bound=2**16)
+  flags.DEFINE_bool(
+      'distributed', False, 'Ask the cluster (TPU pod, Slurm, Open MPI,'
+      ' Kubernetes) for the other processes.', flag_values=values)
+  flags.DEFINE_integer(
+      'start_timeout', 60, 'Seconds to wait for the other processes at the'
+      ' start.', flag_values=values, lower_bound=1, upper_bound=10**6)
+  flags.DEFINE_integer(
+      'peer_timeout', 100, 'Seconds without a sign of life after which another'
+      ' process is given up.', flag_values=values, lower_bound=1,
+      upper_bound=10**6)
 
 
 def _define_config(values, argv, task, name):
@@ -296,6 +309,17 @@ def invocation(argv: Sequence[str]) -> Invocation:
   return Invocation(task, config or ConfigDict(), workdir,
                     'python launch.py ' + shlex.join(sys.argv[1:]), values,
                     tuple(argv[1:]))
+
+
+def shared_settings(invocation: Invocation) -> dict[str, str]:
+  """Returns what all processes of a run must have in common, by name."""
+  of_config = {f'config.{name}': repr(value)
+               for name, value in fields(invocation.config)
+               if name not in OWN_FIELDS}
+  values = {f'--{name}': str(invocation.flags[name].value)
+            for name in invocation.flags if invocation.flags[name].present
+            and name not in PROCESSES and not name.startswith('config')}
+  return {**of_config, **values}
 
 
 def require_workdir(invocation: Invocation) -> str:

@@ -10,6 +10,8 @@ PACKAGE = ROOT / 'alexnet_jax'
 FLOORS = (
     {'errors', 'machine', 'task_files'},
     {'files', 'tables', 'paths', 'flag_errors'},
+    {'errors', 'signals'},
+    {'files', 'machine', 'tables'},
     {'network', 'data', 'command_line'},
     {'learning'},
     {'run'},

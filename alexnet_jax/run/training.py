@@ -19,6 +19,7 @@ from alexnet_jax.run import (
     experiment,
     fine_tune,
     memory,
+    processes,
     session,
 )
 from alexnet_jax.run.checkpoint import Metadata
@@ -46,6 +47,7 @@ def train(settings: Settings, workdir: str, *, init_from: str = '',
     InputError: an input is invalid; the message says which.
   """
   source = settings.open_split('train')
+  processes.check_same_data(source)
   validation = settings.open_split('validation')
   if not bar:  # several runs share the bar, and the data
     say_what_is_read(source, validation)
