@@ -25,7 +25,7 @@ from absl import flags
 from ml_collections import ConfigDict, config_flags
 from ml_collections.config_flags.config_flags import FlagOrderError
 
-from alexnet_jax import flag_errors, paths, task_files
+from alexnet_jax import flag_errors, flag_help, paths, task_files
 from alexnet_jax.errors import InputError, printable
 from alexnet_jax.flag_errors import fields, one_line
 from alexnet_jax.task_files import task_names
@@ -76,7 +76,7 @@ def task_name(argv: Sequence[str]) -> str:
   """Returns the value of --task; exits for an unknown task or plain --help."""
   name, names = _value_of('task', argv), task_names()
   if not name and _wants_help(argv):
-    _print_tasks(names)
+    flag_help.print_tasks()
     sys.exit(0)
   if name and name not in names:
     near = difflib.get_close_matches(name, names, 1)
@@ -89,20 +89,6 @@ def task_name(argv: Sequence[str]) -> str:
 def _wants_help(argv):
   return any(arg in ('--help', '-help', '-h', '-?', '--helpfull')
              for arg in argv[1:])
-
-
-def _print_tasks(names):
-  print('python launch.py --task=TASK [--config=FILE] [--workdir=RUN] ...\n\n'
-        'Tasks; without --task it is train:\n')
-  width = max(map(len, names))
-  for name in names:
-    print(f'  {name:<{width}}  {task_files.summary(name)}')
-  print(
-    '\npython launch.py --task=TASK --help explains the flags of a task and,'
-    '\nwith --config=FILE, the fields of that config. If a flag or a field is'
-    '\ngiven twice, the last value counts; --images, --checkpoint and --compare'
-    '\nadd up. In every path `~` is the home folder.'
-  )
 
 
 # --- Parsing ------------------------------------------------------------------
@@ -140,7 +126,7 @@ def _parse(argv, task):
   if _wants_help(argv):
     if hasattr(signal, 'SIGPIPE'):  # no traceback when piped to `head`
       signal.signal(signal.SIGPIPE, signal.SIG_DFL)
-    _print_flags(values, name, task)
+    _print_help(values, name, task)
     sys.exit(0)
   positional = hasattr(task, 'POSITIONAL')
   values.set_gnu_getopt(positional)
@@ -172,6 +158,19 @@ def _parse(argv, task):
   _expand_paths(values)
   return [rest[0], *(paths.local(f'--{task.POSITIONAL}', path)
                      for path in rest[1:])]
+
+
+def _print_help(values, name, task):
+  task_flags = flags.FlagValues()
+  task.define_flags(task_flags)
+  flag_help.print_flags(name, task.__doc__, values, [
+      *sorted(task_flags), *(flag for flag in COMMON if flag in values)])
+  path = config_path(sys.argv)
+  if 'config' in values and path:
+    flag_help.print_fields(
+        load_config(config_argument(sys.argv), {}, 'config'), path)
+  elif 'config' in values:
+    print('\nFields of a config are listed with --config=FILE --help.')
 
 
 def _with_local_config(arg):
@@ -404,44 +403,6 @@ def _no_config(path: str) -> str:
 def _known_configs() -> str:
   return ', '.join([*sorted(glob.glob('configs/*.py')),
                     *sorted(glob.glob('configs/*/'))]) or 'configs/'
-
-
-# --- Help ---------------------------------------------------------------------
-
-
-def _print_flags(values, name, task):
-  task_flags = flags.FlagValues()
-  task.define_flags(task_flags)
-  print(f'python launch.py --task={name}: {task_files.summary(name)}\n')
-  print('\n'.join(task.__doc__.strip().splitlines()[1:]).strip() + '\n')
-  for flag in [*sorted(task_flags), *(f for f in COMMON if f in values)]:
-    default = values[flag].default
-    shown = f' [{default}]' if default not in (None, '', []) else ''
-    print(f'  --{flag}: {values[flag].help}{shown}')
-  path = config_path(sys.argv)
-  if 'config' not in values:
-    return
-  if not path:
-    print('\nFields of a config are listed with --config=FILE --help.')
-    return
-  print(f'\nFields of {path}, set as --config.SECTION.FIELD=VALUE:\n')
-  comments = _comments('configs/paper.py') | _comments(path)
-  config = load_config(config_argument(sys.argv), {}, 'config')
-  for field, value in fields(config):
-    comment = comments.get(field.rpartition('.')[2], '')
-    print(f'  {field}={value!r}' + (f'  # {comment}' if comment else ''))
-
-
-def _comments(path):
-  """Returns {field: its trailing comment} of a config file."""
-  if not os.path.isfile(path):
-    return {}
-  with open(path, encoding='utf-8') as file:
-    assignments = re.findall(
-        r"^\s*(?:'(\w+)':|[\w.]*\.(\w+) =).*?[,)\d'\]]\s+#\s*(.+)$",
-        file.read(), re.MULTILINE)
-  return {literal or assigned: comment
-          for literal, assigned, comment in assignments}
 
 
 # --- The unparsed command line -----------------------------------------------

@@ -8,11 +8,10 @@ PACKAGE = ROOT / 'alexnet_jax'
 
 # From the ground up: a room imports only from the floors below its own.
 FLOORS = (
-    {'errors', 'machine', 'task_files'},
-    {'files', 'tables', 'paths', 'flag_errors'},
-    {'errors', 'signals'},
-    {'files', 'machine', 'tables'},
-    {'network', 'data', 'command_line'},
+    {'errors', 'signals', 'task_files'},
+    {'files', 'flag_errors', 'machine', 'paths', 'tables'},
+    {'network', 'data', 'flag_help'},
+    {'command_line'},
     {'learning'},
     {'run'},
     {'bench', 'results'},
@@ -23,7 +22,7 @@ FLOORS = (
 PURE = {'network', 'learning'}
 NOT_PURE = {'os', 'pathlib', 'io', 'absl', 'ml_collections', 'orbax', 'grain',
             'tqdm'}
-READS_FLAGS = {'command_line', 'flag_errors', 'tasks'}
+READS_FLAGS = {'command_line', 'flag_errors', 'flag_help', 'tasks'}
 FILES = sorted(PACKAGE.rglob('*.py'))
 
 
