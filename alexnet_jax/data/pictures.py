@@ -48,7 +48,7 @@ def find(paths: Sequence[str]) -> list[str]:
 def _in_folder(folder: str) -> list[str]:
   listing = walk.list_pictures(folder)
   for report in listing.reports:
-    print(report, file=sys.stderr)
+    print(printable(report), file=sys.stderr)
   if not listing.pictures:
     other = classes.endings(listing.passed_over)
     raise InputError(

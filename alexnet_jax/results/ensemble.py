@@ -20,7 +20,7 @@ import numpy as np
 
 from alexnet_jax import tables
 from alexnet_jax.data.sources import Source
-from alexnet_jax.errors import InputError
+from alexnet_jax.errors import InputError, printable
 from alexnet_jax.results import averages, predictions
 from alexnet_jax.results.predictions import Predictions
 from alexnet_jax.run import checkpoint, evaluation, training
@@ -140,8 +140,9 @@ def look_up(name: str, workdir: str, folder: str,
     raise
   stored = kept_of(present.step)
   if stored and stored.saved != present.saved:
-    print(f'{folder_name} was trained anew since the predictions of its step'
-          f' {present.step} were made: making them again.', file=sys.stderr)
+    print(f'{printable(folder_name)} was trained anew since the predictions of'
+          f' its step {present.step} were made: making them again.',
+          file=sys.stderr)
     stored = None
   return [stored or present]
 

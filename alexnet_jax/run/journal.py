@@ -16,6 +16,7 @@ from tensorboardX import SummaryWriter
 from tqdm import tqdm
 
 from alexnet_jax import files
+from alexnet_jax.errors import printable
 
 METRICS, CONFIG = 'metrics.jsonl', 'config.json'
 COMMAND = 'command.txt'
@@ -119,7 +120,7 @@ class Journal:
 
   def say(self, sentence: str) -> None:
     """Prints a sentence on standard error, above the progress bar."""
-    self._bar.write(sentence, file=sys.stderr)
+    self._bar.write(printable(sentence), file=sys.stderr)
 
   def close(self) -> None:
     """Writes everything to disk."""

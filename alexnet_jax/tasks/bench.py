@@ -21,7 +21,7 @@ from alexnet_jax.bench.plain_form import PlainTask
 from alexnet_jax.bench.turns import Row
 from alexnet_jax.command_line import Invocation
 from alexnet_jax.data import statistics as data_statistics
-from alexnet_jax.errors import InputError
+from alexnet_jax.errors import InputError, printable
 from alexnet_jax.learning import augment, step
 from alexnet_jax.learning.optimizer import Rates
 from alexnet_jax.network import describe, rng
@@ -253,8 +253,9 @@ def _tell(result, out, trace) -> None:
   """Prints tables, then one line of JSON, which also goes into the file."""
   print(bench_text.as_text(result))
   if trace:
-    print(f'\nTwo steps are recorded below {trace}: open perfetto_trace.json.gz'
-          ' at https://ui.perfetto.dev, or the folder with xprof.')
+    print(f'\nTwo steps are recorded below {printable(trace)}: open'
+          ' perfetto_trace.json.gz at https://ui.perfetto.dev, or the folder'
+          ' with xprof.')
   line = json.dumps(result)
   if out:
     with open(os.path.expanduser(out), 'w', encoding='utf-8') as file:

@@ -107,8 +107,7 @@ def codes(config: ConfigDict, workdir: str, features: str = '', out: str = '',
           searches, validation.labels[chosen], training.labels)}
   codes_picture.draw(numbers, out)
   print(codes_table.as_text(numbers))
-  print(f'Drawn in {out}; the numbers are in'
-        f' {style.numbers_path(out)}.')
+  print(style.drawn(out))
   return numbers
 
 

@@ -13,6 +13,7 @@ from ml_collections import ConfigDict
 from alexnet_jax import tables
 from alexnet_jax.command_line import Invocation
 from alexnet_jax.data.sources import SPLITS
+from alexnet_jax.errors import printable
 from alexnet_jax.learning import augment
 from alexnet_jax.results import ensemble
 from alexnet_jax.run import checkpoint, evaluation, experiment, training
@@ -84,7 +85,7 @@ def evaluate(config: ConfigDict, workdir: str, which_checkpoint: str,
         settings, len(metadata.class_names), metadata.train_examples)
     state = checkpoint.restore(manager, step, built.state_shapes())
   errors = evaluation.final_errors(built, state, source)
-  print(f'{workdir}, step {step}, {len(source)} images')
+  print(f'{printable(workdir)}, step {step}, {len(source)} images')
   rows = [('crops', 'loss', 'top-1 error', 'top-5 error')]
   for count in sorted({1, settings.run.views}):
     name = augment.CROPS[count]

@@ -27,7 +27,7 @@ from alexnet_jax.analysis.features import (
 )
 from alexnet_jax.command_line import Invocation
 from alexnet_jax.data.sources import SPLITS, Source
-from alexnet_jax.errors import InputError
+from alexnet_jax.errors import InputError, printable
 from alexnet_jax.run.trained import open_split, open_trained
 
 CONFIG = 'unused'
@@ -91,7 +91,7 @@ def features(workdir: str, checkpoint: str = 'latest', data: str = '',
     finished = read_index(folder) is not None
     if not finished:
       _write(folder, network, feature_step, source, index)
-    print(f'{folder} {"already holds" if finished else "holds"} features'
+    print(f'{printable(folder)} {"already holds" if finished else "holds"} features'
           f' {describe_features(index)}: {index["dimension"]} numbers each.')
   return out
 
@@ -118,7 +118,7 @@ def _write(folder, trained, feature_step, source, index):
   os.makedirs(folder, exist_ok=True)
   unfinished = os.path.join(folder, UNFINISHED)
   files.write_json(unfinished, index)
-  with tqdm(total=len(source), desc=folder, unit=' images', leave=False,
+  with tqdm(total=len(source), desc=printable(folder), unit=' images', leave=False,
             dynamic_ncols=True, disable=None) as bar:
     for first, labels_file, vectors_file in shards(folder, index):
       part = Part(source, first, index['shard'])

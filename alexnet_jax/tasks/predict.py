@@ -122,8 +122,8 @@ def predict(workdir: str, checkpoint: str, images: Sequence[str],
   _print_errors(counts, len(paths))
   if figure:
     _draw(network, first, views, names, figure)
-    print(f'The first {len(first)} of {len(paths):,} are drawn in {figure}.',
-          file=sys.stderr)
+    print(f'The first {len(first)} of {len(paths):,} are drawn in'
+          f' {printable(figure)}.', file=sys.stderr)
 
 
 def _check(images, views, figure):
@@ -202,12 +202,12 @@ def _print_answers(network, paths, views, names, form, given):
   """Prints predictions; returns those to draw, and counts of the outcomes."""
   first, counts = [], Counter()
   width = min(PATH, max(map(len, paths)))
-  with tqdm(total=len(paths), desc=f'{network.workdir}, {network.step}',
+  with tqdm(total=len(paths), desc=printable(f'{network.workdir}, {network.step}'),
             unit=' pictures', leave=False, dynamic_ncols=True,
             disable=None) as bar:
     for answer in answers(network, paths, views, names, given):
       if answer.error:
-        tqdm.write(answer.error, sys.stderr)
+        tqdm.write(printable(answer.error), sys.stderr)
       elif len(first) < figure4_left.DRAWN:
         first.append(answer)
       counts.update(
