@@ -134,7 +134,7 @@ def look_up(name: str, workdir: str, folder: str,
   try:
     present = find_checkpoint(folder_name, moment)
   except InputError:
-    stored = kept_of(int(moment)) if moment.isdigit() else None
+    stored = kept_of(int(moment)) if moment.isdecimal() else None
     if stored:
       return [stored]
     raise
@@ -151,7 +151,7 @@ def _parse(name, workdir):
   """Returns (workdir or file, 'latest' or 'best' or a step)."""
 
   def is_moment(text):
-    return text in ('latest', 'best') or text.isdigit()
+    return text in ('latest', 'best') or text.isdecimal()
 
   if is_moment(name):
     return workdir, name

@@ -182,7 +182,7 @@ def find_step(manager: ocp.CheckpointManager, checkpoint: str,
   if checkpoint == 'best':
     best = manager.best_step()
     return steps[-1] if best is None else best
-  if checkpoint.isdigit() and int(checkpoint) in steps:
+  if checkpoint.isdecimal() and int(checkpoint) in steps:
     return int(checkpoint)
   raise InputError(
       f'--checkpoint={checkpoint} is not in {workdir}: give latest, best or one'

@@ -43,7 +43,9 @@ class Journal:
     os.makedirs(workdir, exist_ok=True)
     files.write_json(os.path.join(workdir, CONFIG), config)
     if command:
-      with open(os.path.join(workdir, COMMAND), 'w', encoding='utf-8') as file:
+      # Arguments may be names of files, of any bytes.
+      with open(os.path.join(workdir, COMMAND), 'w', encoding='utf-8',
+                errors='surrogateescape') as file:
         file.write(command + '\n')
     path = os.path.join(workdir, METRICS)
     _drop_lines_after(path, step)

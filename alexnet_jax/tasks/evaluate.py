@@ -45,7 +45,7 @@ def run(invocation: Invocation) -> None:
   """Evaluates one checkpoint of --workdir, or the average of several."""
   checkpoints = invocation.flags.checkpoint
   alone = len(checkpoints) == 1 and (
-      checkpoints[0] in ('latest', 'best') or checkpoints[0].isdigit())
+      checkpoints[0] in ('latest', 'best') or checkpoints[0].isdecimal())
   values = invocation.flags
   if alone and not values.weights and not values.predictions:
     evaluate(invocation.config, invocation.workdir, checkpoints[0],

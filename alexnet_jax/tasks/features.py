@@ -91,7 +91,7 @@ def features(workdir: str, checkpoint: str = 'latest', data: str = '',
     finished = read_index(folder) is not None
     if not finished:
       _write(folder, network, feature_step, source, index)
-    print(f'{printable(folder)} {"already holds" if finished else "holds"} features'
+    print(f'{printable(folder)} {"already " if finished else ""}holds features'
           f' {describe_features(index)}: {index["dimension"]} numbers each.')
   return out
 
@@ -118,8 +118,8 @@ def _write(folder, trained, feature_step, source, index):
   os.makedirs(folder, exist_ok=True)
   unfinished = os.path.join(folder, UNFINISHED)
   files.write_json(unfinished, index)
-  with tqdm(total=len(source), desc=printable(folder), unit=' images', leave=False,
-            dynamic_ncols=True, disable=None) as bar:
+  with tqdm(total=len(source), desc=printable(folder), unit=' images',
+            leave=False, dynamic_ncols=True, disable=None) as bar:
     for first, labels_file, vectors_file in shards(folder, index):
       part = Part(source, first, index['shard'])
       if os.path.exists(vectors_file):

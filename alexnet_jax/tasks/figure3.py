@@ -163,7 +163,8 @@ def as_text(numbers: dict[str, Any]) -> str:
         f'{column["mean_colorfulness"]:.3f}',
         f'{100 * column["oriented"]:.0f} %',
         '-' if frequency is None else f'{frequency:.3f}'))
-  lines = [f'{printable(numbers["source"])}: kernels of {size[0]} x {size[1]} x 3',
+  source = printable(numbers['source'])
+  lines = [f'{source}: kernels of {size[0]} x {size[1]} x 3',
            *tables.aligned(rows)]
   lines.append(
       f'Random kernels have a colorfulness of {noise["colorfulness"]:.3f}'

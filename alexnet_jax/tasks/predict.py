@@ -53,7 +53,8 @@ def define_flags(values: flags.FlagValues) -> None:
       'Draw Figure 4, left, into this file.', flag_values=values)
   flags.DEFINE_integer(
       'views', 10,
-      'Crops averaged: 10, 9 or 1.', flag_values=values)
+      'Crops averaged: 10, 9 or 1.', lower_bound=1, upper_bound=10,
+      flag_values=values)
   flags.DEFINE_string(
       'words', '', 'A file with a line "CLASS its, words" for each class.',
       flag_values=values)
@@ -202,7 +203,8 @@ def _print_answers(network, paths, views, names, form, given):
   """Prints predictions; returns those to draw, and counts of the outcomes."""
   first, counts = [], Counter()
   width = min(PATH, max(map(len, paths)))
-  with tqdm(total=len(paths), desc=printable(f'{network.workdir}, {network.step}'),
+  with tqdm(total=len(paths),
+            desc=printable(f'{network.workdir}, {network.step}'),
             unit=' pictures', leave=False, dynamic_ncols=True,
             disable=None) as bar:
     for answer in answers(network, paths, views, names, given):

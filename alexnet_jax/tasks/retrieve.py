@@ -59,11 +59,14 @@ def define_flags(values: flags.FlagValues) -> None:
     'queries',
     5,
     'How many validation images to look for, without --images.',
+    lower_bound=0,
+    upper_bound=10**6,
     flag_values=values,
   )
   flags.DEFINE_integer(
       'neighbors', 6,
-      'How many to find for each.', flag_values=values)
+      'How many to find for each.', lower_bound=1, upper_bound=10**6,
+      flag_values=values)
   flags.DEFINE_string(
     'features',
     '',
