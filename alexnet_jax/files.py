@@ -6,6 +6,8 @@ from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from typing import Any, BinaryIO
 
+from alexnet_jax import signals
+
 
 @contextmanager
 def atomic_write(path: str) -> Generator[BinaryIO]:
@@ -16,6 +18,7 @@ def atomic_write(path: str) -> Generator[BinaryIO]:
   """
   os.makedirs(os.path.dirname(path) or '.', exist_ok=True)
   part = f'{path}.part'
+  signals.unfinished.add(part)
   try:
     with open(part, 'wb') as file:
       yield file

@@ -22,7 +22,7 @@ from alexnet_jax.data import statistics as stats
 from alexnet_jax.data.shards import Shard, divide, read_beside, write
 from alexnet_jax.data.sources import Source, Subset
 from alexnet_jax.data.statistics import Statistics, statistics
-from alexnet_jax.errors import InputError
+from alexnet_jax.errors import InputError, printable
 
 __all__ = ['Statistics', 'Summary', 'prepare', 'statistics']
 
@@ -77,7 +77,8 @@ def prepare(source_by_split: Mapping[str, Source], folder: str, *,
     _write_all(shards, threads, progress)
     _finish(folder, shards, source_by_split['train'].class_names, settings)
   elif progress:
-    print(f'{folder} is already prepared; nothing to do.', file=sys.stderr)
+    print(f'{printable(folder)} is already prepared; nothing to do.',
+          file=sys.stderr)
   _remove_leftovers(folder)
   meta = records.read_meta(folder)
   return Summary(folder, meta['counts'], meta['skipped'])

@@ -13,6 +13,7 @@ import grain
 import numpy as np
 from tqdm import tqdm
 
+from alexnet_jax import signals
 from alexnet_jax.data import images, loader, records
 from alexnet_jax.data import statistics as stats
 from alexnet_jax.data.sources import Source
@@ -61,6 +62,7 @@ def write(shard: Shard, threads: int, bar: tqdm) -> None:
   """
   sums, skipped = stats.zero(shard.image_size), []
   part = f'{shard.file}.part'
+  signals.unfinished.add(part)
   writer = records.open_writer(part)
   for record, image, problem in _examples(shard, threads):
     if problem:

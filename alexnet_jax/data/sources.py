@@ -14,7 +14,7 @@ from alexnet_jax.data import builders, cifar, folders, procedural, records
 from alexnet_jax.errors import InputError
 
 NAMES = ('procedural', 'folder', 'records', 'imagenet2012', 'cifar10')
-SPLITS = ('train', 'validation')
+SPLITS = ('train', 'validation', 'test')
 
 
 class RandomAccess(Protocol):
@@ -48,11 +48,18 @@ def evenly_spread(count: int, most: int) -> np.ndarray:
   return np.arange(chosen) * count // chosen
 
 
+def notes_of(*opened: Source) -> tuple[str, ...]:
+  """Returns what the sources say about the folders that they read, once."""
+  return tuple(dict.fromkeys(
+      note for source in opened for note in getattr(source, 'notes', ())))
+
+
 class Subset:
   """At most `count` evenly spaced examples of a source."""
 
   def __init__(self, source: Source, count: int):
     self.class_names = source.class_names
+    self.notes = notes_of(source)
     self._source = source
     self._indices = evenly_spread(len(source), count)
 
@@ -74,33 +81,39 @@ class Subset:
 
 def open_source(name: str, split: str, *, path: str = '',
                 image_size: int = 256, validation_fraction: float = 0.1,
-                limit: int = 0) -> Source:
+                limit: int = 0, labels: str = '') -> Source:
   """Opens one split of a data set as images of `image_size` x `image_size`.
 
   Args:
     name: 'procedural' (built in, no path), 'folder' (of pictures), 'records'
       (written by `prepare`), 'imagenet2012' (through TFDS) or 'cifar10' (in
       any of its formats).
-    split: 'train' or 'validation'.
+    split: 'train', 'validation' or 'test'.
     path: folder of the data; `~` is the home folder.
     image_size: side of the central square of every image (section 2).
     validation_fraction: share of the pictures that is used for validation if a
-      folder has no `val/`, `validation/` or `test/`.
+      folder has no other folder than that for training.
     limit: maximum number of examples, evenly spaced; 0 keeps all. For the
       endless procedural data set it is the length, and 0 means 8192 (train) or
       1024 (validation).
+    labels: the list of labels of pictures that are in no class folders.
 
   Raises:
-    InputError: the name or split is unknown, or the path is missing or
-      unsuitable.
+    InputError: the name or split is unknown, or the path or the list is missing
+      or unsuitable.
   """
   _check(name, split, path, image_size, limit)
+  if labels and name != 'folder':
+    raise InputError(
+        f'config.data.labels={labels} is for pictures in a folder; leave it out'
+        f' with config.data.name={name}.')
   path = os.path.expanduser(path)
   match name:
     case 'procedural':
       return procedural.Procedural(split, image_size, limit)
     case 'folder':
-      source = folders.Folder(path, split, image_size, validation_fraction)
+      source = folders.Folder(path, split, image_size, validation_fraction,
+                              labels)
     case 'records':
       source = records.Records(path, split, image_size)
     case 'cifar10':
@@ -118,7 +131,13 @@ def _check(name, split, path, image_size, limit) -> None:
         f'{" or ".join(near)}.')
   if split not in SPLITS:
     raise InputError(
-        f'there is no split {split!r}; the splits are train and validation.')
+        f'there is no split {split!r}; the splits are {", ".join(SPLITS)}.')
+  if split == 'test' and name in ('procedural', 'imagenet2012'):
+    reason = ('the images are made as they are needed' if name == 'procedural'
+              else 'their labels were never published')
+    raise InputError(
+        f'the data set {name!r} has no test images, as {reason}; use the split'
+        ' validation.')
   if name != 'procedural' and not path:
     raise InputError(
         f'the data set {name!r} needs a path; set --config.data.path to the '

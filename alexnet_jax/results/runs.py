@@ -84,7 +84,7 @@ def read(workdir: str) -> Run | None:
   config, final = journal.read_config(workdir), journal.final_line(workdir)
   if config is None or final is None or not os.path.exists(command_file):
     return None
-  with open(command_file, encoding='utf-8') as file:
+  with open(command_file, encoding='utf-8', errors='surrogateescape') as file:
     path, overrides, init_from = parse(file.read())
   errors = {name: value for name, value in final.items()
             if name not in ('step', 'kind')}

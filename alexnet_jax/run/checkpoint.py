@@ -20,9 +20,10 @@ STATE, METADATA = 'state', 'about'  # the two items of a checkpoint on disk
 # Two runs are the same experiment if they agree in these sections. The length
 # of the run, its devices and the path of the same data may differ.
 IDENTITY = ('model', 'data', 'augment', 'optimizer', 'seed', 'precision')
-MAY_DIFFER = ('data.path',)
+MAY_DIFFER = ('data.path', 'data.labels')
 # Fields that older configs lack, and the values that reproduce those runs.
-ADDED_FIELDS = {'precision': 'float32', 'run.hold_data': False}
+ADDED_FIELDS = {'precision': 'float32', 'run.hold_data': False,
+                'data.labels': ''}
 # Names of State fields in checkpoints of versions before 1.0.
 OLD_NAMES = {'input_stats': 'pixels'}
 
@@ -120,10 +121,11 @@ def read_metadata(manager: ocp.CheckpointManager, step: int) -> Metadata:
       METADATA: ocp.args.JsonRestore()}))[METADATA]
   metadata = Metadata(**fields)
   return metadata._replace(class_names=tuple(metadata.class_names),
-                           config=_with_added_fields(metadata.config))
+                           config=with_added_fields(metadata.config))
 
 
-def _with_added_fields(config):
+def with_added_fields(config: dict[str, Any]) -> dict[str, Any]:
+  """Returns a config with the fields that were added after it was stored."""
   filled = {name: dict(value) if isinstance(value, dict) else value
             for name, value in config.items()}
   for field, value in ADDED_FIELDS.items():
@@ -180,7 +182,7 @@ def find_step(manager: ocp.CheckpointManager, checkpoint: str,
   if checkpoint == 'best':
     best = manager.best_step()
     return steps[-1] if best is None else best
-  if checkpoint.isdigit() and int(checkpoint) in steps:
+  if checkpoint.isdecimal() and int(checkpoint) in steps:
     return int(checkpoint)
   raise InputError(
       f'--checkpoint={checkpoint} is not in {workdir}: give latest, best or one'

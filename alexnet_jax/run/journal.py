@@ -16,6 +16,7 @@ from tensorboardX import SummaryWriter
 from tqdm import tqdm
 
 from alexnet_jax import files
+from alexnet_jax.errors import printable
 
 METRICS, CONFIG = 'metrics.jsonl', 'config.json'
 COMMAND = 'command.txt'
@@ -42,7 +43,9 @@ class Journal:
     os.makedirs(workdir, exist_ok=True)
     files.write_json(os.path.join(workdir, CONFIG), config)
     if command:
-      with open(os.path.join(workdir, COMMAND), 'w', encoding='utf-8') as file:
+      # Arguments may be names of files, of any bytes.
+      with open(os.path.join(workdir, COMMAND), 'w', encoding='utf-8',
+                errors='surrogateescape') as file:
         file.write(command + '\n')
     path = os.path.join(workdir, METRICS)
     _drop_lines_after(path, step)
@@ -119,7 +122,7 @@ class Journal:
 
   def say(self, sentence: str) -> None:
     """Prints a sentence on standard error, above the progress bar."""
-    self._bar.write(sentence, file=sys.stderr)
+    self._bar.write(printable(sentence), file=sys.stderr)
 
   def close(self) -> None:
     """Writes everything to disk."""

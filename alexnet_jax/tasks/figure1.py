@@ -16,7 +16,7 @@ from ml_collections import ConfigDict
 
 from alexnet_jax.command_line import Invocation
 from alexnet_jax.data.sources import Source
-from alexnet_jax.errors import InputError
+from alexnet_jax.errors import InputError, printable
 from alexnet_jax.figures import figure1 as picture
 from alexnet_jax.figures import style
 from alexnet_jax.results import learning_rate_search, runs
@@ -86,8 +86,7 @@ def figure1(config: ConfigDict, workdir: str, out: str = '',
   if jax.process_index() == 0:
     picture.draw(numbers, [s.curves for s in searches], out)
     print(learning_rate_search.as_text(numbers))
-    print(f'Drawn in {out}; the numbers are in'
-          f' {style.numbers_path(out)}.')
+    print(style.drawn(out))
   return numbers
 
 
@@ -169,7 +168,7 @@ def _trained(config, workdir, nonlinearity, rate, steps, command):
     return read_curve(at)
   if jax.process_index() == 0:
     print(f'{nonlinearity}, learning rate {rate:g}, to step {steps} at most:'
-          f' {at}', file=sys.stderr)
+          f' {printable(at)}', file=sys.stderr)
   try:
     if not training.train(experiment.read(rate_config), at,
                           command=_run_command(command, rate_config, at)):

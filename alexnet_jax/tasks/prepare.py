@@ -12,7 +12,8 @@ from absl import flags
 from alexnet_jax.command_line import Invocation
 from alexnet_jax.data import builders, cifar
 from alexnet_jax.data import prepare as preparation
-from alexnet_jax.errors import InputError
+from alexnet_jax.data.sources import notes_of
+from alexnet_jax.errors import InputError, printable
 from alexnet_jax.run import experiment
 from alexnet_jax.run.experiment import Settings
 
@@ -54,13 +55,17 @@ def prepare(settings: Settings, folder: str) -> preparation.Summary:
     build(data.path)
   splits = {split: settings.open_split(split)
             for split in ('train', 'validation')}
+  for note in notes_of(*splits.values()):
+    print(note, file=sys.stderr)
   summary = preparation.prepare(
       splits, folder, image_size=data.image_size,
       threads=settings.run.threads)
   for skipped in summary.skipped:
-    print(f'skipped {skipped["where"]}: {skipped["reason"]}', file=sys.stderr)
-  print(f'{summary.folder}: '
+    print(printable(f'skipped {skipped["where"]}: {skipped["reason"]}'),
+          file=sys.stderr)
+  folder = printable(summary.folder)
+  print(f'{folder}: '
         + ', '.join(f'{n} {split}' for split, n in summary.counts.items())
         + f' images, {len(summary.skipped)} skipped; train on them with'
-        f' --config.data.name=records --config.data.path={summary.folder}')
+        f' --config.data.name=records --config.data.path={folder}')
   return summary
