@@ -3,11 +3,18 @@
 import os
 from collections import Counter
 from collections.abc import Collection, Sequence
+from typing import NamedTuple
 
 from alexnet_jax.data import classes, splits, walk
-from alexnet_jax.data.classes import Classes
-from alexnet_jax.data.folders import LabeledPictures
+from alexnet_jax.data.classes import Classes, LabeledPictures, number
 from alexnet_jax.errors import InputError, printable
+
+
+class _Part(NamedTuple):
+  """A folder with class folders, or with pictures and a list of labels."""
+
+  folder: str
+  list_path: str = ''
 
 
 def open_all(path: str, class_names: Sequence[str], image_size: int,
@@ -28,55 +35,75 @@ def open_all(path: str, class_names: Sequence[str], image_size: int,
     raise InputError(f'there is no folder {printable(path)!r}; give --data a'
                      ' folder with a folder of pictures for each class.')
   known = [walk.nfc(name) for name in class_names]
-  parts = []
-  for folder in _labeled_folders(path, known):
-    if _has_classes(folder, known):
-      part = classes.of_folders(folder)
-      classes.check_known(
-          (name for name, paths in part.pictures.items() if paths), known,
-          folder)
-    else:
-      list_path = os.path.expanduser(labels) or splits.find_labels(folder)
-      if not list_path:
-        raise InputError(
-            f'{printable(folder)!r} has no folders named like the'
-            f' {len(known):,} classes of the network, such as'
-            f' {classes.some(known)}; name them so, or give a list of labels as'
-            ' --config.data.labels.')
-      part = classes.of_list(folder, list_path, known=known)
-    parts.append(part)
-  pictures = {name: sorted(path for part in parts
-                           for path in part.pictures.get(name, ()))
+  parts, notes = _parts(path, known, os.path.expanduser(labels),
+                        splits.split_of(os.path.basename(path)) or '')
+  if not parts:
+    raise InputError(
+        f'{printable(path)!r} has no folders named like the'
+        f' {number(len(known), "class")} of the network, {classes.some(known)};'
+        ' name them so, or give a list of labels as --config.data.labels.')
+  # Two of them may be links to one folder.
+  parts = [*{os.path.realpath(part.folder): part for part in parts}.values()]
+  found = [_listed(part, [other.folder for other in parts if other != part],
+                   known) for part in parts]
+  pictures = {name: sorted(path for one in found
+                           for path in one.pictures.get(name, ()))
               for name in known}
   pictures = {name: paths for name, paths in pictures.items() if paths}
-  count = sum(map(len, pictures.values()))
-  if not count:
+  if not pictures:
     raise InputError(f'the class folders in {printable(path)!r} hold no'
                      ' pictures; give --data another folder.')
-  notes = (f'All {count:,} pictures in {printable(path)} are used, of'
-           f' {len(pictures):,} of {len(known):,} classes.',)
-  passed_over = {name: sum((part.passed_over.get(name, Counter())
-                            for part in parts), Counter()) for name in known}
+  summary = (f'All {number(classes.total(pictures), "picture")} in'
+             f' {printable(path)}, of {len(pictures):,} of'
+             f' {number(len(known), "class")}.')
+  passed_over = {name: sum((one.passed_over.get(name, Counter())
+                            for one in found), Counter()) for name in known}
   return LabeledPictures(class_names, Classes(
       pictures, passed_over,
-      notes + tuple(note for part in parts for note in part.notes),
-      tuple(report for part in parts for report in part.reports)), image_size)
+      (summary, *notes, *(note for one in found for note in one.notes)),
+      tuple(report for one in found for report in one.reports)), image_size)
 
 
-def _labeled_folders(path: str, known: Collection[str]) -> list[str]:
-  """Returns the folders that have class folders or a list of labels."""
+def _parts(path: str, known: Collection[str], labels: str,
+           split: str) -> tuple[list[_Part], list[str]]:
+  """Finds the folders whose pictures have labels.
+
+  Args:
+    path: the folder to search.
+    known: the names of the classes.
+    labels: the list of labels; '' to look for one.
+    split: the split that the folder is for, or ''.
+
+  Returns:
+    The folders, and notes on folders that are not used.
+  """
   names = walk.subfolders(path)
-  inner = [name for name in names if splits.split_of(name)]
-  if not inner and len(names) == 1:
-    inner = names
-  if _has_classes(path, known) or not inner:
-    return [path]
-  found = [folder for name in inner for folder in _labeled_folders(
-      os.path.join(path, name), known)]
-  # Pictures one folder deeper belong to the list of labels beside them.
-  usable = [folder for folder in found if _has_classes(folder, known)]
-  return usable or [path]
+  if any(walk.nfc(name) in known for name in names):
+    return [_Part(path)], []
+  by_split, others = splits.by_split(names)
+  parts, notes = [], []
+  for inner_split, folders in by_split.items():
+    for name in folders:
+      inner = os.path.join(path, name)
+      found, said = _parts(inner, known, labels, inner_split)
+      parts += found
+      notes += said if found else [splits.without_labels(inner)]
+  if parts:
+    if others:
+      notes.append(splits.not_used(path, others))
+    return parts, notes
+  if len(names) == 1:
+    parts, notes = _parts(os.path.join(path, names[0]), known, labels, split)
+    if parts:
+      return parts, notes
+  list_path = labels or splits.find_labels(path, split)
+  return ([_Part(path, list_path)] if list_path else []), []
 
 
-def _has_classes(folder: str, known: Collection[str]) -> bool:
-  return any(walk.nfc(name) in known for name in walk.subfolders(folder))
+def _listed(part, beside, known):
+  if part.list_path:
+    return classes.of_list(part.folder, part.list_path, beside, known)
+  found = classes.of_folders(part.folder, beside)
+  classes.check_known((name for name, paths in found.pictures.items() if paths),
+                      known, part.folder)
+  return found

@@ -1,4 +1,4 @@
-"""The pictures of a folder by class, from class folders or a list of labels.
+"""Pictures by class, from class folders or a list of labels.
 
 Class names are in composed form, since some systems write the accents of a
 file's name as separate characters.
@@ -9,7 +9,9 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from alexnet_jax.data import label_files, walk
+import numpy as np
+
+from alexnet_jax.data import images, label_files, walk
 from alexnet_jax.errors import InputError, printable
 
 SHOWN = 3  # Number of names in a sentence.
@@ -22,6 +24,46 @@ class Classes(NamedTuple):
   passed_over: dict[str, Counter[str]]  # other files by ending, by class
   notes: tuple[str, ...]  # sentences on what was not used
   reports: tuple[str, ...]  # sentences on what could not be listed
+
+
+class LabeledPictures:
+  """A source for pictures whose classes are known.
+
+  `notes` are sentences on where the pictures are and what was not used,
+  `reports` those among them on links and folders that could not be followed,
+  and `passed_over` counts the other files of each class by ending.
+  """
+
+  def __init__(self, class_names: Sequence[str], found: Classes,
+               image_size: int):
+    """Orders the pictures by class and path.
+
+    Args:
+      class_names: the names of all classes in the order of the labels.
+      found: the pictures.
+      image_size: side of the squares in pixels.
+    """
+    self.class_names = tuple(class_names)
+    self.notes = (*found.notes, *found.reports)
+    self.reports = found.reports
+    self.passed_over = found.passed_over
+    self._image_size = image_size
+    label = {walk.nfc(name): i for i, name in enumerate(class_names)}
+    self._paths = [path for paths in found.pictures.values() for path in paths]
+    self._labels = np.repeat(
+        np.array([label[name] for name in found.pictures], np.int32),
+        [len(paths) for paths in found.pictures.values()])
+
+  def __len__(self) -> int:
+    return len(self._paths)
+
+  def __getitem__(self, i: int) -> dict:
+    image = images.read_square(self._paths[i], self._image_size)
+    return {'image': image, 'label': self._labels[i]}
+
+  def where(self, i: int) -> str:
+    """Returns the picture's path."""
+    return self._paths[i]
 
 
 def of_folders(folder: str, beside: Sequence[str] = ()) -> Classes:
@@ -42,8 +84,9 @@ def of_folders(folder: str, beside: Sequence[str] = ()) -> Classes:
   notes = []
   loose = listing.pictures['']
   if loose:
-    notes.append(f'Not used, as they are in no class folder: {len(loose):,}'
-                 f' {_pictures(loose)} directly in {printable(folder)}.')
+    notes.append('Not used, as they are in no class folder:'
+                 f' {number(len(loose), "picture")} directly in'
+                 f' {printable(folder)}.')
   return Classes({name: sorted(pictures[name]) for name in sorted(pictures)},
                  passed_over, (*notes, *_passed_over(folder, passed_over)),
                  listing.reports())
@@ -74,8 +117,8 @@ def of_list(folder: str, list_path: str, beside: Sequence[str] = (),
           others, list_path, other, walk.list_pictures(other).pictures)
   if others:
     raise InputError(
-        f'{printable(list_path)} names {len(others):,}'
-        f' {_pictures(others)} that {printable(folder)!r} lacks, such as'
+        f'{printable(list_path)} names {number(len(others), "picture")} that'
+        f' {printable(folder)!r} lacks, such as'
         f' {printable(others[0].file)!r} in line {others[0].line}; remove the'
         ' lines, or add the pictures.')
   unlabeled = [path for path in listing.pictures if path not in labels]
@@ -83,8 +126,8 @@ def of_list(folder: str, list_path: str, beside: Sequence[str] = (),
            f' {printable(list_path)}.']
   if unlabeled:
     notes.append(
-        f'Not used, as they have no label: {len(unlabeled):,}'
-        f' {_pictures(unlabeled)} in {printable(folder)}, such as'
+        'Not used, as they have no label:'
+        f' {number(len(unlabeled), "picture")} in {printable(folder)}, such as'
         f' {printable(os.path.basename(unlabeled[0]))}.')
   pictures: dict[str, list[str]] = {
       name: [] for name in sorted(set(labels.values()))}
@@ -113,11 +156,10 @@ def check_known(names: Iterable[str], known: Collection[str],
   """
   others = sorted(set(names).difference(known)) if known else []
   if others:
-    word = 'class' if len(others) == 1 else 'classes'
     raise InputError(
-        f'{printable(where)!r} has {len(others):,} unknown {word},'
-        f' {some(others)}; rename or remove them, the {len(known):,} known'
-        f' classes are {some(sorted(known))}.')
+        f'{printable(where)!r} has {number(len(others), "unknown class")},'
+        f' {some(others)}; rename or remove them, as there are'
+        f' {number(len(known), "class")}, {some(sorted(known))}.')
 
 
 def some(names: Sequence[str]) -> str:
@@ -125,6 +167,12 @@ def some(names: Sequence[str]) -> str:
   shown = ', '.join(repr(printable(name)) for name in names[:SHOWN])
   more = len(names) - SHOWN
   return f'{shown} and {more:,} more' if more > 0 else shown
+
+
+def number(count: int, noun: str) -> str:
+  """Returns a count and a noun in its plural, unless it is one."""
+  plural = 'es' if noun.endswith('s') else 's'
+  return f'{count:,} {noun}{plural if count != 1 else ""}'
 
 
 def endings(passed_over: Counter[str]) -> str:
@@ -137,7 +185,3 @@ def _passed_over(folder, passed_over):
   total = sum(passed_over.values(), Counter())
   return (f'Passed over in {printable(folder)}, as they are no pictures:'
           f' {endings(total)}.',) if total else ()
-
-
-def _pictures(items):
-  return 'picture' if len(items) == 1 else 'pictures'

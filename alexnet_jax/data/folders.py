@@ -12,53 +12,11 @@ import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-import numpy as np
-
-from alexnet_jax.data import classes, images, splits, walk
-from alexnet_jax.data.classes import Classes
+from alexnet_jax.data import classes, splits, walk
+from alexnet_jax.data.classes import Classes, LabeledPictures, number
 from alexnet_jax.data.images import EXTENSIONS
 from alexnet_jax.data.splits import LAYOUT
 from alexnet_jax.errors import InputError, printable
-
-
-class LabeledPictures:
-  """A source for pictures whose classes are known.
-
-  `notes` are sentences on where the pictures are and what was not used,
-  `reports` those among them on links and folders that could not be followed,
-  and `passed_over` counts the other files of each class by ending.
-  """
-
-  def __init__(self, class_names: Sequence[str], found: Classes,
-               image_size: int):
-    """Orders the pictures by class and path.
-
-    Args:
-      class_names: the names of all classes in the order of the labels.
-      found: the pictures.
-      image_size: side of the squares in pixels.
-    """
-    self.class_names = tuple(class_names)
-    self.notes = (*found.notes, *found.reports)
-    self.reports = found.reports
-    self.passed_over = found.passed_over
-    self._image_size = image_size
-    number = {walk.nfc(name): i for i, name in enumerate(class_names)}
-    self._paths = [path for paths in found.pictures.values() for path in paths]
-    self._labels = np.repeat(
-        np.array([number[name] for name in found.pictures], np.int32),
-        [len(paths) for paths in found.pictures.values()])
-
-  def __len__(self) -> int:
-    return len(self._paths)
-
-  def __getitem__(self, i: int) -> dict:
-    image = images.read_square(self._paths[i], self._image_size)
-    return {'image': image, 'label': self._labels[i]}
-
-  def where(self, i: int) -> str:
-    """Returns the picture's path."""
-    return self._paths[i]
 
 
 class Folder(LabeledPictures):
@@ -109,6 +67,13 @@ class _Layout:
     self._validation = found.validation
     if not found.validation and found.test:
       self._use_test_for_validation(found.test)
+    if labels and not self._train_list and not any(
+        self._list_of(split, folder) for split, folder in (
+            ('validation', self._validation), ('test', self._test)) if folder):
+      raise InputError(
+          f'config.data.labels={printable(labels)} is not needed, as the'
+          f' pictures in {printable(path)!r} are in class folders; leave it'
+          ' out.')
 
   def train(self, fraction: float) -> Classes:
     """Returns the training pictures; some are set aside for validation."""
@@ -117,9 +82,11 @@ class _Layout:
       return self._one_side(found, 'train', fraction)
     notes = [*self._notes, _summary('train', found, self._train)]
     if self._test and self._test != self._validation:
-      count = len(walk.list_pictures(self._test).pictures)
-      notes.append(f'test: {count:,} pictures in {printable(self._test)}, for'
-                   ' --task=evaluate --split=test only.')
+      count = number(len(walk.list_pictures(self._test).pictures), 'picture')
+      notes.append(
+          f'test: {count} in {printable(self._test)}, for --task=evaluate'
+          ' --split=test only.' if self._has_labels('test', self._test) else
+          splits.without_labels(self._test))
     return found._replace(notes=(*notes, *found.notes))
 
   def validation(self, fraction: float) -> Classes:
@@ -161,16 +128,13 @@ class _Layout:
     return tuple(names)
 
   def _use_test_for_validation(self, test):
-    if self._list_of('test', test) or self._class_root(test):
+    if self._has_labels('test', test):
       self._validation = test
       self._notes += (
           'There is no validation folder, so the test pictures in'
           f' {printable(test)} are used for validation.',)
     else:
-      self._notes += (
-          f'Not used, as they have neither class folders nor labels: the'
-          f' pictures in {printable(test)}.',)
-      self._test = None
+      self._notes += (splits.without_labels(test),)
 
   def _training(self):
     """Returns the training pictures, which every class must have."""
@@ -192,6 +156,11 @@ class _Layout:
     else:
       found = classes.of_folders(self._class_root(folder) or folder,
                                  self._beside(folder))
+      if split == 'test' and not self._class_root(folder):
+        raise InputError(
+            f'{printable(folder)!r} has no folders named like the classes of'
+            f' {printable(self._train)!r}; name them so, or give a list of'
+            ' labels as --config.data.labels.')
       if not found.pictures:
         raise InputError(
             f'{printable(folder)!r} has no class folders; give it the class'
@@ -208,8 +177,8 @@ class _Layout:
     missing = [name for name in self.class_names if name not in pictures]
     if pictures and missing:
       notes.append(
-          f'{len(missing):,} of {len(self.class_names):,} classes have no'
-          f' {split} pictures: {classes.some(missing)}.')
+          f'{len(missing):,} of {number(len(self.class_names), "class")}'
+          f' without {split} pictures: {classes.some(missing)}.')
     return found._replace(pictures=pictures, notes=tuple(notes))
 
   def _one_side(self, found, split, fraction):
@@ -220,17 +189,17 @@ class _Layout:
                   for side in ('validation', 'train'))
     notes = [
         *self._notes,
-        f'No folder for validation in {printable(self._path)}: of'
-        f' {held + rest:,} pictures of {len(self.class_names):,} classes,'
-        f' {held:,} are set aside for validation'
-        f' (config.data.validation_fraction={fraction}) and {rest:,} are for'
-        ' training.', *found.notes]
+        f'No folder for validation in {printable(self._path)}:'
+        f' {number(held, "picture")} set aside for it'
+        f' (config.data.validation_fraction={fraction}),'
+        f' {number(rest, "picture")} left for training, of'
+        f' {number(len(self.class_names), "class")}.', *found.notes]
     alone = [name for name, paths in found.pictures.items() if len(paths) == 1]
     if alone:
       notes.append(
-          f'{len(alone):,} of {len(self.class_names):,} classes have a single'
-          ' picture, which is for training, so that none is left to validate'
-          f' them: {classes.some(alone)}.')
+          f'{len(alone):,} of {number(len(self.class_names), "class")} with a'
+          ' single picture, which is for training, so that none is left to'
+          f' validate with: {classes.some(alone)}.')
     return found._replace(pictures=sides[split], notes=tuple(notes))
 
   def _class_root(self, folder):
@@ -238,6 +207,9 @@ class _Layout:
     inner = splits.inner_folder(folder, self.class_names)
     names = map(walk.nfc, walk.subfolders(inner))
     return inner if set(names).intersection(self.class_names) else ''
+
+  def _has_labels(self, split, folder):
+    return bool(self._class_root(folder) or self._list_of(split, folder))
 
   def _list_of(self, split, folder):
     """Returns the list of labels of a split without class folders, or ''."""
@@ -254,8 +226,8 @@ class _Layout:
 
 def _summary(split: str, found: Classes, folder: str) -> str:
   count = sum(map(bool, found.pictures.values()))
-  return (f'{split}: {classes.total(found.pictures):,} pictures of'
-          f' {count:,} classes in {printable(folder)}.')
+  return (f'{split}: {number(classes.total(found.pictures), "picture")} of'
+          f' {number(count, "class")} in {printable(folder)}.')
 
 
 def _no_pictures(folder: str, passed_over: Counter[str]) -> str:

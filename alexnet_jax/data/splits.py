@@ -9,7 +9,7 @@ class folders or labels, or if all folders beside it are splits.
 import os
 import re
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 from alexnet_jax.data import label_files, walk
@@ -55,7 +55,7 @@ def find_splits(path: str, labels: str = '') -> Splits:
         f'there is no folder {printable(path)!r}; point --config.data.path at'
         f' a folder with {LAYOUT}.')
   names = walk.subfolders(path)
-  found, others = _by_split(names)
+  found, others = by_split(names)
   if not found:
     return _without_splits(path)
   if others and not _are_splits(path, found, labels):
@@ -70,16 +70,14 @@ def find_splits(path: str, labels: str = '') -> Splits:
         os.path.join(path, name), split, labels)]
     if len(usable) > 1:
       raise InputError(
-          f'{printable(path)!r} has {len(usable)} folders for the {split}'
-          f' pictures, {_quoted(usable)}; keep one of them there.')
+          f'{printable(path)!r} has {len(usable)} folders for the split'
+          f' {split}, {_quoted(usable)}; keep one of them there.')
     chosen[split] = os.path.join(path, (usable or folders)[0])
     others += [name for name in folders if name not in (usable or folders)[:1]]
   if others:
-    notes.append(f'Ignored in {printable(path)}: the folder'
-                 f'{"s" if len(others) > 1 else ""} {_quoted(others)}, which no'
-                 ' split uses.')
+    notes.append(not_used(path, others))
   train, inside = _look_through(chosen['train'])
-  if not _by_split(walk.subfolders(train))[1] and any(
+  if not by_split(walk.subfolders(train))[1] and any(
       walk.subfolders(os.path.join(train, name))
       for name in walk.subfolders(train)):
     raise InputError(
@@ -109,6 +107,18 @@ def split_of(name: str) -> str | None:
   return None if rest else split
 
 
+def not_used(path: str, names: Sequence[str]) -> str:
+  """Returns the sentence on folders beside those of the splits."""
+  return ('Not used, as their names are no splits: the folders'
+          f' {_quoted(names)} in {printable(path)}.')
+
+
+def without_labels(folder: str) -> str:
+  """Returns the sentence on a folder of pictures whose classes are unknown."""
+  return ('Not used, as they have neither class folders nor labels: the'
+          f' pictures in {printable(folder)}.')
+
+
 def _read_name(name):
   """Returns (the split that a name contains or None, its other words)."""
   words = re.sub('(?<=[a-z])(?=[A-Z])', ' ', name).lower()
@@ -123,8 +133,12 @@ def _read_name(name):
   return (found[0], rest) if len(found) == 1 else (None, found + rest)
 
 
-def _by_split(names):
-  """Returns ({split: its folders}, the other folders)."""
+def by_split(names: Sequence[str]) -> tuple[dict[str, list[str]], list[str]]:
+  """Sorts folders that are beside each other by the split that they stand for.
+
+  Returns:
+    ({split: its folders}, the other folders).
+  """
   read = {name: _read_name(name) for name in names}
   # As in fruits_train and fruits_test: all have the same further words.
   shared = next(iter(read.values()), (None, []))[1]

@@ -1,5 +1,7 @@
 """Trains a network: first state, validations and final test."""
 
+import sys
+
 import jax
 import jax.numpy as jnp
 import orbax.checkpoint as ocp
@@ -7,7 +9,7 @@ from jax.sharding import Mesh
 from tqdm import tqdm
 
 from alexnet_jax.data import statistics
-from alexnet_jax.data.sources import Source
+from alexnet_jax.data.sources import Source, notes_of
 from alexnet_jax.errors import InputError
 from alexnet_jax.learning import augment, optimizer
 from alexnet_jax.learning.step import State
@@ -44,6 +46,13 @@ def train(settings: Settings, workdir: str, *, init_from: str = '',
   """
   source = settings.open_split('train')
   validation = settings.open_split('validation')
+  if not bar:  # several runs share the bar, and the data
+    say_what_is_read(source, validation)
+  if not len(validation):
+    raise InputError(
+        'there are no validation pictures, and every run is validated: add'
+        ' pictures, so that each class has two or more, or a folder of'
+        ' validation pictures.')
   built = experiment.build(settings, len(source.class_names), len(source))
   evaluation_step = built.evaluation_step(1)
 
@@ -67,6 +76,13 @@ def train(settings: Settings, workdir: str, *, init_from: str = '',
           command=command),
       workdir, bar)
   return ended[1] if ended else {}
+
+
+def say_what_is_read(*opened: Source) -> None:
+  """Prints on standard error which folders the sources read."""
+  if is_first_process():
+    for note in notes_of(*opened):
+      print(note, file=sys.stderr)
 
 
 def cadence(settings: Settings, length: experiment.Length) -> Cadence:

@@ -12,6 +12,7 @@ from absl import flags
 from alexnet_jax.command_line import Invocation
 from alexnet_jax.data import builders, cifar
 from alexnet_jax.data import prepare as preparation
+from alexnet_jax.data.sources import notes_of
 from alexnet_jax.errors import InputError
 from alexnet_jax.run import experiment
 from alexnet_jax.run.experiment import Settings
@@ -54,6 +55,8 @@ def prepare(settings: Settings, folder: str) -> preparation.Summary:
     build(data.path)
   splits = {split: settings.open_split(split)
             for split in ('train', 'validation')}
+  for note in notes_of(*splits.values()):
+    print(note, file=sys.stderr)
   summary = preparation.prepare(
       splits, folder, image_size=data.image_size,
       threads=settings.run.threads)

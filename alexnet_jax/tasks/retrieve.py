@@ -17,6 +17,7 @@ from absl import flags
 from alexnet_jax import command_line
 from alexnet_jax.analysis import retrieval_precision as precision_at
 from alexnet_jax.analysis.class_words import (
+  class_of_picture,
   classes_of_folders,
   readable,
   shortened,
@@ -268,11 +269,11 @@ def given_queries(images: Sequence[str], database: Database) -> Queries:
     if isinstance(square, InputError):
       print(square, file=sys.stderr)
       continue
-    folder = os.path.basename(os.path.dirname(os.path.abspath(path)))
     # A file name may not be valid text, but printed output must be.
     names.append(os.fsencode(path).decode(errors='replace'))
     squares.append(square)
-    labels.append(numbers.get(folder, -1))
+    true = class_of_picture(path, numbers, [*map(os.path.expanduser, images)])
+    labels.append(-1 if true is None else true)
   if not names:
     raise InputError('none of the pictures could be read: give --images sound'
                      ' JPEG or PNG files.')
