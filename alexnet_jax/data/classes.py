@@ -181,7 +181,15 @@ def endings(passed_over: Counter[str]) -> str:
                    for ending, count in passed_over.most_common())
 
 
+def how_to_read(endings: Iterable[str]) -> tuple[str, ...]:
+  """Returns a sentence for each kind of picture that needs a package."""
+  return tuple(f'To read pictures that end in {ending}, run'
+               f' {images.INSTALL[ending]}.'
+               for ending in sorted(set(endings) & images.INSTALL.keys()))
+
+
 def _passed_over(folder, passed_over):
   total = sum(passed_over.values(), Counter())
-  return (f'Passed over in {printable(folder)}, as they are no pictures:'
-          f' {endings(total)}.',) if total else ()
+  return (f'Passed over in {printable(folder)}, as they are no pictures that'
+          f' can be read: {endings(total)}.',
+          *how_to_read(total)) if total else ()
