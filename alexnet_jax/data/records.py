@@ -61,7 +61,7 @@ class Records:
     self.stored_size = meta['image_size']
     self.image_size = image_size
     self.fingerprint = meta.get('fingerprint', '')
-    self._split = split
+    self.split = split
     count = meta['shards'][split]
     self._shards = [os.path.join(folder, shard_name(split, k, count))
                     for k in range(count)]
@@ -98,7 +98,7 @@ class Records:
     return {'image': images.square(image, self.image_size), 'label': label}
 
   def where(self, i: int) -> str:
-    return f'record {i} of {os.path.join(self.folder, self._split)}'
+    return f'record {i} of {os.path.join(self.folder, self.split)}'
 
   def _shard_of(self, i: int | None) -> str:
     """Returns the shard of a record; for None, the first that is no shard."""

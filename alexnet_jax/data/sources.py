@@ -71,18 +71,19 @@ class Subset:
     self.class_names = source.class_names
     self.notes = notes_of(source)
     self.passed_over = passed_over_of(source)
-    self._source = source
+    self.source = source
+    self.most = count
     self._indices = evenly_spread(len(source), count)
 
   def __len__(self) -> int:
     return len(self._indices)
 
   def __getitem__(self, i: int) -> dict:
-    return self._source[self._original(i)]
+    return self.source[self._original(i)]
 
   def where(self, i: int) -> str:
     """Returns the name of example `i` in the source."""
-    return self._source.where(self._original(i))
+    return self.source.where(self._original(i))
 
   def _original(self, i: int) -> int:
     if not 0 <= i < len(self):
