@@ -20,7 +20,7 @@ machine.keep_compiled()
 
 from absl import app, flags, logging  # noqa: E402
 
-from alexnet_jax import command_line  # noqa: E402
+from alexnet_jax import command_line, files  # noqa: E402
 from alexnet_jax.errors import InputError  # noqa: E402
 
 
@@ -50,13 +50,19 @@ def start_processes(values: flags.FlagValues) -> None:
 
 def main(argv: list[str]) -> None:
   """Starts the processes and runs the task."""
-  logging.set_verbosity(logging.ERROR)  # Orbax logs every step otherwise
+  # Orbax logs every step, and the traceback of an error that it also raises.
+  logging.set_verbosity(logging.FATAL)
   invocation = command_line.invocation(argv)
   try:
     start_processes(invocation.flags)
     load_task(sys.argv).run(invocation)
   except InputError as error:
     command_line.refuse(str(error))
+  except Exception as error:
+    sentence = files.sentence_of(error)
+    if not sentence:
+      raise
+    command_line.refuse(sentence)
 
 
 if __name__ == '__main__':

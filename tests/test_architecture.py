@@ -8,7 +8,8 @@ PACKAGE = ROOT / 'alexnet_jax'
 
 # From the ground up: a room imports only from the floors below its own.
 FLOORS = (
-    {'errors', 'files', 'machine', 'tables'},
+    {'errors'},
+    {'files', 'machine', 'tables'},
     {'network', 'data', 'command_line'},
     {'learning'},
     {'run'},

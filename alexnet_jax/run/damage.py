@@ -1,0 +1,188 @@
+"""Finds damaged checkpoints, so that the newest sound one is used.
+
+Checkpoints with checksums are compared with them. Those of older versions are
+read once, and what cannot be read is damaged.
+"""
+
+import math
+import os
+import sys
+from collections.abc import Mapping
+
+import jax
+import numpy as np
+import orbax.checkpoint as ocp
+from etils import epath
+
+from alexnet_jax import files
+from alexnet_jax.errors import InputError
+from alexnet_jax.run import checksums
+
+STATE, METADATA = 'state', 'about'  # the two items of a checkpoint on disk
+ERRORS = os.path.join('metrics', 'metrics')  # of the step's validation, if any
+
+
+def saved_steps(folder: str) -> list[int]:
+  """Returns the steps whose names are in a folder, the newest first."""
+  if not os.path.isdir(folder):
+    return []
+  return sorted((int(name) for name in os.listdir(folder)
+                 if name.isdecimal() and name == str(int(name))), reverse=True)
+
+
+def damage(folder: str, step: int, arrays: bool = True) -> str:
+  """Looks for damage in a checkpoint.
+
+  Args:
+    folder: the folder of all checkpoints of a run.
+    step: the step.
+    arrays: whether to read the arrays too.
+
+  Returns:
+    What is wrong, such as 'state/_METADATA is missing', or '' for a sound one.
+  """
+  path = os.path.join(folder, str(step))
+  if not os.path.isdir(path):
+    return 'it is a file, not a folder'
+  if checksums.exist(path):
+    return checksums.first_difference(path, without='' if arrays else STATE)
+  errors = os.path.join(path, ERRORS)
+  for name in [os.path.join(METADATA, 'metadata'),
+               *([ERRORS] if os.path.exists(errors) else [])]:
+    if not isinstance(files.read_json(os.path.join(path, name)), dict):
+      return f'{name} cannot be read'
+  return _unreadable_arrays(os.path.join(path, STATE)) if arrays else ''
+
+
+def _unreadable_arrays(path):
+  if not os.path.isdir(path):
+    return f'{STATE} is missing'
+  handler = ocp.PyTreeCheckpointHandler()
+  directory = epath.Path(path)
+  try:
+    tree = handler.metadata(directory).tree
+    handler.restore(directory, args=ocp.args.PyTreeRestore(
+        restore_args=jax.tree.map(
+            lambda _: ocp.RestoreArgs(restore_type=np.ndarray), tree)))
+  # Orbax and TensorStore raise almost any exception on damaged files.
+  except Exception as error:
+    return f'{STATE} cannot be read ({type(error).__name__})'
+  return ''
+
+
+def top1_error(folder: str, step: int) -> float | None:
+  """Returns the validation error of a step; None if it has none.
+
+  Raises:
+    InputError: it cannot be read.
+  """
+  path = os.path.join(folder, str(step))
+  listed = files.read_json(os.path.join(path, checksums.FILE))
+  if not os.path.exists(os.path.join(path, ERRORS)) and not (
+      isinstance(listed, dict) and ERRORS in listed):
+    return None
+  errors = files.read_json(os.path.join(path, ERRORS))
+  error = errors.get('top1_error') if isinstance(errors, dict) else None
+  if not isinstance(error, int | float) or (
+      checksums.exist(path) and damage(folder, step, arrays=False)):
+    raise InputError(
+        f'{path} is damaged ({ERRORS} cannot be read), so that the best'
+        ' checkpoint is not known: give --checkpoint=latest or'
+        ' --checkpoint=STEP.')
+  return float(error)
+
+
+def find(folder: str, checkpoint: str, workdir: str) -> int:
+  """Finds the sound step that 'latest', 'best' or a number refers to.
+
+  Args:
+    folder: the folder of all checkpoints of a run.
+    checkpoint: value given on the command line.
+    workdir: used in messages.
+
+  Raises:
+    InputError: there is no such checkpoint, or it is damaged.
+  """
+  steps = saved_steps(folder)
+  if checkpoint == 'latest':
+    return _newest_sound(folder, steps, workdir)
+  if checkpoint == 'best':
+    errors = {step: top1_error(folder, step) for step in steps}
+    step = min(steps, key=lambda step: _rank(errors[step]), default=None)
+  elif checkpoint.isdecimal() and int(checkpoint) in steps:
+    step = int(checkpoint)
+  else:
+    step = None
+  if step is None:
+    raise InputError(
+        f'--checkpoint={checkpoint} is not in {workdir}: give latest, best or'
+        f' one of {", ".join(map(str, reversed(steps)))}.')
+  reason = damage(folder, step)
+  if reason:
+    raise InputError(
+        f'--checkpoint={checkpoint} is step {step} of {workdir}, which is'
+        f' damaged ({reason}): give --checkpoint=latest for the newest sound'
+        ' one, or another step.')
+  return step
+
+
+def _rank(error):
+  """Sorts by validation error; steps without one come last."""
+  return math.inf if error is None or math.isnan(error) else error
+
+
+def _newest_sound(folder, steps, workdir):
+  damaged = {}
+  for step in steps:
+    reason = damage(folder, step)
+    if not reason:
+      for other, why in damaged.items():
+        print(f'Step {other} of {workdir} is damaged ({why}): step {step}, the'
+              ' newest sound one, is used.', file=sys.stderr)
+      return step
+    if os.path.exists(os.path.join(folder, str(step))):
+      damaged[step] = reason  # otherwise the run has just deleted it
+  raise _all_damaged(folder, damaged)
+
+
+def set_aside(folder: str) -> None:
+  """Renames the damaged steps above the newest sound one to STEP.damaged.
+
+  The run goes on from the sound step and saves the others again. Older steps
+  whose errors cannot be read are renamed too, as they cannot be ranked.
+
+  Raises:
+    InputError: all checkpoints are damaged; none is renamed.
+  """
+  steps, damaged, sound = saved_steps(folder), {}, None
+  for step in steps:
+    reason = damage(folder, step, arrays=sound is None)
+    if reason:
+      damaged[step] = reason
+    elif sound is None:
+      sound = step
+  if damaged and sound is None:
+    raise _all_damaged(folder, damaged)
+  for step, reason in damaged.items():
+    new_name = _free_name(os.path.join(folder, f'{step}.damaged'))
+    os.rename(os.path.join(folder, str(step)), new_name)
+    print(f'{os.path.join(folder, str(step))} is damaged ({reason}): it is now'
+          f' {new_name}, and step {sound} is the newest sound one.',
+          file=sys.stderr)
+
+
+def _all_damaged(folder: str, damaged: Mapping[int, str]) -> InputError:
+  """Returns the error that no checkpoint of a folder can be used."""
+  reasons = '; '.join(f'step {step}: {reason}'
+                      for step, reason in damaged.items())
+  return InputError(
+      f'all checkpoints in {folder} are damaged ({reasons}): restore them from'
+      ' a copy, or train again in another --workdir.')
+
+
+def _free_name(path):
+  number, name = 1, path
+  while os.path.lexists(name):
+    number += 1
+    name = f'{path}-{number}'
+  return name
