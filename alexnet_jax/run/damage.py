@@ -19,6 +19,7 @@ from alexnet_jax.errors import InputError
 from alexnet_jax.run import checksums
 
 STATE, METADATA = 'state', 'about'  # the two items of a checkpoint on disk
+LAST_TIME = 2 ** 62  # in ns since 1970, a century from now
 ERRORS = os.path.join('metrics', 'metrics')  # of the step's validation, if any
 
 
@@ -44,6 +45,8 @@ def damage(folder: str, step: int, arrays: bool = True) -> str:
   path = os.path.join(folder, str(step))
   if not os.path.isdir(path):
     return 'it is a file, not a folder'
+  if not _has_times(os.path.join(path, checksums.CHANGED_LATER)):
+    return f'{checksums.CHANGED_LATER} cannot be read'
   if checksums.exist(path):
     return checksums.first_difference(path, without='' if arrays else STATE)
   errors = os.path.join(path, ERRORS)
@@ -52,6 +55,16 @@ def damage(folder: str, step: int, arrays: bool = True) -> str:
     if not isinstance(files.read_json(os.path.join(path, name)), dict):
       return f'{name} cannot be read'
   return _unreadable_arrays(os.path.join(path, STATE)) if arrays else ''
+
+
+def _has_times(path):
+  """Returns whether a step has its times, or is of a time when none had."""
+  if not os.path.lexists(path):
+    return True
+  times = files.read_json(path)
+  return isinstance(times, dict) and all(
+      isinstance(times.get(name), int) and 0 < times[name] < LAST_TIME
+      for name in ('init_timestamp_nsecs', 'commit_timestamp_nsecs'))
 
 
 def _unreadable_arrays(path):
@@ -70,28 +83,6 @@ def _unreadable_arrays(path):
   return ''
 
 
-def top1_error(folder: str, step: int) -> float | None:
-  """Returns the validation error of a step; None if it has none.
-
-  Raises:
-    InputError: it cannot be read.
-  """
-  path = os.path.join(folder, str(step))
-  listed = files.read_json(os.path.join(path, checksums.FILE))
-  if not os.path.exists(os.path.join(path, ERRORS)) and not (
-      isinstance(listed, dict) and ERRORS in listed):
-    return None
-  errors = files.read_json(os.path.join(path, ERRORS))
-  error = errors.get('top1_error') if isinstance(errors, dict) else None
-  if not isinstance(error, int | float) or (
-      checksums.exist(path) and damage(folder, step, arrays=False)):
-    raise InputError(
-        f'{path} is damaged ({ERRORS} cannot be read), so that the best'
-        ' checkpoint is not known: give --checkpoint=latest or'
-        ' --checkpoint=STEP.')
-  return float(error)
-
-
 def find(folder: str, checkpoint: str, workdir: str) -> int:
   """Finds the sound step that 'latest', 'best' or a number refers to.
 
@@ -107,8 +98,9 @@ def find(folder: str, checkpoint: str, workdir: str) -> int:
   if checkpoint == 'latest':
     return _newest_sound(folder, steps, workdir)
   if checkpoint == 'best':
-    errors = {step: top1_error(folder, step) for step in steps}
-    step = min(steps, key=lambda step: _rank(errors[step]), default=None)
+    for step in steps:
+      _check_errors(folder, step, workdir)
+    step = min(steps, key=lambda step: _top1_error(folder, step), default=None)
   elif checkpoint.isdecimal() and int(checkpoint) in steps:
     step = int(checkpoint)
   else:
@@ -126,9 +118,19 @@ def find(folder: str, checkpoint: str, workdir: str) -> int:
   return step
 
 
-def _rank(error):
-  """Sorts by validation error; steps without one come last."""
-  return math.inf if error is None or math.isnan(error) else error
+def _check_errors(folder, step, workdir):
+  reason = damage(folder, step, arrays=False)
+  if reason:
+    raise InputError(
+        f'step {step} of {workdir} is damaged ({reason}), so that the best'
+        ' checkpoint is not known: give --checkpoint=latest or a step.')
+
+
+def _top1_error(folder, step):
+  """Returns the validation error of a step, or infinity if it has none."""
+  errors = files.read_json(os.path.join(folder, str(step), ERRORS)) or {}
+  error = errors.get('top1_error', math.nan)
+  return math.inf if math.isnan(error) else error
 
 
 def _newest_sound(folder, steps, workdir):
