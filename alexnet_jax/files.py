@@ -199,5 +199,5 @@ def _number_in(text):
 def _path_in(text):
   # The innermost cause comes last. Temporary names mean nothing to a reader.
   paths = re.findall(r'(?<![\w.])/[^\s"\';:,]+', text)
-  return re.sub(r'[^/]*\.orbax-checkpoint-tmp.*|\.part$', '', paths[-1]
+  return re.sub(r'/[^/]*\.orbax-checkpoint-tmp.*|\.part$', '', paths[-1]
                 ) if paths else ''

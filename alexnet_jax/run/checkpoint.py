@@ -5,13 +5,15 @@ data set: the resolved config and the class names. Checksums of all its files
 are written beside them and compared before they are read.
 """
 
+import contextlib
 import errno
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
+import jax
 import orbax.checkpoint as ocp
 from orbax.checkpoint.checkpoint_managers import preservation_policy
 
@@ -22,7 +24,6 @@ from alexnet_jax.run import checksums, damage, first_process
 from alexnet_jax.run.damage import METADATA, STATE
 
 FOLDER = 'checkpoints'
-UNFINISHED = '.orbax-checkpoint-tmp'  # how the name of a step begins to exist
 # Two runs are the same experiment if they agree in these sections. The length
 # of the run, its devices and the path of the same data may differ.
 IDENTITY = ('model', 'data', 'augment', 'optimizer', 'seed', 'precision')
@@ -63,11 +64,30 @@ def open_manager(workdir: str, keep: int) -> ocp.CheckpointManager:
       folder, item_handlers=_handlers(),
       options=ocp.CheckpointManagerOptions(
           async_options=ocp.AsyncOptions(
-              post_finalization_callback=lambda: _write_checksums(folder)),
+              # Orbax calls it before the step gets its final name.
+              post_finalization_callback=lambda: checksums.write_new(folder)),
           preservation_policy=preservation_policy.AnyPreservationPolicy(
               [latest, best]),
           best_fn=_top1_error, best_mode='min',
           save_interval_steps=1, cleanup_tmp_directories=True))
+
+
+@contextmanager
+def saving(workdir: str, keep: int) -> Generator[ocp.CheckpointManager]:
+  """Like `open_manager`, and leaves no half of a checkpoint on a full disk.
+
+  Args:
+    workdir: folder of the run.
+    keep: number of latest checkpoints.
+
+  Raises:
+    InputError: the workdir has checkpoints, and all are damaged.
+  """
+  with contextlib.ExitStack() as stack:
+    if jax.process_index() == 0:
+      stack.callback(damage.remove_unfinished, _folder(workdir))
+    stack.enter_context(damage.silent_closed_loops())
+    yield stack.enter_context(open_manager(workdir, keep))
 
 
 def open_to_read(workdir: str) -> ocp.CheckpointManager:
@@ -81,13 +101,6 @@ def open_to_read(workdir: str) -> ocp.CheckpointManager:
 
 def _folder(workdir):
   return os.path.abspath(os.path.join(workdir, FOLDER))
-
-
-def _write_checksums(folder):
-  """Writes those of the step that is being saved, before it gets its name."""
-  for name in os.listdir(folder):
-    if name.endswith(UNFINISHED):
-      checksums.write(os.path.join(folder, name))
 
 
 def _handlers():

@@ -5,6 +5,7 @@ final name, so that every step either has them or is older than they are. A CRC
 finds every flipped bit, and every damage up to 32 bits long.
 """
 
+import glob
 import os
 import zlib
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +16,17 @@ FILE = 'checksums.json'
 # Orbax changes it after the checksums are taken. It contains times alone.
 CHANGED_LATER = '_CHECKPOINT_METADATA'
 BLOCK = 1 << 20  # bytes that are read at once
+
+
+def unfinished(folder: str) -> list[str]:
+  """Returns the paths of the steps in a folder that are being saved."""
+  return glob.glob(os.path.join(glob.escape(folder), '*.orbax-checkpoint-tmp'))
+
+
+def write_new(folder: str) -> None:
+  """Writes the checksums of the step that is being saved in a folder."""
+  for path in unfinished(folder):
+    write(path)
 
 
 def write(folder: str) -> None:

@@ -4,10 +4,13 @@ Checkpoints with checksums are compared with them. Those of older versions are
 read once, and what cannot be read is damaged.
 """
 
+import glob
 import math
 import os
+import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 
 import jax
 import numpy as np
@@ -19,6 +22,7 @@ from alexnet_jax.errors import InputError
 from alexnet_jax.run import checksums
 
 STATE, METADATA = 'state', 'about'  # the two items of a checkpoint on disk
+ARRAY_METADATA = os.path.join(STATE, 'array_metadatas', '*')
 LAST_TIME = 2 ** 62  # in ns since 1970, a century from now
 ERRORS = os.path.join('metrics', 'metrics')  # of the step's validation, if any
 
@@ -51,7 +55,8 @@ def damage(folder: str, step: int, arrays: bool = True) -> str:
     return checksums.first_difference(path, without='' if arrays else STATE)
   errors = os.path.join(path, ERRORS)
   for name in [os.path.join(METADATA, 'metadata'),
-               *([ERRORS] if os.path.exists(errors) else [])]:
+               *([ERRORS] if os.path.exists(errors) else []),
+               *glob.glob(ARRAY_METADATA, root_dir=path)]:
     if not isinstance(files.read_json(os.path.join(path, name)), dict):
       return f'{name} cannot be read'
   return _unreadable_arrays(os.path.join(path, STATE)) if arrays else ''
@@ -72,15 +77,36 @@ def _unreadable_arrays(path):
     return f'{STATE} is missing'
   handler = ocp.PyTreeCheckpointHandler()
   directory = epath.Path(path)
+  as_numpy = ocp.RestoreArgs(restore_type=np.ndarray)
   try:
-    tree = handler.metadata(directory).tree
-    handler.restore(directory, args=ocp.args.PyTreeRestore(
-        restore_args=jax.tree.map(
-            lambda _: ocp.RestoreArgs(restore_type=np.ndarray), tree)))
+    with silent_closed_loops():
+      tree = handler.metadata(directory).tree
+      handler.restore(directory, args=ocp.args.PyTreeRestore(
+          restore_args=jax.tree.map(lambda _: as_numpy, tree)))
   # Orbax and TensorStore raise almost any exception on damaged files.
   except Exception as error:
     return f'{STATE} cannot be read ({type(error).__name__})'
   return ''
+
+
+@contextmanager
+def silent_closed_loops() -> Generator[None]:
+  """Hides what TensorStore prints after a read or a write that has failed.
+
+  The first that fails raises an error. The others report to an event loop that
+  Orbax has closed by then.
+  """
+  show = sys.unraisablehook
+
+  def show_others(unraisable):
+    if str(unraisable.exc_value) != 'Event loop is closed':
+      show(unraisable)
+
+  sys.unraisablehook = show_others
+  try:
+    yield
+  finally:
+    sys.unraisablehook = show
 
 
 def find(folder: str, checkpoint: str, workdir: str) -> int:
@@ -171,6 +197,12 @@ def set_aside(folder: str) -> None:
     print(f'{os.path.join(folder, str(step))} is damaged ({reason}): it is now'
           f' {new_name}, and step {sound} is the newest sound one.',
           file=sys.stderr)
+
+
+def remove_unfinished(folder: str) -> None:
+  """Removes what a failed save has left, which may fill the disk."""
+  for path in checksums.unfinished(folder):
+    shutil.rmtree(path, ignore_errors=True)
 
 
 def _all_damaged(folder: str, damaged: Mapping[int, str]) -> InputError:

@@ -68,8 +68,7 @@ def run(plan: Plan, workdir: str,
   with contextlib.ExitStack() as stack:
     first_process.run(lambda: stack.enter_context(
         files.hold(workdir, 'a training run')))
-    manager = stack.enter_context(
-        checkpoint.open_manager(workdir, plan.keep))
+    manager = stack.enter_context(checkpoint.saving(workdir, plan.keep))
     newest = manager.latest_step()
     metadata = plan.metadata
     if newest is not None:

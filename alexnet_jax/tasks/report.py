@@ -75,12 +75,6 @@ def figure_numbers(finished: Iterable[Run]) -> FigureNumbers:
   for run in finished:
     path = os.path.join(os.path.dirname(run.workdir), FIGURE)
     numbers = files.read_json(path)
-    if run.name not in figures and _are_numbers(numbers):
+    if run.name not in figures and isinstance(numbers, dict):
       figures[run.name] = run, numbers
   return figures
-
-
-def _are_numbers(content) -> bool:
-  return (isinstance(content, dict)
-          and {'ratio', 'ratio_sign', 'seed'} <= content.keys()
-          and isinstance(content.get('nonlinearities'), dict))
