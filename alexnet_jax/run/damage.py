@@ -53,9 +53,9 @@ def damage(folder: str, step: int, arrays: bool = True) -> str:
     return f'{checksums.CHANGED_LATER} cannot be read'
   if checksums.exist(path):
     return checksums.first_difference(path, without='' if arrays else STATE)
-  errors = os.path.join(path, ERRORS)
+  has_errors = os.path.lexists(os.path.join(path, os.path.dirname(ERRORS)))
   for name in [os.path.join(METADATA, 'metadata'),
-               *([ERRORS] if os.path.exists(errors) else []),
+               *([ERRORS] if has_errors else []),
                *glob.glob(ARRAY_METADATA, root_dir=path)]:
     if not isinstance(files.read_json(os.path.join(path, name)), dict):
       return f'{name} cannot be read'
