@@ -9,8 +9,7 @@ import math
 import os
 import shutil
 import sys
-from collections.abc import Generator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 
 import jax
 import numpy as np
@@ -79,34 +78,13 @@ def _unreadable_arrays(path):
   directory = epath.Path(path)
   as_numpy = ocp.RestoreArgs(restore_type=np.ndarray)
   try:
-    with silent_closed_loops():
-      tree = handler.metadata(directory).tree
-      handler.restore(directory, args=ocp.args.PyTreeRestore(
-          restore_args=jax.tree.map(lambda _: as_numpy, tree)))
+    tree = handler.metadata(directory).tree
+    handler.restore(directory, args=ocp.args.PyTreeRestore(
+        restore_args=jax.tree.map(lambda _: as_numpy, tree)))
   # Orbax and TensorStore raise almost any exception on damaged files.
   except Exception as error:
     return f'{STATE} cannot be read ({type(error).__name__})'
   return ''
-
-
-@contextmanager
-def silent_closed_loops() -> Generator[None]:
-  """Hides what TensorStore prints after a read or a write that has failed.
-
-  The first that fails raises an error. The others report to an event loop that
-  Orbax has closed by then.
-  """
-  show = sys.unraisablehook
-
-  def show_others(unraisable):
-    if str(unraisable.exc_value) != 'Event loop is closed':
-      show(unraisable)
-
-  sys.unraisablehook = show_others
-  try:
-    yield
-  finally:
-    sys.unraisablehook = show
 
 
 def find(folder: str, checkpoint: str, workdir: str) -> int:
