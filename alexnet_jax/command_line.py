@@ -10,7 +10,6 @@ Invalid input ends the program with a one-sentence message and status 2.
 import ast
 import difflib
 import glob
-import json
 import os
 import re
 import runpy
@@ -23,12 +22,15 @@ from typing import Any, NamedTuple, NoReturn, Protocol
 from absl import flags
 from ml_collections import ConfigDict, config_flags
 
+from alexnet_jax import files
 from alexnet_jax.errors import InputError
 
 TASKS = os.path.join(os.path.dirname(__file__), 'tasks')
 # Whether a task uses --config. If it is optional and no file is given, the
 # config of the run in --workdir is used; if it is unused, it is not read.
 REQUIRED, OPTIONAL, UNUSED = 'required', 'optional', 'unused'
+# Sections of the config of every network.
+SECTIONS = ('model', 'data', 'augment', 'optimizer', 'run', 'mesh')
 COMMON = ('task', 'config', 'workdir', 'coordinator', 'num_processes',
           'process')
 
@@ -199,8 +201,12 @@ def _config_of_run(workdir):
   if not os.path.exists(path):
     refuse(f'{workdir} holds no run: give the --workdir of one, or train with'
            ' --config=CONFIG.')
-  with open(path, encoding='utf-8') as file:
-    return ConfigDict(_tuples(json.load(file)))
+  config = files.read_json(path)
+  if not isinstance(config, dict) or not all(
+      isinstance(config.get(section), dict) for section in SECTIONS):
+    refuse(f'{path} is damaged: give the --config=CONFIG of the run. Training'
+           ' goes on with it and writes the file again.')
+  return ConfigDict(_tuples(config))
 
 
 def _tuples(value):

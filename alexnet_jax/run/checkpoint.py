@@ -9,7 +9,6 @@ import contextlib
 import errno
 import json
 import os
-import sys
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
@@ -55,7 +54,7 @@ def open_manager(workdir: str, keep: int) -> ocp.CheckpointManager:
   Raises:
     InputError: the workdir has checkpoints, and all are damaged.
   """
-  _hide_closed_loops()
+  damage.hide_closed_loops()
   folder = _folder(workdir)
   first_process.run(lambda: damage.set_aside(folder))
   latest = preservation_policy.LatestN(keep)
@@ -93,28 +92,12 @@ def saving(workdir: str, keep: int) -> Generator[ocp.CheckpointManager]:
 
 def open_to_read(workdir: str) -> ocp.CheckpointManager:
   """Opens a workdir read-only; another run may still be saving to it."""
-  _hide_closed_loops()
+  damage.hide_closed_loops()
   return ocp.CheckpointManager(
       _folder(workdir), item_handlers=_handlers(),
       options=ocp.CheckpointManagerOptions(
           read_only=True, create=False, save_interval_steps=0,
           lightweight_initialize=True))
-
-
-def _hide_closed_loops():
-  """Hides what TensorStore prints after a read or a write that has failed.
-
-  The first that fails raises an error. The others report, some time later, to
-  an event loop that Orbax has closed by then.
-  """
-  show = sys.unraisablehook
-  if getattr(show, '__module__', '') != __name__:
-
-    def show_others(unraisable):
-      if str(unraisable.exc_value) != 'Event loop is closed':
-        show(unraisable)
-
-    sys.unraisablehook = show_others
 
 
 def _folder(workdir):

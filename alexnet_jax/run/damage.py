@@ -87,6 +87,22 @@ def _unreadable_arrays(path):
   return ''
 
 
+def hide_closed_loops() -> None:
+  """Hides what TensorStore prints after a read or a write that has failed.
+
+  The first that fails raises an error. The others report, some time later, to
+  an event loop that Orbax has closed by then.
+  """
+  show = sys.unraisablehook
+  if getattr(show, '__module__', '') != __name__:
+
+    def show_others(unraisable):
+      if str(unraisable.exc_value) != 'Event loop is closed':
+        show(unraisable)
+
+    sys.unraisablehook = show_others
+
+
 def find(folder: str, checkpoint: str, workdir: str) -> int:
   """Finds the sound step that 'latest', 'best' or a number refers to.
 
