@@ -31,7 +31,7 @@ machine.keep_compiled()
 
 from absl import app, logging  # noqa: E402
 
-from alexnet_jax import command_line  # noqa: E402
+from alexnet_jax import command_line, files  # noqa: E402
 from alexnet_jax.errors import InputError  # noqa: E402
 from alexnet_jax.run import processes  # noqa: E402
 
@@ -50,7 +50,8 @@ def parse(argv: Sequence[str]) -> list[str]:
 
 def main(argv: list[str]) -> None:
   """Starts the processes and runs the task."""
-  logging.set_verbosity(logging.ERROR)  # Orbax logs every step otherwise
+  # Orbax logs every step, and the traceback of an error that it also raises.
+  logging.set_verbosity(logging.FATAL)
   invocation = command_line.invocation(argv)
   with processes.end_without_waiting():
     try:
@@ -62,6 +63,11 @@ def main(argv: list[str]) -> None:
       load_task(sys.argv).run(invocation)
     except InputError as error:
       command_line.refuse(str(error))
+    except Exception as error:
+      sentence = files.sentence_of(error)
+      if not sentence:
+        raise
+      command_line.refuse(sentence)
 
 
 if __name__ == '__main__':

@@ -11,7 +11,6 @@ import ast
 import difflib
 import glob
 import io
-import json
 import os
 import re
 import runpy
@@ -25,7 +24,7 @@ from absl import flags
 from ml_collections import ConfigDict, config_flags
 from ml_collections.config_flags.config_flags import FlagOrderError
 
-from alexnet_jax import flag_errors, flag_help, paths, task_files
+from alexnet_jax import files, flag_errors, flag_help, paths, task_files
 from alexnet_jax.errors import InputError, printable
 from alexnet_jax.flag_errors import fields, one_line
 from alexnet_jax.task_files import task_names
@@ -42,6 +41,8 @@ PROCESSES = ('distributed', 'coordinator', 'num_processes', 'process',
 # Fields that may differ between the processes of a run.
 OWN_FIELDS = ('data.path', 'run.threads', 'run.workers')
 COMMON = ('task', 'config', 'workdir', *PROCESSES)
+# Sections of the config of every network.
+SECTIONS = ('model', 'data', 'augment', 'optimizer', 'run', 'mesh')
 
 
 class Invocation(NamedTuple):
@@ -278,8 +279,12 @@ def _config_of_run(workdir):
   if not os.path.exists(path):
     raise InputError(f'{workdir} holds no run: give the --workdir of one, or'
                      ' train with --config=CONFIG.')
-  with open(path, encoding='utf-8') as file:
-    return ConfigDict(_tuples(json.load(file)))
+  config = files.read_json(path)
+  if not isinstance(config, dict) or not all(
+      isinstance(config.get(section), dict) for section in SECTIONS):
+    raise InputError(f'{path} is damaged: give the --config=CONFIG of the run.'
+                     ' Training goes on with it and writes the file again.')
+  return ConfigDict(_tuples(config))
 
 
 def _tuples(value):

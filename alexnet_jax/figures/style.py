@@ -73,7 +73,7 @@ def figure(path: str, width: float = 5.0, height: float = 3.5,
     drawn = Figure(figsize=(width, height),
                    layout=ConstrainedLayoutEngine(**spacing))
     yield drawn
-    os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
-    drawn.savefig(path, dpi=300)
+    with files.atomic_write(path) as file:
+      drawn.savefig(file, dpi=300, format=os.path.splitext(path)[1][1:])
   if numbers is not None:
     files.write_json(numbers_path(path), numbers)

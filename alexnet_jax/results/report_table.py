@@ -150,7 +150,7 @@ def _claim_cells(row):
 
 def _figure_cells(claim, figures):
   theirs = f'{claim.ratio:g} times ({claim.source})'
-  if claim.config not in figures:
+  if claim.config not in figures or not _is_complete(figures[claim.config][1]):
     return _not_run(
         claim, theirs, runs.command(claim.path, {}, task='figure1'))
   run, numbers = figures[claim.config]
@@ -167,6 +167,15 @@ def _figure_cells(claim, figures):
           tables.markdown_text(run.data),
           steps, str(numbers['seed']),
           tables.markdown_code(runs.command(run.path, data, task='figure1'))]
+
+
+def _is_complete(numbers):
+  """Returns whether the file of the figure is as it was written."""
+  results = numbers.get('nonlinearities')
+  return ({'ratio', 'ratio_sign', 'seed'} <= numbers.keys()
+          and isinstance(results, dict) and all(
+              isinstance(result, dict) and 'steps' in result
+              for result in results.values()))
 
 
 def _not_run(claim, theirs, command):

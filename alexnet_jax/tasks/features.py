@@ -90,7 +90,8 @@ def features(workdir: str, checkpoint: str = 'latest', data: str = '',
   for folder, (source, index) in todo.items():
     finished = read_index(folder) is not None
     if not finished:
-      _write(folder, network, feature_step, source, index)
+      with files.hold(folder, 'a task that writes features'):
+        _write(folder, network, feature_step, source, index)
     print(f'{printable(folder)} {"already " if finished else ""}holds features'
           f' {describe_features(index)}: {index["dimension"]} numbers each.')
   return out
@@ -99,7 +100,8 @@ def features(workdir: str, checkpoint: str = 'latest', data: str = '',
 def check_resumable(folder: str, index: dict[str, Any]) -> None:
   """Raises InputError if a folder contains anything but these features."""
   if not os.path.isdir(folder) or all(
-      name.endswith('.part') for name in os.listdir(folder)):
+      name.endswith('.part') or name == files.LOCK
+      for name in os.listdir(folder)):
     return
   present = read_index(folder) or read_index(folder, UNFINISHED)
   if present is None:
@@ -115,7 +117,6 @@ def check_resumable(folder: str, index: dict[str, Any]) -> None:
 
 def _write(folder, trained, feature_step, source, index):
   """Writes the missing shards, then the index."""
-  os.makedirs(folder, exist_ok=True)
   unfinished = os.path.join(folder, UNFINISHED)
   files.write_json(unfinished, index)
   with tqdm(total=len(source), desc=printable(folder), unit=' images',
