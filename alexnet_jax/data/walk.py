@@ -57,7 +57,7 @@ def subfolders(folder: str) -> list[str]:
   try:
     return sorted(
         entry.name for entry in os.scandir(folder)
-        if not is_ignored(entry.name) and entry.is_dir() and not (
+        if not is_ignored(entry.name) and os.path.isdir(entry.path) and not (
             entry.is_symlink() and _contains(os.path.realpath(entry.path),
                                              os.path.realpath(folder))))
   except OSError as error:
@@ -89,7 +89,7 @@ def class_folders(folder: str) -> list[str]:
 
 def has_pictures(folder: str) -> bool:
   """Returns whether pictures are directly in a folder."""
-  return any(is_picture(entry.name) and not entry.is_dir()
+  return any(is_picture(entry.name) and not os.path.isdir(entry.path)
              for entry in os.scandir(folder))
 
 
