@@ -64,6 +64,7 @@ class _Layout:
           ' folder; give each split its own pictures.')
     self._train_list = self._find_train_list()
     self.class_names = self._find_classes()
+    self._notes += self._same_folders_inside()
     self._validation = found.validation
     if not found.validation and found.test:
       self._use_test_for_validation(found.test)
@@ -127,6 +128,19 @@ class _Layout:
           f' classification takes two or more: {LAYOUT}.')
     return tuple(names)
 
+  def _same_folders_inside(self):
+    """Returns a note if the classes look like splits of unusual names."""
+    same = None
+    for name in () if self._train_list else walk.subfolders(self._train):
+      inside = walk.subfolders(os.path.join(self._train, name))
+      if len(inside) < 2 or same not in (None, inside):
+        return ()
+      same = inside
+    return () if not same else (
+        f'Each of the classes {classes.some(self.class_names)} has the folders'
+        f' {classes.some(same)}: if these are the classes, name the folders'
+        ' around them train and val.',)
+
   def _use_test_for_validation(self, test):
     if self._has_labels('test', test):
       self._validation = test
@@ -143,9 +157,9 @@ class _Layout:
     found = classes.of_folders(self._train, self._beside(self._train))
     for name in self.class_names:
       if not found.pictures.get(name):
-        raise InputError(_no_pictures(
+        raise InputError(' '.join((_no_pictures(
             os.path.join(self._train, name),
-            found.passed_over.get(name, Counter())))
+            found.passed_over.get(name, Counter())), *found.reports)))
     return found
 
   def _evaluated(self, split, folder):

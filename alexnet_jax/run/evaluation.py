@@ -82,10 +82,10 @@ def open_images(settings: Settings, class_names: Sequence[str], data: str = '',
   return source
 
 
-def print_notes(source: Source) -> None:
+def print_notes(*opened: Source) -> None:
   """Prints on standard error which pictures are used."""
   if jax.process_index() == 0:
-    for note in notes_of(source):
+    for note in notes_of(*opened):
       print(note, file=sys.stderr)
 
 

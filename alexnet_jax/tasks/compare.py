@@ -22,6 +22,7 @@ from alexnet_jax.results import claims, runs
 from alexnet_jax.results.runs import Estimate, Run
 from alexnet_jax.run import (
     checkpoint,
+    evaluation,
     experiment,
     journal,
     memory,
@@ -170,7 +171,7 @@ def plan(config: ConfigDict, workdir: str,
   _refuse_twice([path for path, _ in configs])
   base = experiment.read(config)
   source = base.open_split('train')
-  base.open_split('validation')  # Raises InputError if it is missing.
+  validation = base.open_split('validation')
   planned = []
   for seed in seeds:
     for path, original in configs:
@@ -192,6 +193,7 @@ def plan(config: ConfigDict, workdir: str,
       planned.append(Planned(
           path, settings, at, command,
           built.length.total_steps * settings.optimizer.batch_size))
+  evaluation.print_notes(source, validation)
   return planned
 
 
