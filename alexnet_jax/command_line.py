@@ -15,7 +15,6 @@ import os
 import re
 import runpy
 import shlex
-import signal
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, NoReturn, Protocol
@@ -31,8 +30,6 @@ TASKS = os.path.join(os.path.dirname(__file__), 'tasks')
 REQUIRED, OPTIONAL, UNUSED = 'required', 'optional', 'unused'
 PROCESSES = ('distributed', 'coordinator', 'num_processes', 'process',
              'start_timeout', 'peer_timeout')
-# Fields that may differ between the processes of a run.
-OWN_FIELDS = ('data.path', 'run.threads', 'run.workers')
 COMMON = ('task', 'config', 'workdir', *PROCESSES)
 
 
@@ -131,8 +128,6 @@ def parse(argv: Sequence[str], task: Task) -> list[str]:
   task.define_flags(values)
   _define_config(values, argv, task, name)
   if _wants_help(argv):
-    if hasattr(signal, 'SIGPIPE'):  # no traceback when piped to `head`
-      signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     _print_flags(values, name, task)
     sys.exit(0)
   positional = hasattr(task, 'POSITIONAL')
@@ -163,19 +158,15 @@ def _define_common_flags(values):
   flags.DEFINE_string(
       'coordinator', '', 'HOST:PORT of the first of several processes.',
       flag_values=values)
-  flags.DEFINE_integer(
-      'num_processes', 1, 'How many processes there are.', flag_values=values)
-  flags.DEFINE_integer(
-      'process', 0, 'The number of this process.', flag_values=values)
   flags.DEFINE_bool(
-      'distributed', False, 'Ask the cluster (TPU pod, Slurm, Open MPI,'
-      ' Kubernetes) for the other processes.', flag_values=values)
-  flags.DEFINE_integer(
-      'start_timeout', 60, 'Seconds to wait for the other processes at the'
-      ' start.', flag_values=values)
-  flags.DEFINE_integer(
-      'peer_timeout', 100, 'Seconds without a sign of life after which another'
-      ' process is given up.', flag_values=values)
+      'distributed', False, 'Find the other processes on a TPU pod, Slurm, Open'
+      ' MPI or Kubernetes.', flag_values=values)
+  for name, default, text in (
+      ('num_processes', 1, 'How many processes there are.'),
+      ('process', 0, 'The number of this process.'),
+      ('start_timeout', 60, 'Seconds in which all processes must start.'),
+      ('peer_timeout', 100, 'Seconds after which a silent process is lost.')):
+    flags.DEFINE_integer(name, default, text, flag_values=values)
 
 
 def _define_config(values, argv, task, name):
@@ -237,17 +228,6 @@ def invocation(argv: Sequence[str]) -> Invocation:
   return Invocation(task, config or ConfigDict(), workdir,
                     'python launch.py ' + shlex.join(sys.argv[1:]), values,
                     tuple(argv[1:]))
-
-
-def shared_settings(invocation: Invocation) -> dict[str, str]:
-  """Returns what all processes of a run must have in common, by name."""
-  fields = {f'config.{name}': repr(value)
-            for name, value in _fields(invocation.config)
-            if name not in OWN_FIELDS}
-  values = {f'--{name}': str(invocation.flags[name].value)
-            for name in invocation.flags if invocation.flags[name].present
-            and name not in PROCESSES and not name.startswith('config')}
-  return {**fields, **values}
 
 
 def require_workdir(invocation: Invocation) -> str:
@@ -333,10 +313,11 @@ def _known_configs() -> str:
                     *sorted(glob.glob('configs/*/'))]) or 'configs/'
 
 
-def _fields(config: ConfigDict, prefix: str = '') -> Iterator[tuple[str, Any]]:
+def fields(config: ConfigDict, prefix: str = '') -> Iterator[tuple[str, Any]]:
+  """Yields ('section.field', value) for all fields of a config."""
   for name, value in config.items():
     if isinstance(value, ConfigDict):
-      yield from _fields(value, f'{prefix}{name}.')
+      yield from fields(value, f'{prefix}{name}.')
     else:
       yield prefix + name, value
 
@@ -362,7 +343,7 @@ def _print_flags(values, name, task):
   print(f'\nFields of {path}, set as --config.SECTION.FIELD=VALUE:\n')
   comments = _comments('configs/paper.py') | _comments(path)
   config = load_config(config_argument(sys.argv), {}, 'config')
-  for field, value in _fields(config):
+  for field, value in fields(config):
     comment = comments.get(field.rpartition('.')[2], '')
     print(f'  {field}={value!r}' + (f'  # {comment}' if comment else ''))
 
@@ -432,17 +413,17 @@ def _base_config(values, path):
 
 def _wrong_type(error: str, values: flags.FlagValues, path: str) -> str:
   match = re.match(r'flag --config\.([\w.]+)=(.*?): ', error)
-  fields = dict(_fields(_base_config(values, path))) if match else {}
-  if not match or match.group(1) not in fields:
+  known = dict(fields(_base_config(values, path))) if match else {}
+  if not match or match.group(1) not in known:
     return ''
   field, value = match.groups()
   return (f'--config.{field}={value} has the wrong type: give a value like'
-          f' {fields[field]!r}.')
+          f' {known[field]!r}.')
 
 
 def _unknown_field(argv: Sequence[str], values: flags.FlagValues,
                    path: str) -> str:
-  known = list(dict(_fields(_base_config(values, path))))
+  known = list(dict(fields(_base_config(values, path))))
   for arg in argv:
     match = re.match(r'--(?:no)?config\.([\w.]+)', arg)
     if match and match.group(1) not in known:

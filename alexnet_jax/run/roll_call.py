@@ -59,8 +59,8 @@ def _listen(member, deadline, timeout):
               else socket.create_server(('', member.port)))
   except OSError as error:
     return (f'--coordinator: port {member.port} cannot be used'
-            f' ({os.strerror(error.errno or 0)}): end the other process 0, or give all'
-            ' processes another port.')
+            f' ({os.strerror(error.errno or 0)}): end the other process 0, or'
+            ' give all processes another port.')
   with server:
     while len(callers) < member.num_processes - 1 and not sentence:
       server.settimeout(max(0.01, deadline - time.monotonic()))
