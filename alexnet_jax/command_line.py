@@ -15,7 +15,6 @@ import os
 import re
 import runpy
 import shlex
-import signal
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, NoReturn, Protocol
@@ -38,8 +37,6 @@ PATHS = ('workdir', 'checkpoint', 'compare', 'data', 'features', 'figure',
          'words')
 PROCESSES = ('distributed', 'coordinator', 'num_processes', 'process',
              'start_timeout', 'peer_timeout')
-# Fields that may differ between the processes of a run.
-OWN_FIELDS = ('data.path', 'run.threads', 'run.workers')
 COMMON = ('task', 'config', 'workdir', *PROCESSES)
 # Sections of the config of every network.
 SECTIONS = ('model', 'data', 'augment', 'optimizer', 'run', 'mesh')
@@ -125,8 +122,6 @@ def _parse(argv, task):
   task.define_flags(values)
   _define_config(values, argv, task, name)
   if _wants_help(argv):
-    if hasattr(signal, 'SIGPIPE'):  # no traceback when piped to `head`
-      signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     _print_help(values, name, task)
     sys.exit(0)
   positional = hasattr(task, 'POSITIONAL')
@@ -233,8 +228,8 @@ def _define_common_flags(values):
       'process', 0, 'The number of this process.', flag_values=values,
       lower_bound=0, upper_bound=2**16)
   flags.DEFINE_bool(
-      'distributed', False, 'Ask the cluster (TPU pod, Slurm, Open MPI,'
-      ' Kubernetes) for the other processes.', flag_values=values)
+      'distributed', False, 'Find the other processes on a TPU pod, Slurm, Open'
+      ' MPI or Kubernetes.', flag_values=values)
   flags.DEFINE_integer(
       'start_timeout', 60, 'Seconds to wait for the other processes at the'
       ' start.', flag_values=values, lower_bound=1, upper_bound=10**6)
@@ -313,17 +308,6 @@ def invocation(argv: Sequence[str]) -> Invocation:
   return Invocation(task, config or ConfigDict(), workdir,
                     'python launch.py ' + shlex.join(sys.argv[1:]), values,
                     tuple(argv[1:]))
-
-
-def shared_settings(invocation: Invocation) -> dict[str, str]:
-  """Returns what all processes of a run must have in common, by name."""
-  of_config = {f'config.{name}': repr(value)
-               for name, value in fields(invocation.config)
-               if name not in OWN_FIELDS}
-  values = {f'--{name}': str(invocation.flags[name].value)
-            for name in invocation.flags if invocation.flags[name].present
-            and name not in PROCESSES and not name.startswith('config')}
-  return {**of_config, **values}
 
 
 def require_workdir(invocation: Invocation) -> str:

@@ -137,6 +137,30 @@ REFUSED = {
     'processes without a coordinator': (
         [*experiment_with(), '--num_processes=2', '--workdir={new}'],
         ['--num_processes', '--coordinator=HOST:PORT']),
+    'process that is too many': (
+        [*experiment_with(), '--coordinator=localhost:1234', '--process=2',
+         '--num_processes=2', '--workdir={new}'],
+        ['--process=2', '--num_processes=2', 'from 0 to 1']),
+    'no processes': (
+        [*experiment_with(), '--coordinator=localhost:1234',
+         '--num_processes=0', '--workdir={new}'], ['--num_processes=0']),
+    'coordinator without a port': (
+        [*experiment_with(), '--coordinator=localhost', '--num_processes=2',
+         '--workdir={new}'],
+        ['--coordinator=localhost is no HOST:PORT', 'node1:1234']),
+    'coordinator with a port that is no number': (
+        [*experiment_with(), '--coordinator=localhost:http',
+         '--num_processes=2', '--workdir={new}'],
+        ['--coordinator=localhost:http is no HOST:PORT']),
+    'no cluster': (
+        [*experiment_with(), '--distributed', '--workdir={new}'],
+        ['--distributed finds no', 'Slurm', '--coordinator']),
+    'cluster and coordinator': (
+        [*experiment_with(), '--distributed', '--coordinator=localhost:1234',
+         '--workdir={new}'], ['--distributed asks', 'leave out']),
+    'no time to start': (
+        [*experiment_with(), '--start_timeout=0', '--workdir={new}'],
+        ['--start_timeout=0', '1 or more seconds']),
     'layer to leave out that is none': (
         experiment_with(model__without=('conv1',)),
         ["config.model.without names 'conv1'", 'conv2, conv3']),
