@@ -107,13 +107,18 @@ def parse(argv: Sequence[str], task: Task) -> list[str]:
   Returns:
     The program name and the positional arguments.
   """
-  for stream in (sys.stdout, sys.stderr):  # names that it cannot encode
-    if isinstance(stream, io.TextIOWrapper):
-      stream.reconfigure(errors='backslashreplace')
+  print_anything()
   try:
     return _parse(argv, task)
   except InputError as error:
     refuse(str(error))
+
+
+def print_anything() -> None:
+  """Lets names be printed on terminals that cannot show their letters."""
+  for stream in (sys.stdout, sys.stderr):
+    if isinstance(stream, io.TextIOWrapper):
+      stream.reconfigure(errors='backslashreplace')
 
 
 def _parse(argv, task):

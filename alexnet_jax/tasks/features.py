@@ -91,8 +91,9 @@ def features(workdir: str, checkpoint: str = 'latest', data: str = '',
     finished = read_index(folder) is not None
     if not finished:
       _write(folder, network, feature_step, source, index)
-    print(f'{printable(folder)} {"already " if finished else ""}holds features'
-          f' {describe_features(index)}: {index["dimension"]} numbers each.')
+    print(printable(
+        f'{folder} {"already " if finished else ""}holds features'
+        f' {describe_features(index)}: {index["dimension"]} numbers each.'))
   return out
 
 
