@@ -105,18 +105,23 @@ def parse(argv: Sequence[str], task: Task) -> list[str]:
   Returns:
     The program name and the positional arguments.
   """
-  for stream in (sys.stdout, sys.stderr):  # names that it cannot encode
-    if isinstance(stream, io.TextIOWrapper):
-      stream.reconfigure(errors='backslashreplace')
+  print_anything()
   try:
     return _parse(argv, task)
   except InputError as error:
     refuse(str(error))
 
 
+def print_anything() -> None:
+  """Lets names be printed on terminals that cannot show their letters."""
+  for stream in (sys.stdout, sys.stderr):
+    if isinstance(stream, io.TextIOWrapper):
+      stream.reconfigure(errors='backslashreplace')
+
+
 def _parse(argv, task):
   values, name = flags.FLAGS, task.__name__.rpartition('.')[2]
-  argv = [_with_local_config(arg) for arg in argv]
+  argv = _with_one_config(argv)
   path = config_path(argv)
   _define_common_flags(values)
   task.define_flags(values)
@@ -169,11 +174,11 @@ def _print_help(values, name, task):
     print('\nFields of a config are listed with --config=FILE --help.')
 
 
-def _with_local_config(arg):
-  """Expands the path of --config, which absl opens as it is."""
-  match = re.fullmatch(r'(--?config=)(.+)', arg, re.DOTALL)
-  return (match.group(1) + paths.local('--config', match.group(2))
-          if match else arg)
+def _with_one_config(argv):
+  """Keeps the last --config=FILE, with `~` expanded: absl opens it as it is."""
+  places = [i for i, arg in enumerate(argv) if re.match(r'--?config=', arg)]
+  return [f'--config={config_argument(argv)}' if i in places else arg
+          for i, arg in enumerate(argv) if i not in places[:-1]]
 
 
 def _expand_paths(values):

@@ -378,6 +378,48 @@ REFUSED = {
         [*experiment_with(), '--task=compare', f'--compare={Q[9:]}',
          '--workdir={new}'],
         ['configs/quickstart.py twice', 'each config once']),
+    'momentum of one and a half': (
+        experiment_with(optimizer__momentum=1.5),
+        ['config.optimizer.momentum=1.5', 'a number of 0 or more, below 1']),
+    'epochs without end': (
+        experiment_with(run__epochs='inf'), ['config.run.epochs=inf']),
+    'factor that is no number': (
+        experiment_with(optimizer__drops='((1,nan),)'),
+        ['config.optimizer.drops=((1,nan),)', '(11, 0.1)']),
+    'section in place of a field': (
+        [Q, '--config.model=3'],
+        ['--config.model=3 sets a whole section', '--config.model.']),
+    'field before the config': (
+        ['--config.seed=1', Q], ['give --config=FILE first']),
+    'network that no machine holds': (
+        experiment_with(model__neurons=(1_000_000, 1_000_000)),
+        ['config.model with 4,000,', 'parameters', 'GB']),
+    'flag that is neither true nor false': (
+        [Q, '--task=describe', '--json=maybe'],
+        ['--json=maybe', 'True or False']),
+    'split that is none': (
+        ['--task=features', '--workdir={old}', '--split=dev'],
+        ['--split=dev', 'one of train, validation']),
+    'no process': (
+        [Q, '--num_processes=0'], ['--num_processes=0', '1 or more']),
+    'step that only looks like a number': (
+        ['--task=evaluate', '--workdir={old}', '--checkpoint=²'], ['²']),
+    'workdir in a bucket': (
+        [Q, '--workdir=gs://bucket/run'],
+        ['--workdir=gs://bucket/run', 'mount it', 'gcsfuse']),
+    'config on the web': (
+        ['--config=https://host/config.py'],
+        ['--config=https://host/config.py', 'copy it']),
+    'pictures in a bucket': (
+        ['--task=predict', '--workdir={old}', '--images', '{photos}',
+         'gs://bucket/a.jpg'], ['--images=gs://bucket/a.jpg']),
+    'workdir without a name': ([Q, '--workdir='], ['--workdir= is empty']),
+    'workdir below a file': (
+        [Q, '--workdir=README.md/run'],
+        ['--workdir=README.md/run', 'below the file', 'README.md:']),
+    'workdir that a terminal would obey': (
+        [Q, '--workdir=README.md/\x1b[2J\u202e'],
+        [r'README.md/\x1b[2J\u202e is below']),
     'loss that is no number': (
         [*experiment_with(optimizer__learning_rate=1e8, run__save_every=1,
                           run__evaluate_every=6), '--workdir={new}'],

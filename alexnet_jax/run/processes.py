@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from alexnet_jax import command_line
+from alexnet_jax import flag_errors
 from alexnet_jax.command_line import Invocation
 from alexnet_jax.errors import InputError
 from alexnet_jax.run import lost_process, roll_call
