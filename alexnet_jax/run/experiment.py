@@ -15,7 +15,7 @@ import optax
 from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
-from alexnet_jax.data import loader, sources
+from alexnet_jax.data import check, loader, sources
 from alexnet_jax.data.sources import Source
 from alexnet_jax.errors import InputError
 from alexnet_jax.learning import augment, metrics, optimizer, schedules, step
@@ -60,6 +60,7 @@ class Data(NamedTuple):
   validation_examples: int
   reshuffle: bool  # whether each epoch has a new order
   labels: str = ''  # the list of labels of pictures in no class folders
+  check: str = 'headers'  # one of check.MODES
 
 
 class Optimization(NamedTuple):
@@ -176,6 +177,7 @@ def _check_elements(fields):
 
 def _check_names(settings):
   for field, value, known in (
+      ('data.check', settings.data.check, check.MODES),
       ('run.views', settings.run.views, tuple(augment.CROPS)),
       ('augment.jitter_scale', settings.augmentation.jitter_scale,
        ('stddev', 'eigenvalue')),
