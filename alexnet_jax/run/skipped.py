@@ -9,13 +9,13 @@ data are identified by all training pictures, those in the list included.
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from typing import NamedTuple
 
 from alexnet_jax import files
 from alexnet_jax.data import check, walk
-from alexnet_jax.data.classes import LabeledPictures, number
+from alexnet_jax.data.classes import LabeledPictures
 from alexnet_jax.data.images import UnreadablePicture
 from alexnet_jax.data.records import Records
 from alexnet_jax.data.sources import Source, Subset
@@ -23,7 +23,6 @@ from alexnet_jax.errors import InputError, printable
 from alexnet_jax.run.experiment import Data, Settings
 
 FILE = 'skipped.txt'
-SHOWN = 3  # Number of pictures that a sentence names.
 
 
 class Picture(NamedTuple):
@@ -41,7 +40,6 @@ class Sound(NamedTuple):
   validation: Source
   skipped: tuple[Picture, ...]  # all that the run leaves out
   roots: tuple[str, ...]  # where the data set is, and where it was before
-  notes: tuple[str, ...]  # sentences on what was found now
 
 
 def leave_out(settings: Settings, train: Source, validation: Source,
@@ -60,7 +58,7 @@ def leave_out(settings: Settings, train: Source, validation: Source,
   """
   skipped = read(workdir)
   roots = _roots(settings.data, workdir)
-  sound, added, notes = [], [], []
+  sound, added = [], []
   for split, source in (('train', train), ('validation', validation)):
     listed = {_relative(picture.file, roots) for picture in skipped
               if picture.split == split}
@@ -69,40 +67,14 @@ def leave_out(settings: Settings, train: Source, validation: Source,
              if _relative(printable(path), roots) in listed] if (
                  pictures and listed) else []
     intact, damaged = check.without_damaged(
-        source, settings.data.check, known, settings.run.threads)
-    if known:
-      notes.append(f'Left out of the {split} pictures:'
-                   f' {number(len(known), "picture")} in'
-                   f' {printable(os.path.join(workdir, FILE))}.')
-    if damaged and not len(intact):
-      raise InputError(f'none of the {len(damaged):,} {split} pictures can be'
-                       f' read: {damaged[0]}')
-    if damaged:
-      notes.append(summary(damaged, split, workdir))
+        source, settings.data.check, known, settings.run.threads,
+        os.path.join(workdir, FILE))
     added += [Picture(printable(error.name), printable(error.reason), split)
               for error in damaged]
     sound.append(intact)
   if added and write:
     _write(workdir, [*skipped, *added])
-  return Sound(*sound, (*skipped, *added), roots, tuple(notes))
-
-
-def summary(damaged: Sequence[UnreadablePicture], split: str,
-            workdir: str = '') -> str:
-  """Returns a sentence that names the first damaged pictures.
-
-  Args:
-    damaged: the errors of the pictures.
-    split: the split that they are in.
-    workdir: the folder that lists all of them; '' for none.
-  """
-  shown = ', '.join(f'{printable(error.name)} ({printable(error.reason)})'
-                    for error in damaged[:SHOWN])
-  more = len(damaged) - SHOWN
-  return (f'Left out of the {split} pictures, as they are damaged: {shown}'
-          + (f' and {more:,} more' if more > 0 else '')
-          + (f'; all are listed in {printable(os.path.join(workdir, FILE))}'
-             if workdir else '') + '.')
+  return Sound(*sound, (*skipped, *added), roots)
 
 
 def stopped(error: UnreadablePicture, sound: Sound,
