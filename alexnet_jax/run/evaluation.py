@@ -87,10 +87,10 @@ def _intact(settings: Settings, source: Source) -> Source:
       source, settings.data.check, threads=settings.run.threads)[0]
 
 
-def print_notes(source: Source) -> None:
+def print_notes(*opened: Source) -> None:
   """Prints on standard error which pictures are used."""
   if jax.process_index() == 0:
-    for note in notes_of(source):
+    for note in notes_of(*opened):
       print(note, file=sys.stderr)
 
 

@@ -60,7 +60,7 @@ def train(settings: Settings, workdir: str, *, init_from: str = '',
   def start(manager):
     state, origin = _first_state(built, manager, sound, workdir, init_from)
     # Runs that share a bar share the data too.
-    notes = () if bar else notes_of(source, validation)
+    notes = () if bar is not None else notes_of(source, validation)
     return state, '\n'.join((*notes, origin))
 
   def after_validation(state, errors):

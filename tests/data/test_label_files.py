@@ -170,7 +170,9 @@ def test_a_list_that_is_not_there_is_refused(photos):
   root = photos('')
   assert refusal(root, f'{root}/none.csv').startswith(
       'the list of labels ROOT/none.csv cannot be read (No such file')
-  assert 'cannot be read (Is a directory)' in refusal(root, root)
+  os.mkfifo(f'{root}/pipe.csv')
+  for path in (root, f'{root}/pipe.csv', '/dev/zero'):
+    assert f'{path} is no file;'.replace(root, 'ROOT') in refusal(root, path)
 
 
 def test_a_name_of_several_pictures_is_refused(tree):

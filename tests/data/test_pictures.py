@@ -262,7 +262,7 @@ def test_a_folder_without_pictures_is_refused(tmp_path):
 def test_a_pipe_is_refused_and_not_opened(tmp_path):
   os.mkfifo(tmp_path / 'pipe.jpg')
   for path in (tmp_path / 'pipe.jpg', '/dev/null'):
-    with pytest.raises(InputError, match='is a pipe or a device: give --images'):
+    with pytest.raises(InputError, match='is a pipe or a device: give'):
       pictures.find([str(path)])
 
 

@@ -153,9 +153,25 @@ def test_class_folders_beside_a_split_are_refused(folder, data):
   assert f"a folder '{folder}' with class folders inside" in said
 
 
-def test_splits_inside_a_training_folder_are_refused(data):
-  assert 'give config.data.path=ROOT/train' in refusal(
-      data('train/train', 'train/test'))
+@pytest.mark.parametrize('folders', [
+    ('train/train', 'train/test'), ('train', 'train/val'),
+    ('train', 'val', 'train/Test')])
+def test_splits_inside_a_training_folder_are_refused(folders, data):
+  said = refusal(data(*folders))
+  assert "'ROOT/train' has a folder" in said and 'class folders inside' in said
+
+
+def test_classes_that_look_like_splits_of_other_names_are_said(data):
+  root = data('fold1', 'fold2')
+  assert notes(root)[0] == (
+      "Each of the classes 'fold1', 'fold2' has the folders 'cat', 'dog': if"
+      ' these are the classes, name the folders around them train and val.')
+  assert 'Each of' not in ' '.join(notes(data('train', 'val')))
+
+
+def test_a_list_beside_the_folder_of_the_data_is_none_of_its_own(tree):
+  root = tree('labels.csv', 'photos/1.jpg')
+  assert 'has no class folders' in refusal(f'{root}/photos')
 
 
 def test_pictures_without_classes_are_refused_also_in_splits(tree):
