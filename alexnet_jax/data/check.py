@@ -22,6 +22,7 @@ from alexnet_jax.data.sources import Source, Subset
 from alexnet_jax.errors import InputError, printable
 
 MODES = ('headers', 'full', 'none')
+PART = 32  # Number of pictures that a thread checks at once.
 SHOWN = 3  # Number of pictures that a note names.
 _START, _END = 2**16, 2**12  # bytes of a file that are read
 _PNG_START = b'\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR'
@@ -40,14 +41,15 @@ def find_damaged(paths: Sequence[str], mode: str,
   """
   if mode == 'none' or not paths:
     return []
+  parts = [paths[i:i + PART] for i in range(0, len(paths), PART)]
+  found = grain.MapDataset.source(parts).map(
+      lambda part: [damage(path, mode) for path in part])
   damaged = []
-  examples = grain.MapDataset.source(paths).map(
-      lambda path: [] if (error := damage(path, mode)) is None else [error])
   with tqdm(total=len(paths), desc='check pictures', unit=' pictures',
             leave=False, dynamic_ncols=True, disable=None) as bar:
-    for errors in examples.to_iter_dataset(loader.reading(threads, 256)):
-      damaged += errors
-      bar.update()
+    for errors in found.to_iter_dataset(loader.reading(threads, 16)):
+      damaged += [error for error in errors if error]
+      bar.update(len(errors))
   return damaged
 
 

@@ -115,8 +115,7 @@ def test_a_full_check_finds_it_before_the_first_step(photos, tmp_path):
 
 
 def test_how_pictures_are_checked_does_not_block_a_run():
-  saved = {name: dict(value) if isinstance(value, dict) else value
-           for name, value in tiny.config().to_dict().items()}
+  saved = json.loads(tiny.config().to_json())
   del saved['data']['check']
   checkpoint.check_same_experiment(
       'run', saved, tiny.config({'data.check': 'full'}).to_dict())
