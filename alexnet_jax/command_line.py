@@ -25,7 +25,7 @@ from ml_collections.config_flags.config_flags import FlagOrderError
 
 from alexnet_jax import files, flag_errors, flag_help, paths, task_files
 from alexnet_jax.errors import InputError, printable
-from alexnet_jax.flag_errors import fields, one_line
+from alexnet_jax.flag_errors import one_line
 from alexnet_jax.task_files import task_names
 
 # Whether a task uses --config. If it is optional and no file is given, the

@@ -90,9 +90,12 @@ REFUSED = {
         experiment_with(data__name='folder', data__path='{flat}',
                         data__labels='{new}.csv'),
         ['{new}.csv cannot be read', '"a.jpg,cat"']),
-    'unreadable picture': (
+    'unreadable pictures': (
         experiment_with(data__name='folder', data__path='{broken}'),
-        ['train/cat/bad.jpg', 'cannot be read']),
+        ['none of 8 pictures can be read', 'val/cat/0.png', 'remove it']),
+    'unknown check': (
+        experiment_with(data__check='half'),
+        ["config.data.check='half'", 'headers, full, none']),
     'more batch than examples': (
         experiment_with(optimizer__batch_size=80),
         ['config.optimizer.batch_size=80', '64 training examples']),
@@ -437,7 +440,8 @@ def answers(trained, compiled, tmp_path_factory):
   for name in os.listdir(folder / 'empty_class/train/dog'):
     (folder / 'empty_class/train/dog' / name).unlink()
   broken = tiny.write_photos(folder / 'broken')
-  (folder / 'broken/train/cat/bad.jpg').write_bytes(b'no picture at all')
+  for path in (folder / 'broken/val').glob('*/*'):
+    path.write_bytes(b'no picture at all')
   for place in ('ambiguous/train/a/1', 'ambiguous/training/a/1',
                 'tested/Testing/a/1', 'tested/Testing/b/1', 'single/a/1',
                 'single/b/1', 'flat/1', 'flat/2'):
