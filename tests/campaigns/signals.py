@@ -13,10 +13,11 @@ import sys
 import tempfile
 import time
 
-sys.path.insert(0, os.path.dirname(os.path.dirname(__file__)))
+TESTS = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+sys.path[:1] = [TESTS, os.path.dirname(TESTS)]
 
-import program
-import tiny
+import program  # noqa: E402
+import tiny  # noqa: E402
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 AFTER_TRAINING = ('evaluate', 'features', 'projections', 'figure3', 'retrieve')
