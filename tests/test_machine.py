@@ -3,8 +3,11 @@
 import importlib.metadata
 import os
 import platform
+import subprocess
 import sys
+import time
 
+import program
 import pytest
 
 from alexnet_jax import machine
@@ -116,3 +119,27 @@ def test_the_user_decides_where_or_that_it_is_not_wanted(
   monkeypatch.setenv('JAX_COMPILATION_CACHE_DIR', given)
   machine.keep_compiled()
   assert os.environ['JAX_COMPILATION_CACHE_DIR'] == given
+
+
+def test_a_process_ends_with_a_parent_that_is_killed():
+  child = ('import time; from alexnet_jax import machine;'
+           'machine.end_with_parent(); print("ready", flush=True);'
+           'time.sleep(60)')
+  parent = subprocess.Popen(
+      [sys.executable, '-c', f"""
+import subprocess, sys, time
+print(subprocess.Popen([sys.executable, '-c', {child!r}]).pid, flush=True)
+time.sleep(60)
+"""], cwd=program.ROOT, text=True, stdout=subprocess.PIPE)
+  process = int(parent.stdout.readline())
+  assert parent.stdout.readline() == 'ready\n'
+  parent.kill()
+  parent.wait()
+  for _ in range(50):
+    try:
+      os.kill(process, 0)
+    except ProcessLookupError:
+      return
+    time.sleep(0.1)
+  os.kill(process, 9)
+  raise AssertionError('it is still there after 5 seconds')
