@@ -50,8 +50,8 @@ class OurWork:
     self._result: Any = None
     self._program: dict[str, Any] = {}
     if problem.mode == 'train':
-      self._train_step = built.train_step().lower(
-          self._state, self._batch).compile()
+      train_step: Any = built.train_step()
+      self._train_step = train_step.lower(self._state, self._batch).compile()
       self._program = {
           'moved_bytes': traffic.moved_bytes(self._train_step.as_text() or ''),
           'flops': problem.batch * describe.totals(describe.layer_rows(
