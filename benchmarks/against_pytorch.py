@@ -163,7 +163,8 @@ def _start(problem: Problem, variant: Ours | Peer, steps: int,
       {'problem': problem._asdict(), 'variant': variant._asdict(),
        'cores': machine.cores()},
       {**os.environ, **_settings(problem, variant if ours else Ours()),
-       'PYTHONPATH': ROOT, 'TORCHINDUCTOR_CACHE_DIR': scratch}, steps)
+       'PYTHONPATH': os.pathsep.join([ROOT, os.environ.get('PYTHONPATH', '')]),
+       'TORCHINDUCTOR_CACHE_DIR': scratch}, steps)
 
 
 def _settings(problem: Problem, ours: Ours) -> Mapping[str, str]:

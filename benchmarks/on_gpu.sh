@@ -7,8 +7,10 @@
 # OUT gets on_gpu.json, the logs and, from `train`, weights and metrics. DATA has
 # the folders tiny/ (Tiny ImageNet) and few/ (FEW of configs/ablations.py). A
 # part that fails or takes too long is recorded, and the next one starts.
-# REHEARSE=1 does everything small, on a CPU. SECONDS_LEFT is the time of
-# `train`, and SEEDS, ROWS, EPOCHS and AT_ONCE say what it trains.
+# REHEARSE=1 does everything small, on a CPU, and PATIENCE=5 allows five times
+# as long. SECONDS_LEFT is the time of
+# `train`; SEEDS, ROWS, AT_ONCE and EPOCHS (of the photographic network) say
+# what it trains.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 what=$1 out=$(realpath "$2") data=$(realpath "${3:-.}")
@@ -26,7 +28,7 @@ fi
 part() {  # NAME LIMIT COMMAND...
   local name=$1 limit=$2 begin=$(date +%s) code
   shift 2
-  timeout -k 10 "$limit" "$@" >"$out/logs/$name.txt" 2>&1
+  timeout -k 10 $((limit * ${PATIENCE:-1})) "$@" >"$out/logs/$name.txt" 2>&1
   code=$?
   echo "{\"part\": \"$name\", \"code\": $code," \
     "\"seconds\": $(($(date +%s) - begin))}" | tee -a "$out/parts.jsonl"
@@ -88,6 +90,7 @@ photographs() {
   timeout -k 20 "$(left)" python3 launch.py --workdir="$run" \
     --config=configs/tiny_imagenet_small.py \
     --config.data.path="$data/tiny" $MORE \
+    ${EPOCHS:+--config.run.epochs=$EPOCHS} \
     >"$out/logs/tiny_imagenet_small.txt" 2>&1
   JAX_PLATFORMS=cpu timeout 60 python3 launch.py --task=export \
     --workdir="$run" --out="$out/tiny_imagenet_small.npz" \
