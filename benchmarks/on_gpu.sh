@@ -8,9 +8,8 @@
 # the folders tiny/ (Tiny ImageNet) and few/ (FEW of configs/ablations.py). A
 # part that fails or takes too long is recorded, and the next one starts.
 # REHEARSE=1 does everything small, on a CPU, and PATIENCE=5 allows five times
-# as long. SECONDS_LEFT is the time of
-# `train`; SEEDS, ROWS, AT_ONCE and EPOCHS (of the photographic network) say
-# what it trains.
+# as long. `train` ends after SECONDS_LEFT; SEEDS, ROWS, AT_ONCE and EPOCHS (of
+# the photographic network) say what it trains.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 what=$1 out=$(realpath "$2") data=$(realpath "${3:-.}")
