@@ -37,7 +37,7 @@ speed() {
   part surroundings 20 bash -c 'nvidia-smi; python3 -m pip list; nproc'
   # The rounding of float32 is tested, and code as fast as in a run.
   JAX_DEFAULT_MATMUL_PRECISION=highest JAX_DISABLE_MOST_OPTIMIZATIONS=0 \
-    part tests 100 python3 -m pytest -q -n "${WORKERS:-12}" --maxfail=30 \
+    part tests 100 python3 -m pytest -q -n "${WORKERS:-12}" --dist=load --maxfail=30 \
     --junitxml="$out/tests.xml" tests/network/test_{layers,columns}.py \
     tests/network/test_{precision,on_chip}.py tests/learning/test_step.py
   local most="ours ours-strict ours-bf16 pytorch-last-hand
