@@ -34,13 +34,13 @@ def main(argv: Sequence[str]) -> None:
   (out,) = argv
   results = collect(out)
   files.write_json(os.path.join(out, 'on_gpu.json'), results)
-  for batch, step in results['steps'].items():
+  for part, step in results['steps'].items():
     for name, row in step['contenders'].items():
       if 'failed' in row:
-        print(f'{batch} {name}: {row["failed"]}')
+        print(f'{part} {name}: {row["failed"]}')
         continue
       of_roofline = row.get('of_roofline')
-      print(f'{batch} {name}: {row["images_per_second"]["median"]:.0f} images/s'
+      print(f'{part} {name}: {row["images_per_second"]["median"]:.0f} images/s'
             + (f', {of_roofline:.0%} of the roofline' if of_roofline else ''))
 
 
@@ -55,12 +55,13 @@ def collect(out: str) -> dict[str, Any]:
     results['parts'] = [json.loads(line) for line in lines.splitlines()]
   if report := _text(os.path.join(out, 'tests.xml')):
     results['tests'] = _tests(report)
-  for path in glob.glob(os.path.join(out, 'step_*.json')):
+  for path in sorted(glob.glob(os.path.join(out, '*_[0-9]*.json'))):
     measured = json.loads(_text(path))
+    name = os.path.splitext(os.path.basename(path))[0]
     results['machine'] = measured['machine']
     results['versions'] = measured['versions']
     for mode in measured['modes']:
-      results['steps'][str(mode['batch'])] = _with_roofline(
+      results['steps'][name] = _with_roofline(
           mode, measured['machine'].get('device', ''))
   if layers := _text(os.path.join(out, 'bench.json')):
     results['bench'] = json.loads(layers)

@@ -4,8 +4,8 @@
 #   bash benchmarks/on_gpu.sh speed OUT        # tests, speed, roofline, a trace
 #   bash benchmarks/on_gpu.sh train OUT DATA   # trainings beside each other
 #
-# OUT gets on_gpu.json, the logs and, from `train`, weights and metrics. DATA has
-# the folders tiny/ (Tiny ImageNet) and few/ (FEW of configs/ablations.py). A
+# OUT gets on_gpu.json, logs and, from `train`, weights and metrics. DATA has the
+# folders tiny/ (Tiny ImageNet) and few/ (FEW of configs/ablations.py). A
 # part that fails or takes too long is recorded, and the next one starts.
 # REHEARSE=1 does everything small, on a CPU, and PATIENCE=5 allows five times
 # as long. `train` ends after SECONDS_LEFT; SEEDS, ROWS, AT_ONCE and EPOCHS (of
@@ -33,23 +33,30 @@ part() {  # NAME LIMIT COMMAND...
     "\"seconds\": $(($(date +%s) - begin))}" | tee -a "$out/parts.jsonl"
 }
 
+step() {  # NAME LIMIT BATCH CONTENDERS...
+  local name=$1 limit=$2 batch=$3
+  shift 3
+  part "$name" "$limit" python3 -m benchmarks.against_pytorch \
+    --device $device "${small[@]}" --modes train --batch "$batch" --rounds 5 \
+    --steps "${STEPS:-20}" --contenders "$@" --out "$out/$name.json"
+}
+
 speed() {
   part surroundings 20 bash -c 'nvidia-smi; python3 -m pip list; nproc'
   # The rounding of float32 is tested, and code as fast as in a run.
   JAX_DEFAULT_MATMUL_PRECISION=highest JAX_DISABLE_MOST_OPTIMIZATIONS=0 \
-    part tests 100 python3 -m pytest -q -n "${WORKERS:-12}" --dist=load --maxfail=30 \
-    --junitxml="$out/tests.xml" tests/network/test_{layers,columns}.py \
-    tests/network/test_{precision,on_chip}.py tests/learning/test_step.py
-  local most="ours ours-strict ours-bf16 pytorch-last-hand
-    pytorch-compiled-hand pytorch-compiled-strict pytorch-compiled-bf16"
-  local batches=${BATCHES:-128 512 1024} all
-  for batch in $batches; do
-    all=$most
-    [ "$batch" = 128 ] && all="$most ours-augments pytorch-compiled"
-    part "step_$batch" 140 python3 -m benchmarks.against_pytorch \
-      --device $device "${small[@]}" --modes train --batch "$batch" \
-      --rounds 5 --steps "${STEPS:-20}" --contenders $all \
-      --out "$out/step_$batch.json"
+    part tests 120 python3 -m pytest -q -n "${WORKERS:-12}" --dist=load \
+    --maxfail=30 --junitxml="$out/tests.xml" \
+    tests/network/test_{layers,columns,precision,on_chip}.py \
+    tests/learning/test_step.py
+  # Ours take 20 s each to compile and torch.compile a minute.
+  for batch in ${BATCHES:-128 512 1024}; do
+    step "step_$batch" 100 "$batch" ours ours-strict ours-bf16 \
+      pytorch-last-hand pytorch-strict pytorch-bf16
+  done
+  for batch in ${COMPILED:-512}; do
+    step "compiled_$batch" 150 "$batch" ours pytorch-compiled \
+      pytorch-compiled-hand pytorch-compiled-bf16
   done
   part bench 90 python3 launch.py --task=bench --config=configs/paper.py \
     --config.precision=tf32 --config.optimizer.batch_size=512 \

@@ -33,8 +33,8 @@ def test_parts_that_failed_are_in_the_result(tmp_path, capsys):
           'pytorch': {'variant': {}, 'failed': 'no memory'}}}]}))
   on_gpu.main([str(tmp_path)])
   assert capsys.readouterr().out.splitlines() == [
-      '128 ours: 32000 images/s, 51% of the roofline',
-      '128 pytorch: no memory']
+      'step_128 ours: 32000 images/s, 51% of the roofline',
+      'step_128 pytorch: no memory']
   found = json.loads((tmp_path / 'on_gpu.json').read_text())
   assert [part['code'] for part in found['parts']] == [1, 124]
   assert found['tests']['failed'] == ['test_b']
