@@ -74,5 +74,6 @@ def test_a_slow_source_is_seen(tmp_path, capsys, monkeypatch):
 
   monkeypatch.setattr(loop, 'SLOW_DATA_SECONDS', 0.5)
   monkeypatch.setattr(experiment.Experiment, 'device_batches', slow)
-  training.train(experiment.read(tiny.config({'run.steps': 4})), str(tmp_path))
+  training.train(experiment.read(tiny.config(
+      {'run.steps': 4, 'run.hold_data': False})), str(tmp_path))
   assert '--config.run.hold_data' in capsys.readouterr().err
