@@ -1,4 +1,13 @@
-"""The exception for invalid input from the user."""
+"""Invalid input from the user, and names that are safe to print."""
+
+import re
+
+# Characters that move the cursor, reorder or break the line, or are the bytes
+# of a file name that is not UTF-8: C0, DEL and C1, bidirectional controls, the
+# separators of lines and paragraphs, lone surrogates.
+_UNPRINTABLE = re.compile(
+    '[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069'
+    '\ud800-\udfff]')
 
 
 class InputError(ValueError):
@@ -8,3 +17,20 @@ class InputError(ValueError):
   is raised before compilation wherever possible. `launch.py` prints it without
   a traceback and exits with status 2.
   """
+
+
+def printable(text: str) -> str:
+  r"""Escapes what a terminal would obey instead of showing.
+
+  Names of files, folders and classes may contain anything: ESC [ 2 J becomes
+  `\x1b[2J`, a bidirectional control `\u202e`, a byte that is not UTF-8 `\xff`.
+  Accents, emoji and all scripts stay as they are.
+  """
+  return _UNPRINTABLE.sub(_escape, text)
+
+
+def _escape(match):
+  code = ord(match.group())
+  if 0xDC80 <= code <= 0xDCFF:  # how Python writes a byte that is not UTF-8
+    code -= 0xDC00
+  return f'\\x{code:02x}' if code < 0x100 else f'\\u{code:04x}'

@@ -1,9 +1,13 @@
 """Process settings that must precede the import of JAX; does not import JAX."""
 
 import importlib.metadata
+import math
+import multiprocessing
 import os
 import platform
 import sys
+import threading
+import time
 import zlib
 
 # XLA flags that make this network faster on a CPU, or reduce its memory at no
@@ -21,6 +25,11 @@ FLAGS = {'0.10.2': _CPU_FLAGS, '0.11.2': _CPU_FLAGS}
 # maps them in a few hundred page faults instead of half a million, which saves
 # a tenth of the time of a step on a CPU.
 HUGE_PAGES = ('GLIBC_TUNABLES', 'glibc.malloc.hugetlb=1')
+
+# Where Linux gives the limit of a container, in both versions of its groups.
+MEMORY_LIMITS = ('/sys/fs/cgroup/memory.max',
+                 '/sys/fs/cgroup/memory/memory.limit_in_bytes')
+PARENT_SECONDS = 0.2  # between two checks that the parent still exists
 
 
 def set_flags() -> None:
@@ -51,6 +60,38 @@ def cores() -> int:
   if hasattr(os, 'sched_getaffinity'):
     return len(os.sched_getaffinity(0))
   return os.cpu_count() or 1
+
+
+def memory() -> float:
+  """Returns the bytes of memory that this process may use; inf if unknown."""
+  try:
+    limits = [os.sysconf('SC_PHYS_PAGES') * os.sysconf('SC_PAGE_SIZE')]
+  except (AttributeError, OSError, ValueError):  # not on every system
+    return math.inf
+  for name in MEMORY_LIMITS:
+    try:
+      with open(name, encoding='utf-8') as file:
+        limits.append(int(file.read()))
+    except (OSError, ValueError):  # no such file, or 'max'
+      continue
+  return min(limits)
+
+
+def end_with_parent() -> None:
+  """Makes this process end when the process that started it does.
+
+  A process that is killed cannot end the processes that it has started.
+  """
+  child = multiprocessing.parent_process()
+  parent = child.pid if child else os.getppid()
+  threading.Thread(target=_wait_for_end_of, args=(parent,),
+                   daemon=True).start()
+
+
+def _wait_for_end_of(parent):
+  while os.getppid() == parent:  # afterwards it is another process
+    time.sleep(PARENT_SECONDS)
+  os._exit(1)
 
 
 def processor_name() -> str:

@@ -7,9 +7,10 @@ one line per class.
 
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from alexnet_jax.errors import InputError
+from alexnet_jax.data.walk import nfc
+from alexnet_jax.errors import InputError, printable
 
 
 def readable(class_names: Sequence[str], path: str = '') -> tuple[str, ...]:
@@ -43,18 +44,42 @@ def readable(class_names: Sequence[str], path: str = '') -> tuple[str, ...]:
 
 def classes_of_folders(class_names: Sequence[str],
                        names: Sequence[str]) -> dict[str, int]:
-  """Returns {name of a folder: class of the images in it}.
+  """Returns {name of a folder in composed form: class of the images in it}.
 
   The name of a folder may be the network's class name or the readable name,
   unless two classes share the readable name, as ImageNet's two cranes do.
   """
   times = Counter(names)
   by_word = {name: i for i, name in enumerate(names) if times[name] == 1}
-  return by_word | {name: i for i, name in enumerate(class_names)}
+  by_name = by_word | {name: i for i, name in enumerate(class_names)}
+  return {nfc(name): i for name, i in by_name.items()}
+
+
+def class_of_picture(path: str, numbers: Mapping[str, int],
+                     given: Sequence[str] = ()) -> int | None:
+  """Returns the class that the nearest folder around a picture names, or None.
+
+  Args:
+    path: the picture.
+    numbers: the classes by the name of a folder, from `classes_of_folders`.
+    given: folders that were given with all pictures in them; the folders around
+      them do not count. For other pictures, only the innermost folder counts.
+  """
+  roots = {os.path.abspath(folder) for folder in given}
+  folder = os.path.dirname(os.path.abspath(path))
+  around = [folder]
+  while folder not in roots and os.path.dirname(folder) != folder:
+    folder = os.path.dirname(folder)
+    around.append(folder)
+  if folder not in roots:
+    around = around[:1]
+  names = (nfc(os.path.basename(folder)) for folder in around)
+  return next((numbers[name] for name in names if name in numbers), None)
 
 
 def shortened(text: str, most: int) -> str:
-  """Shortens the text to at most `most` characters, with an ellipsis."""
+  """Returns at most `most` printable characters, with an ellipsis."""
+  text = printable(text)
   return text if len(text) <= most else text[:most - 1].rstrip() + '…'
 
 

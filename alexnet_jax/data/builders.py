@@ -22,7 +22,7 @@ CIFAR = 'cifar-10-binary.tar.gz'
 
 _SPLITS = {
     'imagenet2012': {'train': 'train', 'validation': 'validation'},
-    'cifar10': {'train': 'train', 'validation': 'test'},
+    'cifar10': {'train': 'train', 'validation': 'test', 'test': 'test'},
 }
 
 

@@ -20,7 +20,7 @@ PYTHON, BINARY, TFDS = 'cifar-10-batches-py', 'cifar-10-batches-bin', 'cifar10'
 SIDE = 32  # pixels
 _PIXELS = 3 * SIDE * SIDE
 _BATCHES = {'train': [f'data_batch_{k}' for k in range(1, 6)],
-            'validation': ['test_batch']}
+            'validation': ['test_batch'], 'test': ['test_batch']}
 
 
 class Unpacked:
@@ -28,7 +28,7 @@ class Unpacked:
 
   Args:
     folder: the folder of the unpacked archive.
-    split: 'train' or 'validation', which is the test split.
+    split: 'train', 'validation' or 'test'; the last two are the same.
     image_size: side of the squares in pixels.
 
   Raises:
@@ -73,7 +73,7 @@ def open_cifar10(path: str, split: str,
       `cifar-10-batches-py`, `cifar-10-batches-bin`, a folder with `train` and
       `test` that each have a folder of pictures per class, or `cifar10` as
       written by TFDS.
-    split: 'train' or 'validation', which is the test split.
+    split: 'train', 'validation' or 'test'; the last two are the same.
     image_size: side of the squares in pixels; 32 is the original size.
 
   Raises:

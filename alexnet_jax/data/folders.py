@@ -1,157 +1,263 @@
 """A source that reads pictures from one folder per class.
 
-The layout is either `train/` and `val/` (or `validation/`, or `test/`) with a
-folder per class in each, or the class folders alone, which are then split into
-training and validation pictures by a hash of each picture's path. Pictures may
-be at any depth in a class folder.
+The layout is either folders for the splits, such as `train/` and `val/` (see
+`splits.py`), with a folder per class in each, or the class folders alone, which
+are then split into training and validation pictures by a hash of each picture's
+path. Pictures may be at any depth in a class folder. A list of labels can stand
+in for the class folders of a split (see `label_files.py`).
 """
 
 import hashlib
 import os
+from collections import Counter
+from collections.abc import Mapping, Sequence
 
-import numpy as np
-
-from alexnet_jax.data import images
+from alexnet_jax.data import classes, splits, walk
+from alexnet_jax.data.classes import Classes, LabeledPictures, number
 from alexnet_jax.data.images import EXTENSIONS
-from alexnet_jax.errors import InputError
+from alexnet_jax.data.splits import LAYOUT
+from alexnet_jax.errors import InputError, printable
 
-_LAYOUT = 'train/CLASS/*.jpg and val/CLASS/*.jpg, or CLASS/*.jpg'
 
-
-class Folder:
+class Folder(LabeledPictures):
   """A source for the pictures of one split in the folder `path`."""
 
   def __init__(self, path: str, split: str, image_size: int,
-               validation_fraction: float):
+               validation_fraction: float, labels: str = ''):
     """Lists the pictures.
 
     Args:
-      path: a folder in one of the two layouts.
-      split: 'train' or 'validation'.
+      path: a folder in one of the layouts.
+      split: 'train', 'validation' or 'test'. The test pictures are used for
+        validation if there is no folder for it.
       image_size: side of the squares in pixels.
       validation_fraction: share of the pictures that is used for validation
-        if there is no validation folder; between 0 and 1.
+        if there is no other folder than that for training; between 0 and 1.
+      labels: the list of labels of pictures that are in no class folders.
 
     Raises:
-      InputError: the folder has neither layout (the message names the folder
-        that is missing, empty or unexpected), or `validation_fraction` is out
-        of range.
+      InputError: the folder has none of the layouts (the message names the
+        folder that is missing, empty or unexpected), the list of labels does
+        not fit, or `validation_fraction` is out of range.
     """
-    train, validation = _split_folders(path)
-    self.class_names = _class_names(train)
-    self._image_size = image_size
-    if validation is None:
-      files = _set_aside(train, self.class_names, split, validation_fraction)
-    elif split == 'train':
-      files = _pictures(train, self.class_names)
+    layout = _Layout(path, labels)
+    if split == 'train':
+      found = layout.train(validation_fraction)
+    elif split == 'validation':
+      found = layout.validation(validation_fraction)
     else:
-      files = _pictures(validation, _validation_classes(
-          validation, train, self.class_names))
-    self._paths = [path for paths in files.values() for path in paths]
-    self._labels = np.repeat(
-        np.array([self.class_names.index(name) for name in files], np.int32),
-        [len(paths) for paths in files.values()])
-
-  def __len__(self) -> int:
-    return len(self._paths)
-
-  def __getitem__(self, i: int) -> dict:
-    image = images.read_square(self._paths[i], self._image_size)
-    return {'image': image, 'label': self._labels[i]}
-
-  def where(self, i: int) -> str:
-    """Returns the picture's path."""
-    return self._paths[i]
+      found = layout.test()
+    super().__init__(layout.class_names, found, image_size)
 
 
-def find_pictures(folder: str, hidden_folders: bool) -> list[str]:
-  """Returns the sorted paths of all pictures at any depth in a folder.
+class _Layout:
+  """The folders of the splits, and the names of the classes."""
 
-  Hidden files are ignored. Links are followed, but no folder is visited twice.
-
-  Args:
-    folder: the folder to search.
-    hidden_folders: whether to search folders whose names start with a dot.
-  """
-  paths, visited = [], set()
-  for parent, folders, files in os.walk(folder, followlinks=True):
-    if os.path.realpath(parent) in visited:
-      folders.clear()
-      continue
-    visited.add(os.path.realpath(parent))
-    # Sorted, so that of two links to a folder the same one is always followed.
-    folders[:] = sorted(name for name in folders
-                        if hidden_folders or not name.startswith('.'))
-    paths += [os.path.join(parent, name) for name in files
-              if name.lower().endswith(EXTENSIONS)
-              and not name.startswith('.')]
-  return sorted(paths)
-
-
-def _split_folders(path: str) -> tuple[str, str | None]:
-  """Returns the training folder and the validation folder, or None for it."""
-  if not os.path.isdir(path):
-    raise InputError(
-        f'there is no folder {path!r}; point --config.data.path at a folder '
-        f'with {_LAYOUT}.')
-  train = os.path.join(path, 'train')
-  if not os.path.isdir(train):
-    return path, None
-  for name in ('val', 'validation', 'test'):
-    if os.path.isdir(os.path.join(path, name)):
-      return train, os.path.join(path, name)
-  return train, None
-
-
-def _class_names(train: str) -> tuple[str, ...]:
-  names = _subfolders(train)
-  if not names:
-    raise InputError(
-        f'{train!r} has no class folders; put the pictures of each class in '
-        f'a folder of their own: {_LAYOUT}.')
-  if len(names) == 1:
-    raise InputError(
-        f'{train!r} has only one class folder, {names[0]!r}; classification '
-        f'takes two or more: {_LAYOUT}.')
-  return names
-
-
-def _validation_classes(validation: str, train: str,
-                        class_names: tuple[str, ...]) -> tuple[str, ...]:
-  """Returns the names of the classes that have validation pictures."""
-  names = _subfolders(validation)
-  for name in names:
-    if name not in class_names:
+  def __init__(self, path: str, labels: str):
+    self._path, self._labels = path, os.path.expanduser(labels)
+    found = splits.find_splits(path, labels)
+    self._train, self._test, self._notes = found.train, found.test, found.notes
+    self._roots = [root for root in found[:3] if root]
+    if len({os.path.realpath(root) for root in self._roots}) < len(self._roots):
       raise InputError(
-          f'{validation!r} has a class {name!r} that {train!r} lacks; give '
-          'both the same class folders.')
-  if not names:
-    raise InputError(
-        f'{validation!r} has no class folders; give it the class folders of '
-        f'{train!r}, or remove it to have training pictures set aside.')
-  return names
-
-
-def _subfolders(folder: str) -> tuple[str, ...]:
-  return tuple(sorted(
-      entry.name for entry in os.scandir(folder)
-      if entry.is_dir() and not entry.name.startswith('.')))
-
-
-def _pictures(root: str, names: tuple[str, ...]) -> dict[str, list[str]]:
-  """Returns the sorted paths of the pictures of each class."""
-  pictures = {}
-  for name in names:
-    folder = os.path.join(root, name)
-    pictures[name] = find_pictures(folder, hidden_folders=True)
-    if not pictures[name]:
+          f'two folders for splits in {printable(path)!r} are links to one'
+          ' folder; give each split its own pictures.')
+    self._train_list = self._find_train_list()
+    self.class_names = self._find_classes()
+    self._notes += self._same_folders_inside()
+    self._validation = found.validation
+    if not found.validation and found.test:
+      self._use_test_for_validation(found.test)
+    if labels and not self._train_list and not any(
+        self._list_of(split, folder) for split, folder in (
+            ('validation', self._validation), ('test', self._test)) if folder):
       raise InputError(
-          f'the class folder {folder!r} holds no pictures '
-          f'({" ".join(EXTENSIONS)}); add some or remove the folder.')
-  return pictures
+          f'config.data.labels={printable(labels)} is not needed, as the'
+          f' pictures in {printable(path)!r} are in class folders; leave it'
+          ' out.')
+
+  def train(self, fraction: float) -> Classes:
+    """Returns the training pictures; some are set aside for validation."""
+    found = self._training()
+    if not self._validation:
+      return self._one_side(found, 'train', fraction)
+    notes = [*self._notes, _summary('train', found, self._train)]
+    if self._test and self._test != self._validation:
+      count = number(len(walk.list_pictures(self._test).pictures), 'picture')
+      notes.append(
+          f'test: {count} in {printable(self._test)}, for --task=evaluate'
+          ' --split=test only.' if self._has_labels('test', self._test) else
+          splits.without_labels(self._test))
+    return found._replace(notes=(*notes, *found.notes))
+
+  def validation(self, fraction: float) -> Classes:
+    """Returns the validation pictures, or training pictures set aside."""
+    if not self._validation:
+      return self._one_side(self._training(), 'validation', fraction)
+    return self._evaluated('validation', self._validation)
+
+  def test(self) -> Classes:
+    """Returns the test pictures."""
+    if not self._test:
+      raise InputError(
+          f'{printable(self._path)!r} has no test pictures; add a folder named'
+          ' test, or give a folder of pictures as --data.')
+    return self._evaluated('test', self._test)
+
+  def _find_train_list(self):
+    """Returns the list of labels of the training pictures, or ''."""
+    flat = len(walk.subfolders(self._train)) < 2
+    if self._labels and (flat or len(self._roots) == 1):
+      return self._labels
+    return splits.find_labels(self._train, 'train') if flat else ''
+
+  def _find_classes(self):
+    """Returns the class names in order."""
+    if self._train_list:
+      names = list(self._listed(self._train, self._train_list).pictures)
+    else:
+      names = sorted(set(map(walk.nfc, walk.class_folders(self._train))))
+    if not names:
+      raise InputError(
+          f'{printable(self._train)!r} has no class folders; put the pictures'
+          f' of each class in a folder of their own: {LAYOUT}.')
+    if len(names) == 1:
+      raise InputError(
+          f'{printable(self._train_list or self._train)!r} has only one class'
+          f'{"" if self._train_list else " folder"}, {printable(names[0])!r};'
+          f' classification takes two or more: {LAYOUT}.')
+    return tuple(names)
+
+  def _same_folders_inside(self):
+    """Returns a note if the classes look like splits of unusual names."""
+    same = None
+    for name in () if self._train_list else walk.subfolders(self._train):
+      inside = walk.subfolders(os.path.join(self._train, name))
+      if len(inside) < 2 or same not in (None, inside):
+        return ()
+      same = inside
+    return () if not same else (
+        f'Each of the classes {classes.some(self.class_names)} has the folders'
+        f' {classes.some(same)}: if these are the classes, name the folders'
+        ' around them train and val.',)
+
+  def _use_test_for_validation(self, test):
+    if self._has_labels('test', test):
+      self._validation = test
+      self._notes += (
+          'There is no validation folder, so the test pictures in'
+          f' {printable(test)} are used for validation.',)
+    else:
+      self._notes += (splits.without_labels(test),)
+
+  def _training(self):
+    """Returns the training pictures, which every class must have."""
+    if self._train_list:
+      return self._listed(self._train, self._train_list)
+    found = classes.of_folders(self._train, self._beside(self._train))
+    for name in self.class_names:
+      if not found.pictures.get(name):
+        raise InputError(' '.join((_no_pictures(
+            os.path.join(self._train, name),
+            found.passed_over.get(name, Counter())), *found.reports)))
+    return found
+
+  def _evaluated(self, split, folder):
+    """Returns the pictures of a validation or test folder."""
+    list_path = self._list_of(split, folder)
+    if list_path:
+      found = self._listed(folder, list_path, self.class_names)
+    else:
+      found = classes.of_folders(self._class_root(folder) or folder,
+                                 self._beside(folder))
+      if split == 'test' and not self._class_root(folder):
+        raise InputError(
+            f'{printable(folder)!r} has no folders named like the classes of'
+            f' {printable(self._train)!r}; name them so, or give a list of'
+            ' labels as --config.data.labels.')
+      if not found.pictures:
+        raise InputError(
+            f'{printable(folder)!r} has no class folders; give it the class'
+            f' folders of {printable(self._train)!r}, or remove it to have'
+            ' training pictures set aside.')
+      for name in found.pictures:
+        if name not in self.class_names:
+          raise InputError(
+              f'{printable(folder)!r} has a class {printable(name)!r} that'
+              f' {printable(self._train)!r} lacks; give both the same class'
+              ' folders.')
+    pictures = {name: paths for name, paths in found.pictures.items() if paths}
+    notes = [_summary(split, found, folder), *found.notes]
+    missing = [name for name in self.class_names if name not in pictures]
+    if pictures and missing:
+      notes.append(
+          f'{len(missing):,} of {number(len(self.class_names), "class")}'
+          f' without {split} pictures: {classes.some(missing)}.')
+    return found._replace(pictures=pictures, notes=tuple(notes))
+
+  def _one_side(self, found, split, fraction):
+    """Returns the training pictures that are or are not set aside."""
+    sides = {side: _set_aside(self._train, found.pictures, side, fraction)
+             for side in ('train', 'validation')}
+    held, rest = (classes.total(sides[side])
+                  for side in ('validation', 'train'))
+    notes = [
+        *self._notes,
+        f'No folder for validation in {printable(self._path)}:'
+        f' {number(held, "picture")} set aside for it'
+        f' (config.data.validation_fraction={fraction}),'
+        f' {number(rest, "picture")} left for training, of'
+        f' {number(len(self.class_names), "class")}.', *found.notes]
+    alone = [name for name, paths in found.pictures.items() if len(paths) == 1]
+    if alone:
+      notes.append(
+          f'{len(alone):,} of {number(len(self.class_names), "class")} with a'
+          ' single picture, which is for training, so that none is left to'
+          f' validate with: {classes.some(alone)}.')
+    # Both splits are of one folder, whose other files are counted once.
+    return found._replace(
+        pictures=sides[split], notes=tuple(notes),
+        passed_over=found.passed_over if split == 'train' else {})
+
+  def _class_root(self, folder):
+    """Returns the folder that has class folders in that of a split, or ''."""
+    inner = splits.inner_folder(folder, self.class_names)
+    names = map(walk.nfc, walk.subfolders(inner))
+    return inner if set(names).intersection(self.class_names) else ''
+
+  def _has_labels(self, split, folder):
+    return bool(self._class_root(folder) or self._list_of(split, folder))
+
+  def _list_of(self, split, folder):
+    """Returns the list of labels of a split without class folders, or ''."""
+    if self._class_root(folder):
+      return ''
+    return self._labels or splits.find_labels(folder, split)
+
+  def _listed(self, folder, list_path, known=()):
+    return classes.of_list(folder, list_path, self._beside(folder), known)
+
+  def _beside(self, folder):
+    return [root for root in self._roots if root != folder]
 
 
-def _set_aside(root: str, names: tuple[str, ...], split: str,
+def _summary(split: str, found: Classes, folder: str) -> str:
+  count = sum(map(bool, found.pictures.values()))
+  return (f'{split}: {number(classes.total(found.pictures), "picture")} of'
+          f' {number(count, "class")} in {printable(folder)}.')
+
+
+def _no_pictures(folder: str, passed_over: Counter[str]) -> str:
+  if os.path.isdir(folder) and not os.access(folder, os.R_OK | os.X_OK):
+    return (f'the class folder {printable(folder)!r} cannot be read; change its'
+            ' permissions.')
+  other = classes.endings(passed_over)
+  return (f'the class folder {printable(folder)!r} holds no pictures'
+          f' ({" ".join(EXTENSIONS)}){", only " + other if other else ""}; add'
+          ' some or remove the folder.')
+
+
+def _set_aside(root: str, pictures: Mapping[str, Sequence[str]], split: str,
                fraction: float) -> dict[str, list[str]]:
   """Returns the pictures of a split, chosen by comparing hash and fraction.
 
@@ -164,7 +270,7 @@ def _set_aside(root: str, names: tuple[str, ...], split: str,
         f'config.data.validation_fraction={fraction} does not leave pictures '
         'for both splits; give a number between 0 and 1, such as 0.1.')
   chosen = {}
-  for name, paths in _pictures(root, names).items():
+  for name, paths in pictures.items():
     ranked = sorted((_position(root, path), path) for path in paths)
     count = sum(position < fraction for position, _ in ranked)
     # At least one picture in each split; a single picture is for training.
@@ -176,6 +282,6 @@ def _set_aside(root: str, names: tuple[str, ...], split: str,
 
 def _position(root: str, path: str) -> float:
   """Hashes a picture's path relative to the root to a number in 0..1."""
-  relative = os.path.relpath(path, root).replace(os.sep, '/')
-  digest = hashlib.blake2b(relative.encode(), digest_size=8).digest()
+  relative = walk.nfc(os.path.relpath(path, root).replace(os.sep, '/'))
+  digest = hashlib.blake2b(os.fsencode(relative), digest_size=8).digest()
   return int.from_bytes(digest, 'big') / 2**64

@@ -6,6 +6,7 @@ of the examples. Sources are picklable, so that loader workers can copy them.
 
 import difflib
 import os
+from collections import Counter
 from typing import Any, Protocol
 
 import numpy as np
@@ -14,7 +15,7 @@ from alexnet_jax.data import builders, cifar, folders, procedural, records
 from alexnet_jax.errors import InputError
 
 NAMES = ('procedural', 'folder', 'records', 'imagenet2012', 'cifar10')
-SPLITS = ('train', 'validation')
+SPLITS = ('train', 'validation', 'test')
 
 
 class RandomAccess(Protocol):
@@ -48,23 +49,41 @@ def evenly_spread(count: int, most: int) -> np.ndarray:
   return np.arange(chosen) * count // chosen
 
 
+def notes_of(*opened: Source) -> tuple[str, ...]:
+  """Returns what the sources say about the folders that they read, once."""
+  return tuple(dict.fromkeys(
+      note for source in opened for note in getattr(source, 'notes', ())))
+
+
+def passed_over_of(*opened: Source) -> dict[str, Counter[str]]:
+  """Returns the counts of files that are no pictures, by class and ending."""
+  counts: dict[str, Counter[str]] = {}
+  for source in opened:
+    for name, endings in getattr(source, 'passed_over', {}).items():
+      counts.setdefault(name, Counter()).update(endings)
+  return {name: endings for name, endings in counts.items() if endings}
+
+
 class Subset:
   """At most `count` evenly spaced examples of a source."""
 
   def __init__(self, source: Source, count: int):
     self.class_names = source.class_names
-    self._source = source
+    self.notes = notes_of(source)
+    self.passed_over = passed_over_of(source)
+    self.source = source
+    self.most = count
     self._indices = evenly_spread(len(source), count)
 
   def __len__(self) -> int:
     return len(self._indices)
 
   def __getitem__(self, i: int) -> dict:
-    return self._source[self._original(i)]
+    return self.source[self._original(i)]
 
   def where(self, i: int) -> str:
     """Returns the name of example `i` in the source."""
-    return self._source.where(self._original(i))
+    return self.source.where(self._original(i))
 
   def _original(self, i: int) -> int:
     if not 0 <= i < len(self):
@@ -74,33 +93,39 @@ class Subset:
 
 def open_source(name: str, split: str, *, path: str = '',
                 image_size: int = 256, validation_fraction: float = 0.1,
-                limit: int = 0) -> Source:
+                limit: int = 0, labels: str = '') -> Source:
   """Opens one split of a data set as images of `image_size` x `image_size`.
 
   Args:
     name: 'procedural' (built in, no path), 'folder' (of pictures), 'records'
       (written by `prepare`), 'imagenet2012' (through TFDS) or 'cifar10' (in
       any of its formats).
-    split: 'train' or 'validation'.
+    split: 'train', 'validation' or 'test'.
     path: folder of the data; `~` is the home folder.
     image_size: side of the central square of every image (section 2).
     validation_fraction: share of the pictures that is used for validation if a
-      folder has no `val/`, `validation/` or `test/`.
+      folder has no other folder than that for training.
     limit: maximum number of examples, evenly spaced; 0 keeps all. For the
       endless procedural data set it is the length, and 0 means 8192 (train) or
       1024 (validation).
+    labels: the list of labels of pictures that are in no class folders.
 
   Raises:
-    InputError: the name or split is unknown, or the path is missing or
-      unsuitable.
+    InputError: the name or split is unknown, or the path or the list is missing
+      or unsuitable.
   """
   _check(name, split, path, image_size, limit)
+  if labels and name != 'folder':
+    raise InputError(
+        f'config.data.labels={labels} is for pictures in a folder; leave it out'
+        f' with config.data.name={name}.')
   path = os.path.expanduser(path)
   match name:
     case 'procedural':
       return procedural.Procedural(split, image_size, limit)
     case 'folder':
-      source = folders.Folder(path, split, image_size, validation_fraction)
+      source = folders.Folder(path, split, image_size, validation_fraction,
+                              labels)
     case 'records':
       source = records.Records(path, split, image_size)
     case 'cifar10':
@@ -116,9 +141,11 @@ def _check(name, split, path, image_size, limit) -> None:
     raise InputError(
         f'there is no data set {name!r}; set --config.data.name to '
         f'{" or ".join(near)}.')
-  if split not in SPLITS:
+  # The labels of ImageNet's test images were never published.
+  known = SPLITS[:2] if name in ('procedural', 'imagenet2012') else SPLITS
+  if split not in known:
     raise InputError(
-        f'there is no split {split!r}; the splits are train and validation.')
+        f'there is no split {split!r}; the splits are {" and ".join(known)}.')
   if name != 'procedural' and not path:
     raise InputError(
         f'the data set {name!r} needs a path; set --config.data.path to the '

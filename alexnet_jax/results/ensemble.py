@@ -12,7 +12,7 @@ import json
 import math
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import jax
@@ -20,10 +20,10 @@ import numpy as np
 
 from alexnet_jax import tables
 from alexnet_jax.data.sources import Source
-from alexnet_jax.errors import InputError
+from alexnet_jax.errors import InputError, printable
 from alexnet_jax.results import averages, predictions
 from alexnet_jax.results.predictions import Predictions
-from alexnet_jax.run import checkpoint
+from alexnet_jax.run import checkpoint, evaluation
 from alexnet_jax.run.experiment import Settings
 from alexnet_jax.run.trained import open_trained
 
@@ -40,13 +40,14 @@ class Checkpoint(NamedTuple):
 
 
 def evaluate(settings: Settings, workdir: str, checkpoints: Sequence[str],
-             weights: str, folder: str) -> dict:
+             weights: str, folder: str, data: str = '',
+             split: str = '') -> dict:
   """Prints the errors of each network and of their average.
 
   The output is a table and a line of JSON. The networks may differ in
   everything but their classes. They run one after the other, each with the
-  image size and the patch size of its own run; the config gives the validation
-  images, the mesh, the batch size and the number of views.
+  image size and the patch size of its own run; the config gives the images
+  unless `data` does, the mesh, the batch size and the number of views.
 
   Args:
     settings: the experiment; its model is not used.
@@ -57,6 +58,8 @@ def evaluate(settings: Settings, workdir: str, checkpoints: Sequence[str],
     folder: the folder where predictions are cached; '' for no cache. If a
       checkpoint has since been retrained, its predictions are computed again;
       for a step that its workdir no longer has, the cached file is used.
+    data: a folder of pictures or records in place of those of the config.
+    split: the split to use; '' for validation, or all pictures of `data`.
 
   Returns:
     The content of the JSON line; after a search, the errors are those on the
@@ -70,19 +73,26 @@ def evaluate(settings: Settings, workdir: str, checkpoints: Sequence[str],
     raise InputError(f'--predictions={folder} is a file: give a folder, or a'
                      ' name that is still free.')
   views = settings.run.views
+  found = [(name, one) for name in checkpoints
+           for one in look_up(name, workdir, folder, views)]
+
+  def open_images(image_size):
+    sized = settings._replace(
+        data=settings.data._replace(image_size=image_size))
+    return evaluation.open_images(sized, found[0][1].class_names, data, split)
+
   # One size for all, so that networks of different sizes can be compared.
-  source = open_images(settings, predictions.GLANCE_SIZE)
+  source = open_images(predictions.GLANCE_SIZE)
   glance = predictions.glance(source)
-  resolved = []
-  for name in checkpoints:
-    for one in look_up(name, workdir, folder, views):
-      check_compatible(one, name, source, glance)
-      resolved.append(one)
+  for name, one in found:
+    check_compatible(one, name, source, glance)
+  resolved = [one for _, one in found]
   values = parse_weights(weights, len(resolved), len(source.class_names))
+  evaluation.print_notes(source)
   results = []
   for one in resolved:
     if isinstance(one, Checkpoint):
-      one = predict(one, settings, glance[1])
+      one = predict(one, settings, open_images, glance[1])
       if folder and jax.process_index() == 0:
         predictions.save(predictions.path_of(
             folder, one.workdir, one.step, views), one)
@@ -124,14 +134,15 @@ def look_up(name: str, workdir: str, folder: str,
   try:
     present = find_checkpoint(folder_name, moment)
   except InputError:
-    stored = kept_of(int(moment)) if moment.isdigit() else None
+    stored = kept_of(int(moment)) if moment.isdecimal() else None
     if stored:
       return [stored]
     raise
   stored = kept_of(present.step)
   if stored and stored.saved != present.saved:
-    print(f'{folder_name} was trained anew since the predictions of its step'
-          f' {present.step} were made: making them again.', file=sys.stderr)
+    print(f'{printable(folder_name)} was trained anew since the predictions of'
+          f' its step {present.step} were made: making them again.',
+          file=sys.stderr)
     stored = None
   return [stored or present]
 
@@ -140,7 +151,7 @@ def _parse(name, workdir):
   """Returns (workdir or file, 'latest' or 'best' or a step)."""
 
   def is_moment(text):
-    return text in ('latest', 'best') or text.isdigit()
+    return text in ('latest', 'best') or text.isdecimal()
 
   if is_moment(name):
     return workdir, name
@@ -225,24 +236,20 @@ def parse_weights(values: str, count: int,
   return weights
 
 
-def open_images(settings: Settings, image_size: int) -> Source:
-  """Opens the validation images of the config at a given image size."""
-  data = settings.data._replace(image_size=image_size)
-  return settings._replace(data=data).open_split('validation')
-
-
 def predict(one: Checkpoint, settings: Settings,
+            open_images: Callable[[int], Source],
             colors: np.ndarray) -> Predictions:
   """Computes the predictions of one network, which is in memory only here.
 
   Args:
     one: the checkpoint of the network.
     settings: the experiment; its model is not used.
+    open_images: opens the images at an image size.
     colors: the mean colors of some images, from `predictions.glance`.
   """
   trained = open_trained(one.workdir, str(one.step), *settings.mesh)
   probabilities, labels = predictions.predict(
-      trained, open_images(settings, trained.settings.data.image_size),
+      trained, open_images(trained.settings.data.image_size),
       settings.run.views, settings.optimizer.batch_size,
       settings.run.threads)
   return Predictions(one.workdir, one.step, one.saved, settings.run.views,

@@ -1,12 +1,18 @@
 """The errors of a network on a split; every example is counted once."""
 
-from collections.abc import Callable
+import os
+import sys
+from collections.abc import Callable, Sequence
 
-from alexnet_jax.data.sources import Source
-from alexnet_jax.errors import InputError
+import jax
+
+from alexnet_jax.data import all_pictures, check, records
+from alexnet_jax.data.sources import Source, notes_of
+from alexnet_jax.data.walk import nfc
+from alexnet_jax.errors import InputError, printable
 from alexnet_jax.learning import augment, metrics
 from alexnet_jax.learning.step import State
-from alexnet_jax.run.experiment import Experiment
+from alexnet_jax.run.experiment import Experiment, Settings
 from alexnet_jax.run.walk import walk
 
 
@@ -49,6 +55,45 @@ def errors_of(evaluation_step: Callable, experiment: Experiment, state: State,
       threads=settings.run.threads, title=title))
 
 
+def open_images(settings: Settings, class_names: Sequence[str], data: str = '',
+                split: str = '') -> Source:
+  """Opens the images to evaluate a network on.
+
+  Args:
+    settings: the experiment, which gives the images unless `data` does.
+    class_names: the classes of the network.
+    data: a folder of pictures, or of records; '' for the images of the config.
+    split: the split to use; '' for validation, or all pictures of `data`.
+
+  Raises:
+    InputError: there are no such images.
+  """
+  fields = settings.data
+  if data:
+    path = os.path.expanduser(data)
+    if not os.path.exists(os.path.join(path, records.META)):
+      return _intact(settings, all_pictures.open_all(
+          path, class_names, fields.image_size, fields.labels, split))
+    fields = fields._replace(name='records', path=path, labels='')
+  source = settings._replace(data=fields).open_split(split or 'validation')
+  if not len(source):
+    raise InputError(f'there are no {split or "validation"} images: give a'
+                     ' folder of pictures as --data.')
+  return _intact(settings, source)
+
+
+def _intact(settings: Settings, source: Source) -> Source:
+  return check.without_damaged(
+      source, settings.data.check, threads=settings.run.threads)[0]
+
+
+def print_notes(*opened: Source) -> None:
+  """Prints on standard error which pictures are used."""
+  if jax.process_index() == 0:
+    for note in notes_of(*opened):
+      print(note, file=sys.stderr)
+
+
 def check_classes(source: Source, class_names: tuple[str, ...],
                   workdir: str) -> None:
   """Checks that the data have the same classes as a checkpoint.
@@ -61,9 +106,11 @@ def check_classes(source: Source, class_names: tuple[str, ...],
   Raises:
     InputError: the classes are different.
   """
-  if tuple(source.class_names) != tuple(class_names):
+  if [*map(nfc, source.class_names)] != [*map(nfc, class_names)]:
+    theirs, ours = (
+        f'({", ".join(map(printable, names[:3]))}, ...)'
+        for names in (class_names, source.class_names))
     raise InputError(
-        f'--workdir={workdir} has {len(class_names)} classes'
-        f' ({", ".join(class_names[:3])}, ...) and the data have'
-        f' {len(source.class_names)} ({", ".join(source.class_names[:3])},'
-        ' ...): give the data it was trained on, or another --workdir.')
+        f'--workdir={workdir} has {len(class_names)} classes {theirs} and the'
+        f' data have {len(source.class_names)} {ours}: give the data it was'
+        ' trained on, or another --workdir.')

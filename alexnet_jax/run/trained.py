@@ -76,11 +76,11 @@ def config_of(fields: dict[str, Any]) -> ConfigDict:
 
 
 def open_split(trained: Trained, split: str, path: str = '') -> Source:
-  """Opens the training or validation images of a network, or other images.
+  """Opens a split of the images of a network, or of other images.
 
   Args:
     trained: the network; its config gives the data set and the image size.
-    split: 'train' or 'validation'.
+    split: 'train', 'validation' or 'test'.
     path: records or a folder of pictures that replaces the data of the run; if
       the run uses ImageNet or CIFAR-10, the new path of this data set.
 
@@ -89,7 +89,7 @@ def open_split(trained: Trained, split: str, path: str = '') -> Source:
   """
   data = trained.settings.data
   if path:
-    data = data._replace(path=path)
+    data = data._replace(path=path, labels='')
     if data.name not in ('imagenet2012', 'cifar10'):
       meta = os.path.join(os.path.expanduser(path), records.META)
       data = data._replace(

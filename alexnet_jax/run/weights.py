@@ -9,7 +9,6 @@ images as in `augment.PixelStats`: 'pixels/mean' [S, S, 3], 'pixels/directions'
 
 import json
 import os
-import zipfile
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -91,9 +90,8 @@ def load(path: str) -> Weights:
       layers.setdefault(layer, {})[kind] = leaf
   except InputError:
     raise
-  # A damaged file can cause any of these exceptions.
-  except (EOFError, KeyError, OSError, TypeError, ValueError,
-          zipfile.BadZipFile) as error:
+  # NumPy and zipfile raise almost any exception on damaged files.
+  except Exception as error:
     raise InputError(
         f'{path} cannot be read as weights: give a file that --task=export'
         ' wrote, or the workdir of a run.') from error

@@ -1,7 +1,8 @@
 """--task=evaluate: the errors of a checkpoint, or of several averaged.
 
-Without --config, the config is that of the run in --workdir. A --config, or
-single fields such as --config.data.path, can select other data.
+Without --config, the config is that of the run in --workdir, whose validation
+images are used, or those of --split. --data=FOLDER uses all pictures in a
+folder whose class folders are named like the classes of the network.
 """
 
 import json
@@ -11,6 +12,8 @@ from ml_collections import ConfigDict
 
 from alexnet_jax import tables
 from alexnet_jax.command_line import Invocation
+from alexnet_jax.data.sources import SPLITS
+from alexnet_jax.errors import printable
 from alexnet_jax.learning import augment
 from alexnet_jax.results import ensemble
 from alexnet_jax.run import checkpoint, evaluation, experiment
@@ -28,6 +31,12 @@ def define_flags(values: flags.FlagValues) -> None:
       'weights', '', 'Of the average: 0.5,0.5 or search; equal unless given.',
       flag_values=values)
   flags.DEFINE_string(
+      'data', '', 'A folder of pictures, all of which are used; or records.',
+      flag_values=values)
+  flags.DEFINE_enum(
+      'split', '', ('', *SPLITS), 'The images to use; validation unless given.',
+      flag_values=values)
+  flags.DEFINE_string(
       'predictions', '', 'A folder where softmax outputs are kept.',
       flag_values=values)
 
@@ -36,42 +45,47 @@ def run(invocation: Invocation) -> None:
   """Evaluates one checkpoint of --workdir, or the average of several."""
   checkpoints = invocation.flags.checkpoint
   alone = len(checkpoints) == 1 and (
-      checkpoints[0] in ('latest', 'best') or checkpoints[0].isdigit())
+      checkpoints[0] in ('latest', 'best') or checkpoints[0].isdecimal())
   values = invocation.flags
   if alone and not values.weights and not values.predictions:
-    evaluate(invocation.config, invocation.workdir, checkpoints[0])
+    evaluate(invocation.config, invocation.workdir, checkpoints[0],
+             values.data, values.split)
   else:
     ensemble.evaluate(
         experiment.read(invocation.config), invocation.workdir, checkpoints,
-        invocation.flags.weights, invocation.flags.predictions)
+        values.weights, values.predictions, values.data, values.split)
 
 
-def evaluate(config: ConfigDict, workdir: str,
-             which_checkpoint: str) -> dict[str, float]:
+def evaluate(config: ConfigDict, workdir: str, which_checkpoint: str,
+             data: str = '', split: str = '') -> dict[str, float]:
   """Prints the errors on the validation examples as a table and as JSON.
 
   Args:
     config: the experiment.
     workdir: the workdir of its run.
     which_checkpoint: 'latest', 'best' or a step.
+    data: a folder of pictures or records in place of those of the config.
+    split: the split to use; '' for validation, or all pictures of `data`.
 
   Raises:
     InputError: the checkpoint does not exist, or is of another network.
   """
   settings = experiment.read(config)
-  source = settings.open_split('validation')
   checkpoint.check_exists(workdir)
   with checkpoint.open_to_read(workdir) as manager:
     step = checkpoint.find_step(manager, which_checkpoint, workdir)
     metadata = checkpoint.read_metadata(manager, step)
     checkpoint.check_same_experiment(
         workdir, metadata.config, settings.config, ['model'])
+    source = evaluation.open_images(
+        settings, metadata.class_names, data, split)
     evaluation.check_classes(source, metadata.class_names, workdir)
     built = experiment.build(
         settings, len(metadata.class_names), metadata.train_examples)
     state = checkpoint.restore(manager, step, built.state_shapes())
+  evaluation.print_notes(source)
   errors = evaluation.final_errors(built, state, source)
-  print(f'{workdir}, step {step}, {len(source)} images')
+  print(f'{printable(workdir)}, step {step}, {len(source)} images')
   rows = [('crops', 'loss', 'top-1 error', 'top-5 error')]
   for count in sorted({1, settings.run.views}):
     name = augment.CROPS[count]

@@ -6,7 +6,7 @@ from absl import flags
 
 from alexnet_jax import command_line
 from alexnet_jax.command_line import Invocation
-from alexnet_jax.errors import InputError
+from alexnet_jax.errors import InputError, printable
 from alexnet_jax.run import trained, weights
 from alexnet_jax.run.weights import Weights
 
@@ -54,7 +54,8 @@ def export(workdir: str, checkpoint: str = 'latest', out: str = '') -> str:
   layers = weights.to_layers(network.model, network.params)
   weights.save(path, Weights(layers, network.input_stats, network.class_names))
   arrays = [leaf for leaves in layers.values() for leaf in leaves.values()]
-  print(f'{path}: {sum(leaf.size for leaf in arrays):,} parameters and'
-        f' {len(network.class_names)} classes of {network.workdir}, step'
-        f' {network.step}; start another run from it with --init_from={path}')
+  print(printable(
+      f'{path}: {sum(leaf.size for leaf in arrays):,} parameters and'
+      f' {len(network.class_names)} classes of {network.workdir}, step'
+      f' {network.step}; start another run from it with --init_from={path}'))
   return path

@@ -27,7 +27,7 @@ from alexnet_jax.analysis.features import (
 )
 from alexnet_jax.command_line import Invocation
 from alexnet_jax.data.sources import SPLITS, Source
-from alexnet_jax.errors import InputError
+from alexnet_jax.errors import InputError, printable
 from alexnet_jax.run.trained import open_split, open_trained
 
 CONFIG = 'unused'
@@ -41,7 +41,8 @@ def define_flags(values: flags.FlagValues) -> None:
       'data', '', "Records or a folder in place of the run's own data.",
       flag_values=values)
   flags.DEFINE_enum(
-      'split', '', ('', 'train', 'validation'), 'Only one of the two.',
+      'split', '', ('', *SPLITS), 'One of them; train and validation unless'
+      ' given.',
       flag_values=values)
   flags.DEFINE_string(
       'out', '', 'The folder; WORKDIR/features unless given.',
@@ -63,7 +64,7 @@ def features(workdir: str, checkpoint: str = 'latest', data: str = '',
     workdir: the workdir of the run.
     checkpoint: 'latest', 'best' or a step.
     data: records or a folder of images; '' is the run's own data.
-    split: 'train' or 'validation'; '' for both.
+    split: one of SPLITS; '' for train and validation.
     out: the folder; '' is WORKDIR/features.
 
   Returns:
@@ -79,7 +80,7 @@ def features(workdir: str, checkpoint: str = 'latest', data: str = '',
                      ' still free.')
   network = open_trained(workdir, checkpoint)
   todo = {}
-  for name in [split] if split else SPLITS:
+  for name in [split] if split else SPLITS[:2]:
     source = open_split(network, name, data)
     index = feature_metadata(network, name, source, data)
     folder = os.path.join(out, name)
@@ -89,16 +90,19 @@ def features(workdir: str, checkpoint: str = 'latest', data: str = '',
   for folder, (source, index) in todo.items():
     finished = read_index(folder) is not None
     if not finished:
-      _write(folder, network, feature_step, source, index)
-    print(f'{folder} {"already holds" if finished else "holds"} features'
-          f' {describe_features(index)}: {index["dimension"]} numbers each.')
+      with files.hold(folder, 'a task that writes features'):
+        _write(folder, network, feature_step, source, index)
+    print(printable(
+        f'{folder} {"already " if finished else ""}holds features'
+        f' {describe_features(index)}: {index["dimension"]} numbers each.'))
   return out
 
 
 def check_resumable(folder: str, index: dict[str, Any]) -> None:
   """Raises InputError if a folder contains anything but these features."""
   if not os.path.isdir(folder) or all(
-      name.endswith('.part') for name in os.listdir(folder)):
+      name.endswith('.part') or name == files.LOCK
+      for name in os.listdir(folder)):
     return
   present = read_index(folder) or read_index(folder, UNFINISHED)
   if present is None:
@@ -114,11 +118,10 @@ def check_resumable(folder: str, index: dict[str, Any]) -> None:
 
 def _write(folder, trained, feature_step, source, index):
   """Writes the missing shards, then the index."""
-  os.makedirs(folder, exist_ok=True)
   unfinished = os.path.join(folder, UNFINISHED)
   files.write_json(unfinished, index)
-  with tqdm(total=len(source), desc=folder, unit=' images', leave=False,
-            dynamic_ncols=True, disable=None) as bar:
+  with tqdm(total=len(source), desc=printable(folder), unit=' images',
+            leave=False, dynamic_ncols=True, disable=None) as bar:
     for first, labels_file, vectors_file in shards(folder, index):
       part = Part(source, first, index['shard'])
       if os.path.exists(vectors_file):

@@ -20,13 +20,14 @@ from tqdm import tqdm
 
 from alexnet_jax import command_line
 from alexnet_jax.analysis.class_words import (
+  class_of_picture,
   classes_of_folders,
   readable,
   shortened,
 )
 from alexnet_jax.command_line import Invocation
 from alexnet_jax.data import images, pictures
-from alexnet_jax.errors import InputError
+from alexnet_jax.errors import InputError, printable
 from alexnet_jax.figures import figure4_left, style
 from alexnet_jax.learning import augment, step
 from alexnet_jax.run.trained import Trained, open_trained
@@ -52,7 +53,8 @@ def define_flags(values: flags.FlagValues) -> None:
       'Draw Figure 4, left, into this file.', flag_values=values)
   flags.DEFINE_integer(
       'views', 10,
-      'Crops averaged: 10, 9 or 1.', flag_values=values)
+      'Crops averaged: 10, 9 or 1.', lower_bound=1, upper_bound=10,
+      flag_values=values)
   flags.DEFINE_string(
       'words', '', 'A file with a line "CLASS its, words" for each class.',
       flag_values=values)
@@ -109,7 +111,9 @@ def predict(workdir: str, checkpoint: str, images: Sequence[str],
   names = readable(network.class_names, words)
   form = record_line if as_json else table_row
   try:
-    first, counts = _print_answers(network, paths, views, names, form)
+    first, counts = _print_answers(
+        network, paths, views, names, form,
+        [*map(os.path.expanduser, images)])
   except BrokenPipeError:  # As with `| head`; stop Python from writing again.
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return
@@ -119,8 +123,8 @@ def predict(workdir: str, checkpoint: str, images: Sequence[str],
   _print_errors(counts, len(paths))
   if figure:
     _draw(network, first, views, names, figure)
-    print(f'The first {len(first)} of {len(paths):,} are drawn in {figure}.',
-          file=sys.stderr)
+    print(f'The first {len(first)} of {len(paths):,} are drawn in'
+          f' {printable(figure)}.', file=sys.stderr)
 
 
 def _check(images, views, figure):
@@ -138,7 +142,8 @@ def _check(images, views, figure):
 
 
 def answers(network: Trained, paths: Sequence[str], views: int,
-            names: Sequence[str]) -> Iterator[Answer]:
+            names: Sequence[str],
+            given: Sequence[str] = ()) -> Iterator[Answer]:
   """Yields the network's prediction for every picture, in order.
 
   Args:
@@ -146,6 +151,7 @@ def answers(network: Trained, paths: Sequence[str], views: int,
     paths: the pictures.
     views: the number of patches to average: 10, 9 or 1.
     names: the class names in words; folders may have these names.
+    given: the files and folders that the pictures were found in.
   """
   known = classes_of_folders(network.class_names, names)
   for path, outputs in zip(paths, probabilities(network, paths, views),
@@ -154,9 +160,8 @@ def answers(network: Trained, paths: Sequence[str], views: int,
       yield Answer(path, error=str(outputs))
       continue
     five = tuple(map(int, np.argsort(-outputs, kind='stable')[:FIVE]))
-    folder = os.path.basename(os.path.dirname(os.path.abspath(path)))
     yield Answer(path, five, tuple(float(outputs[i]) for i in five),
-                 known.get(folder))
+                 class_of_picture(path, known, given))
 
 
 def probabilities(network: Trained, paths: Sequence[str],
@@ -194,16 +199,17 @@ def probabilities(network: Trained, paths: Sequence[str],
 # --- Output -------------------------------------------------------------------
 
 
-def _print_answers(network, paths, views, names, form):
+def _print_answers(network, paths, views, names, form, given):
   """Prints predictions; returns those to draw, and counts of the outcomes."""
   first, counts = [], Counter()
   width = min(PATH, max(map(len, paths)))
-  with tqdm(total=len(paths), desc=f'{network.workdir}, {network.step}',
+  with tqdm(total=len(paths),
+            desc=printable(f'{network.workdir}, {network.step}'),
             unit=' pictures', leave=False, dynamic_ncols=True,
             disable=None) as bar:
-    for answer in answers(network, paths, views, names):
+    for answer in answers(network, paths, views, names, given):
       if answer.error:
-        tqdm.write(answer.error, sys.stderr)
+        tqdm.write(printable(answer.error), sys.stderr)
       elif len(first) < figure4_left.DRAWN:
         first.append(answer)
       counts.update(
@@ -252,15 +258,11 @@ def table_row(answer: Answer, names: Sequence[str], width: int) -> str:
   label_width = min(LABEL, max(map(len, names)))
   cells = [
       f'{"*" if i == answer.true else " "}'
-      f'{shortened(names[i], LABEL):<{label_width}} {probability:6.1%}'
+      f'{shortened(printable(names[i]), LABEL):<{label_width}}'
+      f' {probability:6.1%}'
       for i, probability in zip(answer.classes, answer.probabilities,
                                 strict=True)]
-  return f'{_text(answer.path):<{width}} {" ".join(cells)}'
-
-
-def _text(path):
-  """Decodes a path that may not be valid text, for printing and drawing."""
-  return os.fsencode(path).decode(errors='replace')
+  return f'{printable(answer.path):<{width}} {" ".join(cells)}'
 
 
 def _print_errors(counts: Mapping[str, int], total: int) -> None:
@@ -283,11 +285,11 @@ def _draw(network, first, views, names, figure):
 
 def _panel(answer, names):
   known = answer.true is not None
-  name = _text(os.path.basename(answer.path))
+  name = printable(os.path.basename(answer.path))
   return figure4_left.Panel(
       images.read_square(answer.path, figure4_left.SIDE),
-      title=names[answer.true] if known else name, known=known,
-      labels=[names[i] for i in answer.classes],
+      title=printable(names[answer.true]) if known else name, known=known,
+      labels=[printable(names[i]) for i in answer.classes],
       probabilities=answer.probabilities,
       right=(answer.classes.index(answer.true)
              if answer.true in answer.classes else None))

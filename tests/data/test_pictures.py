@@ -108,12 +108,17 @@ KINDS = {
 both_readers = pytest.mark.parametrize('reader', ['any', 'Pillow'])
 
 
+def use_only_pillow(monkeypatch):
+  monkeypatch.setattr(images, '_decode_jpeg', lambda data: None)
+  monkeypatch.setattr(images, '_decode_with_opencv', lambda data: None)
+
+
 @both_readers
 @pytest.mark.parametrize('name', KINDS)
 def test_every_kind_of_picture_is_seen_as_it_is(name, reader, tmp_path,
                                                 monkeypatch):
   if reader == 'Pillow':
-    monkeypatch.setattr(images, '_is_opaque', lambda data: False)
+    use_only_pillow(monkeypatch)
   make, expected, off = KINDS[name]
   path = tmp_path / name
   make(path)
@@ -144,7 +149,7 @@ def test_an_animation_shows_its_first_frame(tmp_path):
 def test_a_picture_stands_upright(extension, orientation, reader, tmp_path,
                                   monkeypatch):
   if reader == 'Pillow':
-    monkeypatch.setattr(images, '_is_opaque', lambda data: False)
+    use_only_pillow(monkeypatch)
   upright = colors()
   turned = np.rot90(upright, {3: 2, 4: 2, 5: 1, 6: 1, 7: 3, 8: 3}.get(
       orientation, 0))
@@ -252,6 +257,23 @@ def test_a_folder_without_pictures_is_refused(tmp_path):
   (tmp_path / 'notes.txt').write_text('')
   with pytest.raises(InputError, match='holds no pictures .*--images another'):
     pictures.find([str(tmp_path)])
+
+
+def test_a_pipe_is_refused_and_not_opened(tmp_path):
+  os.mkfifo(tmp_path / 'pipe.jpg')
+  for path in (tmp_path / 'pipe.jpg', '/dev/null'):
+    with pytest.raises(InputError, match='is a pipe or a device: give'):
+      pictures.find([str(path)])
+
+
+def test_what_a_folder_has_besides_is_reported(tree, tmp_path, capsys):
+  root = tree('1.jpg')
+  (tmp_path / 'photos/notes.txt').write_text('')
+  os.mkfifo(tmp_path / 'photos/pipe.jpg')
+  assert pictures.find([root]) == [f'{root}/1.jpg']
+  assert capsys.readouterr().err == (
+      f'Passed over (named pipe): {root}/pipe.jpg.\n'
+      f'Passed over in {root}, as they are no pictures: 1 .txt.\n')
 
 
 def test_a_bad_picture_stands_in_its_place_among_the_others(tmp_path):
