@@ -116,3 +116,13 @@ def test_the_user_decides_where_or_that_it_is_not_wanted(
   monkeypatch.setenv('JAX_COMPILATION_CACHE_DIR', given)
   machine.keep_compiled()
   assert os.environ['JAX_COMPILATION_CACHE_DIR'] == given
+
+
+def test_the_memory_is_that_of_the_smallest_limit(tmp_path, monkeypatch):
+  (tmp_path / 'limit').write_text('1000000\n')
+  (tmp_path / 'none').write_text('max\n')
+  limits = [str(tmp_path / name) for name in ('none', 'missing', 'limit')]
+  monkeypatch.setattr(machine, 'MEMORY_LIMITS', limits[:2])
+  assert machine.memory() > 1e8
+  monkeypatch.setattr(machine, 'MEMORY_LIMITS', limits)
+  assert machine.memory() == 1_000_000
