@@ -143,3 +143,13 @@ time.sleep(60)
     time.sleep(0.1)
   os.kill(process, 9)
   raise AssertionError('it is still there after 5 seconds')
+
+
+def test_the_memory_is_that_of_the_smallest_limit(tmp_path, monkeypatch):
+  (tmp_path / 'limit').write_text('1000000\n')
+  (tmp_path / 'none').write_text('max\n')
+  limits = [str(tmp_path / name) for name in ('none', 'missing', 'limit')]
+  monkeypatch.setattr(machine, 'MEMORY_LIMITS', limits[:2])
+  assert machine.memory() > 1e8
+  monkeypatch.setattr(machine, 'MEMORY_LIMITS', limits)
+  assert machine.memory() == 1_000_000
