@@ -62,7 +62,7 @@ def main(argv: list[str]) -> None:
       command_line.refuse(str(error))
     except Exception as error:
       sentence = files.sentence_of(error)
-      if not sentence:
+      if not sentence or lost_process.is_lost(error):
         raise
       command_line.refuse(sentence)
 

@@ -50,6 +50,15 @@ class Folder(LabeledPictures):
     super().__init__(layout.class_names, found, image_size)
 
 
+def has_test_split(path: str, labels: str = '') -> bool:
+  """Returns whether a folder has test pictures besides those to validate with.
+
+  Raises:
+    InputError: the folder has none of the layouts.
+  """
+  return _Layout(path, labels).has_test_split()
+
+
 class _Layout:
   """The folders of the splits, and the names of the classes."""
 
@@ -103,6 +112,11 @@ class _Layout:
           f'{printable(self._path)!r} has no test pictures; add a folder named'
           ' test, or give a folder of pictures as --data.')
     return self._evaluated('test', self._test)
+
+  def has_test_split(self) -> bool:
+    """Returns whether there are labeled pictures for tests only."""
+    return bool(self._test and self._test != self._validation
+                and self._has_labels('test', self._test))
 
   def _find_train_list(self):
     """Returns the list of labels of the training pictures, or ''."""

@@ -74,19 +74,19 @@ def prepare(source_by_split: Mapping[str, Source], folder: str, *,
       'shard_size': shard_size,
       'source': {k: _fingerprint(v) for k, v in source_by_split.items()}}
   try:
-    os.makedirs(folder, exist_ok=True)
-    _claim(folder, settings)
-    if not os.path.exists(os.path.join(folder, records.META)):
-      shards = {
-          split: divide(split, source, folder, image_size=image_size,
-                        quality=quality, seed=seed, shard_size=shard_size)
-          for split, source in source_by_split.items()}
-      _write_all(shards, threads, progress)
-      _finish(folder, shards, source_by_split['train'].class_names, settings)
-    elif progress:
-      print(f'{printable(folder)} is already prepared; nothing to do.',
-            file=sys.stderr)
-    _remove_leftovers(folder)
+    with files.hold(folder, 'a task that prepares records'):
+      _claim(folder, settings)
+      if not os.path.exists(os.path.join(folder, records.META)):
+        shards = {
+            split: divide(split, source, folder, image_size=image_size,
+                          quality=quality, seed=seed, shard_size=shard_size)
+            for split, source in source_by_split.items()}
+        _write_all(shards, threads, progress)
+        _finish(folder, shards, source_by_split['train'].class_names, settings)
+      elif progress:
+        print(f'{printable(folder)} is already prepared; nothing to do.',
+              file=sys.stderr)
+      _remove_leftovers(folder)
   except OSError as error:
     raise InputError(
         f'{folder!r} cannot be written ({error.strerror or error}); make room'

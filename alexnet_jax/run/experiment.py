@@ -18,7 +18,7 @@ from ml_collections import ConfigDict
 from alexnet_jax import paths
 from alexnet_jax.data import loader, sources
 from alexnet_jax.data.sources import Source
-from alexnet_jax.errors import InputError
+from alexnet_jax.errors import InputError, printable
 from alexnet_jax.learning import augment, metrics, optimizer, step
 from alexnet_jax.learning.augment import Augmentation, PixelStats
 from alexnet_jax.learning.optimizer import PlateauRule, Rates
@@ -117,10 +117,19 @@ def read(config: ConfigDict) -> Settings:
   """Converts a config to Settings.
 
   Raises:
-    InputError: a value is invalid.
+    InputError: a value is invalid, or a field is missing.
   """
   config = ConfigDict(checkpoint.with_added_fields(config.to_dict()))
   ranges.check(config)
+  try:
+    return _settings(config)
+  except (AttributeError, KeyError, TypeError) as error:
+    raise InputError(
+        f'the config is not complete ({printable(str(error))}): give the'
+        ' --config=FILE that the run was started with.') from error
+
+
+def _settings(config):
   fields = config.optimizer.to_dict()
   plateau = PlateauRule(
       fields['plateau_patience'], fields['plateau_factor'],

@@ -13,7 +13,7 @@ from absl import flags
 
 from alexnet_jax import tables
 from alexnet_jax.command_line import Invocation
-from alexnet_jax.data import builders, cifar
+from alexnet_jax.data import builders, cifar, folders
 from alexnet_jax.data import prepare as preparation
 from alexnet_jax.data.sources import notes_of, passed_over_of
 from alexnet_jax.errors import InputError, printable
@@ -57,8 +57,10 @@ def prepare(settings: Settings, folder: str) -> preparation.Summary:
            'cifar10': cifar.build}.get(data.name)
   if build and data.path:
     build(data.path)
-  splits = {split: settings.open_split(split)
-            for split in ('train', 'validation')}
+  names = ['train', 'validation']
+  if data.name == 'folder' and folders.has_test_split(data.path, data.labels):
+    names.append('test')
+  splits = {split: settings.open_split(split) for split in names}
   for note in notes_of(*splits.values()):
     print(note, file=sys.stderr)
   summary = preparation.prepare(

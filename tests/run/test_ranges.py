@@ -208,3 +208,10 @@ def test_the_papers_network_fits_into_two_gigabytes(monkeypatch):
 def test_codes_have_the_same_ranges():
   assert 'config.seed=-1' in refusal(with_field(
       codes.get_config().lock(), 'seed', -1))
+
+
+def test_a_config_without_a_field_is_refused():
+  config = load('configs/quickstart.py').unlock()
+  del config.augment.crop
+  with pytest.raises(InputError, match='the config is not complete'):
+    experiment.read(config)

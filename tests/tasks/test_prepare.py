@@ -1,9 +1,17 @@
 """What --task=prepare says about pictures and other files."""
 
+import subprocess
+import sys
 from collections import Counter
 
+import cv2
+import numpy as np
+import program
+import pytest
 import tiny
 
+from alexnet_jax.data import sources
+from alexnet_jax.errors import InputError
 from alexnet_jax.run import experiment
 from alexnet_jax.tasks import prepare
 
@@ -60,3 +68,40 @@ def test_large_tables_are_shortened():
   total = sum(sum(counts.values()) for counts in passed_over.values())
   assert sum(int(cell.replace(',', ''))
              for cell in table[-1].split()[1:]) == total
+
+
+def test_a_test_split_becomes_records_too(tmp_path, capsys):
+  for split, count in (('train', 4), ('val', 2), ('test', 3)):
+    for name in ('cat', 'dog'):
+      (tmp_path / 'photos' / split / name).mkdir(parents=True)
+      for i in range(count):
+        cv2.imwrite(str(tmp_path / 'photos' / split / name / f'{i}.png'),
+                    np.full((40, 40, 3), 20 * i, np.uint8))
+  summary = prepare.prepare(experiment.read(tiny.config({
+      'data.name': 'folder', 'data.path': str(tmp_path / 'photos')})),
+      str(tmp_path / 'records'))
+  assert summary.counts == {'train': 8, 'validation': 4, 'test': 6}
+  assert '6 test' in capsys.readouterr().out
+  assert len(sources.open_source(
+      'records', 'test', path=str(tmp_path / 'records'), image_size=64)) == 6
+
+
+def test_one_process_prepares_a_folder(tmp_path):
+  photos = tiny.write_photos(tmp_path / 'photos')
+  records = tmp_path / 'records'
+  held = ('import sys, time; from alexnet_jax import files\n'
+          'with files.hold(sys.argv[1], "a test"):\n'
+          '  print("held", flush=True); time.sleep(60)')
+  process = subprocess.Popen(
+      [sys.executable, '-c', held, str(records)], cwd=program.ROOT, text=True,
+      stdout=subprocess.PIPE)
+  assert process.stdout.readline() == 'held\n'
+  settings = experiment.read(tiny.config({
+      'data.name': 'folder', 'data.path': photos}))
+  try:
+    with pytest.raises(InputError, match=f'in use by process {process.pid} on'):
+      prepare.prepare(settings, str(records))
+  finally:
+    process.kill()
+    process.communicate()
+  prepare.prepare(settings, str(records))  # the lock ended with the process
