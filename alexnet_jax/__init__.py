@@ -13,6 +13,8 @@ Reading order, with the paper open:
     run/                            a config becomes a run with checkpoints
     results/                 3-7    many runs beside the paper's numbers
     analysis/, figures/      6.1    what the network has learned, in pictures
+    export/                         the network in the formats of others
+    library.py                      load, build: the package as a library
     tasks/                          one file for each --task of launch.py
 
 Letters for axes: B batch, H height, W width, C maps per column, K columns.
@@ -21,3 +23,37 @@ every column's maps; features are the last hidden layer's 4096 numbers.
 Modules import only from lower layers of the package;
 tests/test_architecture.py lists these layers.
 """
+
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from alexnet_jax.errors import InputError
+
+if TYPE_CHECKING:
+  from ml_collections import ConfigDict
+
+  from alexnet_jax.library import Network
+
+__all__ = ['InputError', 'build', 'load']
+
+
+def load(path: str | os.PathLike[str]) -> 'Network':
+  """Loads a network that was trained or exported: see `library.load`.
+
+  Raises:
+    InputError: there is no such network, or its files are damaged.
+  """
+  from alexnet_jax import library  # imports JAX, which takes seconds
+  return library.load(path)
+
+
+def build(config: 'ConfigDict | str | os.PathLike[str]',
+          classes: int | Sequence[str] | None = None) -> 'Network':
+  """Builds the network of a config: see `library.build`.
+
+  Raises:
+    InputError: there is no such config, or a field is invalid.
+  """
+  from alexnet_jax import library
+  return library.build(config, classes)

@@ -1,6 +1,7 @@
 """Process settings that must precede the import of JAX; does not import JAX."""
 
 import importlib.metadata
+import math
 import os
 import platform
 import sys
@@ -22,6 +23,10 @@ FLAGS = {
 # maps them in a few hundred page faults instead of half a million, which saves
 # a tenth of the time of a step on a CPU.
 HUGE_PAGES = ('GLIBC_TUNABLES', 'glibc.malloc.hugetlb=1')
+
+# Where Linux gives the limit of a container, in both versions of its groups.
+MEMORY_LIMITS = ('/sys/fs/cgroup/memory.max',
+                 '/sys/fs/cgroup/memory/memory.limit_in_bytes')
 
 
 def set_flags() -> None:
@@ -52,6 +57,21 @@ def cores() -> int:
   if hasattr(os, 'sched_getaffinity'):
     return len(os.sched_getaffinity(0))
   return os.cpu_count() or 1
+
+
+def memory() -> float:
+  """Returns the bytes of memory that this process may use; inf if unknown."""
+  try:
+    limits = [os.sysconf('SC_PHYS_PAGES') * os.sysconf('SC_PAGE_SIZE')]
+  except (AttributeError, OSError, ValueError):  # not on every system
+    return math.inf
+  for name in MEMORY_LIMITS:
+    try:
+      with open(name, encoding='utf-8') as file:
+        limits.append(int(file.read()))
+    except (OSError, ValueError):  # no such file, or 'max'
+      continue
+  return min(limits)
 
 
 def processor_name() -> str:

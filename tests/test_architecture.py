@@ -12,8 +12,9 @@ FLOORS = (
     {'network', 'data', 'command_line'},
     {'learning'},
     {'run'},
-    {'bench', 'results'},
+    {'bench', 'results', 'export'},
     {'analysis'},
+    {'library'},
     {'figures'},
     {'tasks'},
 )

@@ -57,13 +57,22 @@ def read_square(path: str, size: int) -> np.ndarray:
   Raises:
     InputError: the file cannot be opened or is not a readable picture.
   """
+  return square(read(path), size)
+
+
+def read(path: str) -> np.ndarray:
+  """Reads a picture as upright uint8 RGB [H, W, 3].
+
+  Raises:
+    InputError: the file cannot be opened or is not a readable picture.
+  """
   try:
     with open(path, 'rb') as file:
       data = file.read()
   except OSError as error:
     raise InputError(f'{path} cannot be read ({error.strerror}); check that the'
                      ' file is still there and may be read.') from error
-  return square(decode(data, path), size)
+  return decode(data, path)
 
 
 def decode(data: bytes, name: str = 'the picture') -> np.ndarray:
@@ -153,6 +162,19 @@ def _decode_with_opencv(data: bytes) -> np.ndarray | None:
                         cv2.IMREAD_COLOR_RGB)
   except cv2.error:
     return None
+
+
+def from_pillow(picture: Image.Image) -> np.ndarray:
+  """Converts an open picture of any mode to upright uint8 RGB [H, W, 3].
+
+  Raises:
+    InputError: it cannot be decoded or has no white level.
+  """
+  try:
+    return _to_rgb(ImageOps.exif_transpose(picture))
+  except Exception as error:  # as in `_decode_with_pillow`
+    raise InputError(f'the PIL image cannot be read ({error}); give another, or'
+                     ' convert it to mode RGB.') from error
 
 
 def _decode_with_pillow(data: bytes, name: str) -> np.ndarray:

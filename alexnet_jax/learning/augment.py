@@ -167,5 +167,5 @@ def cut_crop(images: jax.Array, crop: jax.Array | np.ndarray,
   """
   patches = lax.dynamic_slice(
       images, (0, crop[0], crop[1], 0),
-      (len(images), size, size, images.shape[-1]))
+      (images.shape[0], size, size, images.shape[-1]))
   return jnp.where(crop[2] == 1, patches[:, :, ::-1], patches)

@@ -22,7 +22,7 @@ class FullyConnected(nn.Dense):
   """Fully connected: [B, ...] -> [B, neurons], inputs in (H, W, C) order."""
 
   def __call__(self, inputs: jax.Array) -> jax.Array:
-    return super().__call__(inputs.reshape(len(inputs), -1))
+    return super().__call__(inputs.reshape(inputs.shape[0], -1))
 
 
 class LocallyConnected(nn.Module):
@@ -124,7 +124,7 @@ def locally_connected(
 
 def flatten(x: jax.Array) -> jax.Array:
   """Flattens maps to features: [B, H, W, C] -> [B, H*W*C]."""
-  return x.reshape(len(x), -1)
+  return x.reshape(x.shape[0], -1)
 
 
 def gaussian(stddev: float):
