@@ -6,7 +6,7 @@ would give hundreds of nodes that no runtime recognizes as these.
 """
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -153,7 +153,7 @@ class _Graph:
     for operation in chain:
       x = getattr(self, f'_{operation.kind}')(
           x, *(self._constant(array, f'{operation.name}.{kind}')
-               for kind, array in _shaped(operation).items()),
+               for kind, array in operation.arrays.items()),
           **operation.settings)
     return x
 
@@ -232,10 +232,3 @@ class _Graph:
         self._number(k))
     return self._node('Div', x, self._node('Pow', divisor, self._number(beta)))
 
-
-def _shaped(operation: Operation) -> Mapping[str, np.ndarray]:
-  """A full layer with groups is a convolution over one position."""
-  if operation.kind == 'full' and operation.settings['groups'] > 1:
-    weight = operation.arrays['weight'][..., None]
-    return {**operation.arrays, 'weight': weight}
-  return operation.arrays

@@ -33,7 +33,8 @@ class Operation(NamedTuple):
 
   Settings by kind:
     convolution: groups, stride, padding (top, bottom, left, right).
-    full: groups.
+    full: groups; with several, the weight is [out, in, 1], that of a
+      convolution over one position.
     channel_norm: groups, k, n, alpha, beta; alpha is per squared term.
     map_norm: k, size, alpha, beta; alpha is per squared term.
     max_pool, avg_pool: size, stride, overhang: rows and columns by which the
@@ -127,9 +128,10 @@ class _Chain:
     if len(self._column.shape) == 4:
       self._add('flatten')
     weight = params['kernel'][:, order].transpose(0, 2, 1)  # [K, out, in]
+    weight = weight.reshape(-1, weight.shape[2])
     self._add(
         'full', layer.name,
-        {'weight': weight.reshape(-1, weight.shape[2]),
+        {'weight': weight if groups == 1 else weight[..., None],
          'bias': params['bias'].reshape(-1)}, groups=groups)
 
   def _row_order(self, crosses):
