@@ -195,6 +195,21 @@ REFUSED = {
     'export into a folder': (
         ['--task=export', '--workdir={old}', '--out={photos}'],
         ['--out={photos} is a folder', '{photos}/weights.npz']),
+    'export into an unknown format': (
+        ['--task=export', '--workdir={old}', '--format=keras'],
+        ['--format=keras', 'npz, safetensors, stablehlo, onnx, torch']),
+    'export into a file with an unknown ending': (
+        ['--task=export', '--workdir={old}', '--out={new}.h5'],
+        ['--out={new}.h5', '.npz or .safetensors or .stablehlo or .onnx']),
+    'export into a file with the ending of another format': (
+        ['--task=export', '--workdir={old}', '--format=onnx',
+         '--out={new}.npz'], ['--out={new}.npz', 'another ending than .onnx']),
+    'export with pre-processing nowhere': (
+        ['--task=export', '--workdir={old}', '--preprocessing=none'],
+        ['--preprocessing=none', 'inside or outside']),
+    'export with crops that no test had': (
+        ['--task=export', '--workdir={old}', '--crops=5'],
+        ['--crops=5', '1, 9, 10']),
     'no logging': (
         experiment_with(run__log_every=0), ['config.run.log_every=0']),
     'another seed in the workdir': (

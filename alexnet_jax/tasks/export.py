@@ -51,8 +51,8 @@ def define_flags(values: flags.FlagValues) -> None:
       'preprocessing', 'inside', 'Of stablehlo and onnx: inside (uint8 images'
       ' to probabilities) or outside (patches to logits).', flag_values=values)
   flags.DEFINE_integer(
-      'views', 10, 'Crops averaged, with the pre-processing inside: 10, 9 or'
-      ' 1.', flag_values=values)
+      'crops', 10, 'How many are averaged, with the pre-processing inside: 10,'
+      ' 9 or 1.', flag_values=values)
   flags.DEFINE_string(
       'data_license', '', 'The license of the training data, for the card.',
       flag_values=values)
@@ -63,7 +63,7 @@ def run(invocation: Invocation) -> None:
   values = invocation.flags
   export(command_line.require_workdir(invocation), values.checkpoint,
          values.out, Options(values.format, values.preprocessing,
-                             values.views, values.data_license))
+                             values.crops, values.data_license))
 
 
 class Options(NamedTuple):
@@ -71,7 +71,7 @@ class Options(NamedTuple):
 
   format: str = ''  # one of NAMES; '' for that of the file's ending, or npz
   preprocessing: str = 'inside'  # one of PLACES
-  views: int = 10  # crops averaged, with the pre-processing inside
+  crops: int = 10  # that are averaged, with the pre-processing inside
   data_license: str = ''  # of the training data
 
 
@@ -111,8 +111,8 @@ def _format_and_path(options, out, workdir):
   if options.preprocessing not in PLACES:
     raise InputError(f'--preprocessing={options.preprocessing} is not known:'
                      f' give {" or ".join(PLACES)}.')
-  if options.views not in augment.CROPS:
-    raise InputError(f'--views={options.views} is no test of 2012: give one of'
+  if options.crops not in augment.CROPS:
+    raise InputError(f'--crops={options.crops} is no test of 2012: give one of'
                      f' {", ".join(map(str, augment.CROPS))}.')
   ending = os.path.splitext(out)[1]
   name = options.format or next(
@@ -141,7 +141,7 @@ def _write(name: str, path: str, network: Trained, described: dict,
             ' starts another run from it')
   size = network.model.patch
   crops = (augment.test_crops(network.settings.data.image_size, size,
-                              options.views)
+                              options.crops)
            if options.preprocessing == 'inside' else None)
   if name in PROGRAMS:
     described['program'] = _program(network, crops, channels_last=(
