@@ -1,6 +1,7 @@
 """What a person reads when something given cannot work: one sentence."""
 
 import os
+import shutil
 
 import program
 import pytest
@@ -75,6 +76,20 @@ REFUSED = {
     'empty class folder': (
         experiment_with(data__name='folder', data__path='{empty_class}'),
         ['train/dog', 'no pictures']),
+    'two folders for a split': (
+        experiment_with(data__name='folder', data__path='{ambiguous}'),
+        ['{ambiguous}', "'train', 'training'", 'keep one']),
+    'splits without training': (
+        experiment_with(data__name='folder', data__path='{tested}'),
+        ['{tested}', "'Testing'", 'no folder for training']),
+    'nothing to validate': (
+        experiment_with(data__name='folder', data__path='{single}',
+                        optimizer__batch_size=2),
+        ['no validation pictures', 'each class has two or more']),
+    'labels that are not there': (
+        experiment_with(data__name='folder', data__path='{flat}',
+                        data__labels='{new}.csv'),
+        ['{new}.csv cannot be read', '"a.jpg,cat"']),
     'unreadable picture': (
         experiment_with(data__name='folder', data__path='{broken}'),
         ['train/cat/bad.jpg', 'cannot be read']),
@@ -226,6 +241,16 @@ REFUSED = {
         [*experiment_with(data__name='folder', data__path='{photos}'),
          '--task=evaluate', '--workdir={old}'],
         ['{old}', '12 classes', '2 (cat, dog', 'trained on']),
+    'folder without the classes of the network': (
+        ['--task=evaluate', '--workdir={old}', '--data={photos}/train'],
+        ['{photos}/train', 'no folders named like the 12 classes',
+         'red striped disc']),
+    'split that the data lack': (
+        ['--task=evaluate', '--workdir={old}', '--split=test'],
+        ["there is no split 'test'", 'train and validation']),
+    'split of no name': (
+        ['--task=evaluate', '--workdir={old}', '--split=testing'],
+        ['--split=testing', 'train|validation|test']),
     'other network': (
         [*experiment_with(model__neurons=(8, 8)), '--task=evaluate',
          '--workdir={old}'],
@@ -362,8 +387,16 @@ def answers(trained, compiled, tmp_path_factory):
     (folder / 'empty_class/train/dog' / name).unlink()
   broken = tiny.write_photos(folder / 'broken')
   (folder / 'broken/train/cat/bad.jpg').write_bytes(b'no picture at all')
+  for place in ('ambiguous/train/a/1', 'ambiguous/training/a/1',
+                'tested/Testing/a/1', 'tested/Testing/b/1', 'single/a/1',
+                'single/b/1', 'flat/1', 'flat/2'):
+    path = folder / f'{place}.png'
+    path.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copy(folder / 'photos/val/cat/0.png', path)
   names = [{'new': str(folder / str(i)), 'old': trained[1], 'photos': photos,
-            'empty_class': empty, 'broken': broken}
+            'empty_class': empty, 'broken': broken} | {
+                name: str(folder / name)
+                for name in ('ambiguous', 'tested', 'single', 'flat')}
            for i in range(len(REFUSED))]
   lines = []
   for (arguments, _), called in zip(REFUSED.values(), names, strict=True):

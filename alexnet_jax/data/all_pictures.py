@@ -1,4 +1,8 @@
-"""A source for all pictures of a folder, to evaluate a trained network on."""
+"""A source for the pictures of a folder that a trained network is tested on.
+
+Unlike `Folder`, it needs no training pictures, the order of the classes is that
+of the network, and all pictures are used whatever split they are in.
+"""
 
 import os
 from collections import Counter
@@ -18,8 +22,8 @@ class _Part(NamedTuple):
 
 
 def open_all(path: str, class_names: Sequence[str], image_size: int,
-             labels: str = '') -> LabeledPictures:
-  """Opens all pictures in a folder, whatever split they are in.
+             labels: str = '', split: str = '') -> LabeledPictures:
+  """Opens all pictures in a folder, or those of one of its splits.
 
   Args:
     path: a folder with class folders, with those of splits, or with pictures
@@ -27,16 +31,23 @@ def open_all(path: str, class_names: Sequence[str], image_size: int,
     class_names: the names of all classes in the order of the labels.
     image_size: side of the squares in pixels.
     labels: the list of labels of pictures that are in no class folders.
+    split: 'train', 'validation' or 'test'; '' for all pictures.
 
   Raises:
-    InputError: the folder has other classes, or no pictures.
+    InputError: the folder has other classes, no pictures or no such split.
   """
   if not os.path.isdir(path):
     raise InputError(f'there is no folder {printable(path)!r}; give --data a'
                      ' folder with a folder of pictures for each class.')
   known = [walk.nfc(name) for name in class_names]
-  parts, notes = _parts(path, known, os.path.expanduser(labels),
-                        splits.split_of(os.path.basename(path)) or '')
+  labels = os.path.expanduser(labels)
+  parts, notes = [], []
+  for folder in _folders_of(path, split) if split else [path]:
+    found_there, said = _parts(
+        folder, known, labels,
+        split or splits.split_of(os.path.basename(folder)) or '')
+    parts += found_there
+    notes += said
   if not parts:
     raise InputError(
         f'{printable(path)!r} has no folders named like the'
@@ -62,6 +73,19 @@ def open_all(path: str, class_names: Sequence[str], image_size: int,
       pictures, passed_over,
       (summary, *notes, *(note for one in found for note in one.notes)),
       tuple(report for one in found for report in one.reports)), image_size)
+
+
+def _folders_of(path: str, split: str) -> list[str]:
+  """Returns the folders of a split."""
+  names = walk.subfolders(path)
+  folders = splits.by_split(names)[0].get(split)
+  if folders:
+    return [os.path.join(path, name) for name in folders]
+  if len(names) == 1:
+    return _folders_of(os.path.join(path, names[0]), split)
+  raise InputError(
+      f'{printable(path)!r} has no folder for the split {split}; leave --split'
+      ' out to use all pictures there.')
 
 
 def _parts(path: str, known: Collection[str], labels: str,

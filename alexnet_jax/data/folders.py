@@ -64,6 +64,7 @@ class _Layout:
           ' folder; give each split its own pictures.')
     self._train_list = self._find_train_list()
     self.class_names = self._find_classes()
+    self._notes += self._same_folders_inside()
     self._validation = found.validation
     if not found.validation and found.test:
       self._use_test_for_validation(found.test)
@@ -126,6 +127,19 @@ class _Layout:
           f'{"" if self._train_list else " folder"}, {printable(names[0])!r};'
           f' classification takes two or more: {LAYOUT}.')
     return tuple(names)
+
+  def _same_folders_inside(self):
+    """Returns a note if the classes look like splits of unusual names."""
+    same = None
+    for name in () if self._train_list else walk.subfolders(self._train):
+      inside = walk.subfolders(os.path.join(self._train, name))
+      if len(inside) < 2 or same not in (None, inside):
+        return ()
+      same = inside
+    return () if not same else (
+        f'Each of the classes {classes.some(self.class_names)} has the folders'
+        f' {classes.some(same)}: if these are the classes, name the folders'
+        ' around them train and val.',)
 
   def _use_test_for_validation(self, test):
     if self._has_labels('test', test):

@@ -38,12 +38,13 @@ class Entry(NamedTuple):
   class_name: str  # in composed form
 
 
-def find(folder: str, split: str) -> str:
+def find(folder: str, split: str, look_beside: bool) -> str:
   """Returns the list of labels in a folder or beside it, or '' if none.
 
   Args:
     folder: the folder of a split.
     split: a regular expression for the words that mean this split.
+    look_beside: whether to look beside the folder too.
 
   Raises:
     InputError: several files may be the list.
@@ -52,15 +53,16 @@ def find(folder: str, split: str) -> str:
       rf'(?:loc_)?(?:ilsvrc2012_)?(?P<split>{split})?_?(?:annotations?|labels?'
       r'|solution|ground_truth|list)?\.(?:txt|csv)', re.IGNORECASE)
   beside = os.path.dirname(os.path.abspath(folder))
-  for place in (folder, beside):
-    matches = [match for match in map(name.fullmatch, sorted(os.listdir(place)))
+  for place in (folder, beside) if look_beside else (folder,):
+    names = sorted(os.listdir(place)) if os.access(place, os.R_OK) else []
+    matches = [match for match in map(name.fullmatch, names)
                if match and (place == folder or match['split']
                              or match[0].lower().startswith('labels'))]
     if len(matches) > 1:
-      names = ', '.join(match[0] for match in matches)
       raise InputError(
-          f'{printable(place)!r} has several lists of labels, {names}; choose'
-          ' one with --config.data.labels.')
+          f'{printable(place)!r} has several lists of labels,'
+          f' {", ".join(match[0] for match in matches)}; choose one with'
+          ' --config.data.labels.')
     if matches:
       return os.path.join(place, matches[0][0])
   return ''
@@ -158,6 +160,8 @@ def _ends(file):
 
 
 def _text(path):
+  if os.path.exists(path) and not os.path.isfile(path):
+    raise _wrong(path, 'is no file')
   try:
     with open(path, encoding='utf-8-sig') as file:
       text = file.read()

@@ -41,14 +41,15 @@ def find(paths: Sequence[str]) -> list[str]:
 
 def _in_folder(folder: str) -> list[str]:
   listing = walk.list_pictures(folder)
-  for report in listing.reports:
-    print(report, file=sys.stderr)
   if not listing.pictures:
     other = classes.endings(listing.passed_over)
     raise InputError(
         f'the folder {printable(folder)!r} holds no pictures'
         f' ({" ".join(images.EXTENSIONS)}){", only " + other if other else ""}:'
-        ' give --images another one.')
+        ' give --images another one.'
+        + ''.join(f' {report}' for report in listing.reports))
+  for report in listing.reports:
+    print(report, file=sys.stderr)
   if listing.passed_over:
     print(f'Passed over in {printable(folder)}, as they are no pictures:'
           f' {classes.endings(listing.passed_over)}.', file=sys.stderr)

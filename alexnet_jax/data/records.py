@@ -49,8 +49,7 @@ class Records:
     if split not in meta['counts']:
       raise InputError(
           f'the records in {folder!r} have no split {split!r}, only '
-          f'{", ".join(meta["counts"])}; prepare it into another folder, or '
-          'give the folder of pictures as --data.')
+          f'{", ".join(meta["counts"])}; prepare it into another folder.')
     self.class_names = tuple(meta['class_names'])
     self.folder = folder
     self.stored_size = meta['image_size']

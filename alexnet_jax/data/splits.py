@@ -77,12 +77,7 @@ def find_splits(path: str, labels: str = '') -> Splits:
   if others:
     notes.append(not_used(path, others))
   train, inside = _look_through(chosen['train'])
-  if not by_split(walk.subfolders(train))[1] and any(
-      walk.subfolders(os.path.join(train, name))
-      for name in walk.subfolders(train)):
-    raise InputError(
-        f'{printable(train)!r} has folders for splits inside a folder for'
-        f' training; give config.data.path={printable(train)}.')
+  _check_no_splits(train)
   return Splits(train, chosen.get('validation'), chosen.get('test'),
                 (*notes, *inside))
 
@@ -167,20 +162,28 @@ def _are_splits(path, found, labels):
   for name in found.get('train', ()):
     if _is_usable(os.path.join(path, name), 'train', labels):
       return True
-  for name in (name for folders in found.values() for name in folders):
-    if len(walk.subfolders(os.path.join(path, name))) > 1:
+  _check_no_splits(path)
+  return False
+
+
+def _check_no_splits(path):
+  """Checks that no class folder is that of a split, with classes inside."""
+  names = walk.subfolders(path)
+  for name in names:
+    inside = walk.subfolders(os.path.join(path, name)) if split_of(name) else ()
+    if len(inside) > 1 or set(inside).intersection(names):
       raise InputError(
           f'{printable(path)!r} has a folder {printable(name)!r} with class'
-          ' folders inside but none for training; put the class folders for'
-          ' training into a folder train beside it, or rename it if it is a'
-          ' class.')
-  return False
+          ' folders inside, like a split, but none for training beside it; put'
+          ' the class folders for training into a folder train there, or rename'
+          ' it if it is a class.')
 
 
 def find_labels(folder: str, split: str = '') -> str:
   """Returns the list of labels in or beside the folder of a split, or ''."""
   words = _WORDS[split] if split else '|'.join(_WORDS.values())
-  return label_files.find(folder, words)
+  return label_files.find(
+      folder, words, split_of(os.path.basename(folder)) is not None)
 
 
 def _is_usable(folder, split, labels):

@@ -169,16 +169,18 @@ class Walk:
         continue
       if subfolder is not None:
         self.pictures.setdefault(subfolder, [])
+      folders = []
       for entry in entries:
         if is_ignored(entry.name):
           continue
         inner = entry.name if subfolder is None else subfolder
         if entry.is_dir(follow_symlinks=False):
-          waiting.append((inner, entry.path))
+          folders.append((inner, entry.path))
         elif entry.is_symlink() and os.path.isdir(entry.path):
           self._links.append((inner, entry.path))
         else:
           self._add(subfolder or '', entry)
+      waiting += reversed(folders)
 
   def _add(self, subfolder: str, entry: os.DirEntry[str]) -> None:
     """Adds a file, or reports what cannot be opened as one."""

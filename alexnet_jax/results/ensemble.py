@@ -23,7 +23,7 @@ from alexnet_jax.data.sources import Source
 from alexnet_jax.errors import InputError
 from alexnet_jax.results import averages, predictions
 from alexnet_jax.results.predictions import Predictions
-from alexnet_jax.run import checkpoint, evaluation, training
+from alexnet_jax.run import checkpoint, evaluation
 from alexnet_jax.run.experiment import Settings
 from alexnet_jax.run.trained import open_trained
 
@@ -83,12 +83,12 @@ def evaluate(settings: Settings, workdir: str, checkpoints: Sequence[str],
 
   # One size for all, so that networks of different sizes can be compared.
   source = open_images(predictions.GLANCE_SIZE)
-  training.say_what_is_read(source)
   glance = predictions.glance(source)
   for name, one in found:
     check_compatible(one, name, source, glance)
   resolved = [one for _, one in found]
   values = parse_weights(weights, len(resolved), len(source.class_names))
+  evaluation.print_notes(source)
   results = []
   for one in resolved:
     if isinstance(one, Checkpoint):

@@ -1,10 +1,13 @@
 """The errors of a network on a split; every example is counted once."""
 
 import os
+import sys
 from collections.abc import Callable, Sequence
 
+import jax
+
 from alexnet_jax.data import all_pictures, records
-from alexnet_jax.data.sources import Source
+from alexnet_jax.data.sources import Source, notes_of
 from alexnet_jax.data.walk import nfc
 from alexnet_jax.errors import InputError, printable
 from alexnet_jax.learning import augment, metrics
@@ -68,17 +71,22 @@ def open_images(settings: Settings, class_names: Sequence[str], data: str = '',
   fields = settings.data
   if data:
     path = os.path.expanduser(data)
-    is_records = os.path.exists(os.path.join(path, records.META))
-    if not split and not is_records:
+    if not os.path.exists(os.path.join(path, records.META)):
       return all_pictures.open_all(
-          path, class_names, fields.image_size, fields.labels)
-    fields = fields._replace(
-        name='records' if is_records else 'folder', path=path)
+          path, class_names, fields.image_size, fields.labels, split)
+    fields = fields._replace(name='records', path=path, labels='')
   source = settings._replace(data=fields).open_split(split or 'validation')
   if not len(source):
     raise InputError(f'there are no {split or "validation"} images: give a'
                      ' folder of pictures as --data.')
   return source
+
+
+def print_notes(*opened: Source) -> None:
+  """Prints on standard error which pictures are used."""
+  if jax.process_index() == 0:
+    for note in notes_of(*opened):
+      print(note, file=sys.stderr)
 
 
 def check_classes(source: Source, class_names: tuple[str, ...],

@@ -1,7 +1,5 @@
 """Trains a network: first state, validations and final test."""
 
-import sys
-
 import jax
 import jax.numpy as jnp
 import orbax.checkpoint as ocp
@@ -46,8 +44,6 @@ def train(settings: Settings, workdir: str, *, init_from: str = '',
   """
   source = settings.open_split('train')
   validation = settings.open_split('validation')
-  if not bar:  # several runs share the bar, and the data
-    say_what_is_read(source, validation)
   if not len(validation):
     raise InputError(
         'there are no validation pictures, and every run is validated: add'
@@ -57,7 +53,10 @@ def train(settings: Settings, workdir: str, *, init_from: str = '',
   evaluation_step = built.evaluation_step(1)
 
   def start(manager):
-    return _first_state(built, manager, source, workdir, init_from)
+    state, origin = _first_state(built, manager, source, workdir, init_from)
+    # Runs that share a bar share the data too.
+    notes = () if bar is not None else notes_of(source, validation)
+    return state, '\n'.join((*notes, origin))
 
   def after_validation(state, errors):
     return _lower_rate_on_plateau(built, state, errors)
@@ -76,13 +75,6 @@ def train(settings: Settings, workdir: str, *, init_from: str = '',
           command=command),
       workdir, bar)
   return ended[1] if ended else {}
-
-
-def say_what_is_read(*opened: Source) -> None:
-  """Prints on standard error which folders the sources read."""
-  if is_first_process():
-    for note in notes_of(*opened):
-      print(note, file=sys.stderr)
 
 
 def cadence(settings: Settings, length: experiment.Length) -> Cadence:

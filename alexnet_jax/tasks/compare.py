@@ -20,7 +20,13 @@ from alexnet_jax.command_line import Invocation
 from alexnet_jax.errors import InputError
 from alexnet_jax.results import claims, runs
 from alexnet_jax.results.runs import Estimate, Run
-from alexnet_jax.run import checkpoint, experiment, journal, training
+from alexnet_jax.run import (
+    checkpoint,
+    evaluation,
+    experiment,
+    journal,
+    training,
+)
 from alexnet_jax.run.experiment import Settings
 
 CONFIG = 'required'
@@ -162,7 +168,7 @@ def plan(config: ConfigDict, workdir: str,
   _refuse_twice([path for path, _ in configs])
   base = experiment.read(config)
   source = base.open_split('train')
-  base.open_split('validation')  # Raises InputError if it is missing.
+  validation = base.open_split('validation')
   planned = []
   for seed in seeds:
     for path, original in configs:
@@ -183,6 +189,7 @@ def plan(config: ConfigDict, workdir: str,
       planned.append(Planned(
           path, settings, at, command,
           built.length.total_steps * settings.optimizer.batch_size))
+  evaluation.print_notes(source, validation)
   return planned
 
 

@@ -15,7 +15,7 @@ from alexnet_jax.command_line import Invocation
 from alexnet_jax.data.sources import SPLITS
 from alexnet_jax.learning import augment
 from alexnet_jax.results import ensemble
-from alexnet_jax.run import checkpoint, evaluation, experiment, training
+from alexnet_jax.run import checkpoint, evaluation, experiment
 
 CONFIG = 'optional'
 
@@ -79,10 +79,10 @@ def evaluate(config: ConfigDict, workdir: str, which_checkpoint: str,
     source = evaluation.open_images(
         settings, metadata.class_names, data, split)
     evaluation.check_classes(source, metadata.class_names, workdir)
-    training.say_what_is_read(source)
     built = experiment.build(
         settings, len(metadata.class_names), metadata.train_examples)
     state = checkpoint.restore(manager, step, built.state_shapes())
+  evaluation.print_notes(source)
   errors = evaluation.final_errors(built, state, source)
   print(f'{workdir}, step {step}, {len(source)} images')
   rows = [('crops', 'loss', 'top-1 error', 'top-5 error')]

@@ -1,6 +1,7 @@
 import os
 import pickle
 import shutil
+import unicodedata
 
 import numpy as np
 import pytest
@@ -173,6 +174,87 @@ def test_a_val_folder_without_classes_is_refused(tree):
   assert str(error.value) == (
       f"'{root}/val' has no class folders; give it the class folders of "
       f"'{root}/train', or remove it to have training pictures set aside.")
+
+
+def test_accents_composed_or_apart_are_one_class(tree):
+  root = tree('train/cafe\u0301/1.jpg', 'train/caf\u00e9/2.jpg',
+              'train/b/1.jpg', 'val/caf\u00e9/3.jpg', 'val/b/4.jpg')
+  train, validation = _open(root), _open(root, 'validation')
+  assert train.class_names == validation.class_names == ('b', 'caf\u00e9')
+  assert [int(train[i]['label']) for i in range(3)] == [0, 1, 1]
+  assert [int(validation[i]['label']) for i in range(2)] == [0, 1]
+
+
+def test_accents_composed_or_apart_are_split_alike(tree, tmp_path):
+  splits = []
+  for form in ('NFC', 'NFD'):
+    names = [unicodedata.normalize(form, f'{name}/\u00e9{i}.jpg')
+             for name in ('\u00e4', 'o') for i in range(30)]
+    root = tree(*names)
+    splits.append({unicodedata.normalize('NFC', name)
+                   for name in _names(_open(root, 'validation'), root)})
+    shutil.rmtree(root)
+  assert splits[0] == splits[1] and 0 < len(splits[0]) < 60
+
+
+def test_the_split_of_plain_names_is_that_of_earlier_versions(tree):
+  root = tree(*(f'{name}/{i}.jpg' for name in 'ab' for i in range(20)))
+  assert _names(_open(root, 'validation'), root) == [
+      'a/1.jpg', 'b/13.jpg', 'b/15.jpg', 'b/5.jpg']
+
+
+@pytest.mark.parametrize('name', [b'caf\xe9', b'\xff\xfe'])
+def test_names_of_bytes_are_classes_and_pictures(tree, name):
+  root = tree(*(f'{folder}/{i}.jpg' for folder in 'ab' for i in range(20)))
+  os.rename(os.fsencode(root) + b'/a', os.fsencode(root) + b'/' + name)
+  os.rename(os.fsencode(root) + b'/b/3.jpg',
+            os.fsencode(root) + b'/b/' + name + b'.jpg')
+  train, validation = _open(root), _open(root, 'validation')
+  assert os.fsdecode(name) in train.class_names
+  assert len(train) + len(validation) == 40
+  assert train[len(train) - 1]['image'].shape == (32, 32, 3)
+
+
+def test_hidden_copies_and_links_back_do_not_count(tree):
+  root = tree(*(f'{name}/{i}.jpg' for name in 'ab' for i in range(9)),
+              'a/.ipynb_checkpoints/0-checkpoint.jpg', 'b/@eaDir/0.jpg',
+              '__MACOSX/a/0.jpg')
+  os.symlink('..', f'{root}/a/up')
+  train, validation = _open(root), _open(root, 'validation')
+  assert train.class_names == ('a', 'b')
+  assert len(train) + len(validation) == 18
+
+
+def test_what_is_passed_over_is_counted_by_class(tree):
+  root = tree('a/1.jpg', 'a/x.txt', 'a/deep/y.TXT', 'b/1.jpg', 'b/z',
+              'loose.jpg')
+  source = _open(root)
+  assert source.passed_over == {'a': {'.txt': 2}, 'b': {'': 1}}
+  assert [note.replace(root, 'ROOT') for note in source.notes][1:] == [
+      'Not used, as they are in no class folder: 1 picture directly in ROOT.',
+      'Passed over in ROOT, as they are no pictures: 2 .txt, 1 without ending.',
+      '2 of 2 classes with a single picture, which is for training, so that'
+      " none is left to validate with: 'a', 'b'."]
+
+
+def test_how_many_are_set_aside_is_said(tree):
+  root = tree(*(f'{name}/{i}.jpg' for name in 'ab' for i in range(10)))
+  assert _open(root).notes == _open(root, 'validation').notes == (
+      f'No folder for validation in {root}: 2 pictures set aside for it'
+      ' (config.data.validation_fraction=0.1), 18 pictures left for training,'
+      ' of 2 classes.',)
+
+
+def test_classes_without_validation_pictures_are_said(tree):
+  root = tree(*(f'train/{i}/1.jpg' for i in range(9)), 'val/3/1.jpg')
+  assert _open(root, 'validation').notes[-1] == (
+      "8 of 9 classes without validation pictures: '0', '1', '2' and 5 more.")
+
+
+def test_an_empty_class_folder_says_what_it_has_instead(tree):
+  root = tree('a/1.jpg', 'b/1.raw', 'b/2.raw', 'b/x')
+  with pytest.raises(InputError, match='only 2 .raw, 1 without ending; add'):
+    _open(root)
 
 
 @pytest.mark.parametrize('fraction', [0, 1, 1.5])

@@ -254,6 +254,23 @@ def test_a_folder_without_pictures_is_refused(tmp_path):
     pictures.find([str(tmp_path)])
 
 
+def test_a_pipe_is_refused_and_not_opened(tmp_path):
+  os.mkfifo(tmp_path / 'pipe.jpg')
+  for path in (tmp_path / 'pipe.jpg', '/dev/null'):
+    with pytest.raises(InputError, match='is a pipe or a device: give'):
+      pictures.find([str(path)])
+
+
+def test_what_a_folder_has_besides_is_reported(tree, tmp_path, capsys):
+  root = tree('1.jpg')
+  (tmp_path / 'photos/notes.txt').write_text('')
+  os.mkfifo(tmp_path / 'photos/pipe.jpg')
+  assert pictures.find([root]) == [f'{root}/1.jpg']
+  assert capsys.readouterr().err == (
+      f'Passed over (named pipe): {root}/pipe.jpg.\n'
+      f'Passed over in {root}, as they are no pictures: 1 .txt.\n')
+
+
 def test_a_heic_picture_names_the_package_that_reads_it(tmp_path, monkeypatch):
   monkeypatch.setattr(images, 'EXTENSIONS', ('.jpg',))
   path = tmp_path / 'photo.heic'

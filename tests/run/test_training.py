@@ -35,6 +35,26 @@ def test_a_line_tells_loss_errors_and_speed(trained):
   assert last == {'step': 6, 'kind': 'final', **errors}
 
 
+def test_what_is_read_from_a_folder_is_said(tmp_path, capsys):
+  photos = tiny.write_photos(tmp_path / 'photos')
+  config = tiny.config({
+      'data.name': 'folder', 'data.path': photos, 'data.train_examples': 0,
+      'data.validation_examples': 0, 'run.steps': 1, 'run.views': 1})
+  training.train(experiment.read(config), str(tmp_path / 'run'))
+  err = capsys.readouterr().err
+  assert f'train: 20 pictures of 2 classes in {photos}/train.\n' in err
+  assert f'validation: 8 pictures of 2 classes in {photos}/val.\n' in err
+
+
+def test_a_config_of_an_earlier_version_has_the_new_fields():
+  config = tiny.config()
+  before = experiment.read(config)
+  with config.unlocked():
+    del config.data['labels']
+  assert experiment.read(config) == before
+  assert before.data.labels == '' and before.config['data']['labels'] == ''
+
+
 def test_the_last_test_has_one_patch_and_ten(trained):
   _, _, errors = trained
   assert set(errors) == {

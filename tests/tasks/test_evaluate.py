@@ -1,13 +1,18 @@
 """Errors count every example once; ten patches are averaged as printed."""
 
 import json
+import os
+import shutil
+import unicodedata
 
+import cv2
 import jax
 import numpy as np
 import pytest
 import tiny
 
-from alexnet_jax.data import statistics
+from alexnet_jax.data import images, procedural, statistics
+from alexnet_jax.errors import InputError
 from alexnet_jax.learning import augment
 from alexnet_jax.run import evaluation, experiment
 from alexnet_jax.tasks import evaluate
@@ -113,3 +118,139 @@ def test_another_mesh_and_batch_size_give_the_same_errors(trained, capsys):
   assert evaluate.evaluate(elsewhere, workdir, 'latest') == pytest.approx(
       errors, abs=1e-5)
   capsys.readouterr()
+
+
+# --- Other pictures than those of the run -------------------------------------
+
+
+@pytest.fixture
+def photos(given, tmp_path):
+  """The 24 validation pictures of the run, in folders of their classes."""
+  source = given[0]
+  for i in range(len(source)):
+    folder = tmp_path / 'photos' / source.class_names[source[i]['label']]
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f'{i:02}.png').write_bytes(images.encode_png(source[i]['image']))
+  return tmp_path / 'photos'
+
+
+def test_all_pictures_of_a_folder_are_used(trained, photos, capsys):
+  config, workdir, errors = trained
+  found = evaluate.evaluate(config, workdir, 'latest', str(photos))
+  assert found == pytest.approx(errors, abs=1e-6)
+  out, err = capsys.readouterr()
+  assert ', 24 images\n' in out
+  assert f'All 24 pictures in {photos}, of 12 of 12 classes.' in err
+
+
+def test_all_splits_of_a_folder_are_used(trained, photos, tmp_path, capsys):
+  config, workdir, errors = trained
+  root = tmp_path / 'splits'
+  for i, name in enumerate(sorted(os.listdir(photos))):
+    split = ('train', 'Validation', 'testing')[i % 3]
+    shutil.copytree(photos / name, root / split / name)
+  (root / 'notes').mkdir()
+  found = evaluate.evaluate(config, workdir, 'latest', str(root))
+  assert found == pytest.approx(errors, abs=1e-6)
+  assert "the folders 'notes'" in capsys.readouterr().err
+
+
+def test_the_data_of_the_run_may_have_gone(trained, photos, capsys):
+  _, workdir, errors = trained
+  config = tiny.config({'data.name': 'folder', 'data.path': '/gone'})
+  found = evaluate.evaluate(config, workdir, 'latest', str(photos))
+  assert found == pytest.approx(errors, abs=1e-6)
+  capsys.readouterr()
+
+
+def test_some_of_the_classes_are_enough(trained, photos, capsys):
+  config, workdir, _ = trained
+  for name in sorted(os.listdir(photos))[1:]:
+    shutil.rmtree(photos / name)
+  evaluate.evaluate(config, workdir, 'latest', str(photos))
+  out, err = capsys.readouterr()
+  assert ', 2 images\n' in out
+  assert 'All 2 pictures' in err and 'of 1 of 12 classes' in err
+
+
+def test_pictures_with_a_list_of_labels_are_used(
+    trained, photos, tmp_path, capsys):
+  config, workdir, errors = trained
+  flat = tmp_path / 'flat'
+  flat.mkdir()
+  with open(flat / 'labels.csv', 'w', encoding='utf-8') as file:
+    file.write('file,class\n')
+    for path in sorted(photos.glob('*/*.png')):
+      shutil.copy(path, flat)
+      file.write(f'{path.name},{path.parent.name}\n')
+  found = evaluate.evaluate(config, workdir, 'latest', str(flat))
+  assert found == pytest.approx(errors, abs=1e-6)
+  assert 'labels.csv' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize('spoil, said', [
+    (lambda photos: shutil.copytree(
+        photos / procedural.CLASS_NAMES[0], photos / 'zebra'),
+     "has 1 unknown class, 'zebra'; rename or remove them, as there are 12"
+     ' classes'),
+    (lambda photos: [shutil.move(folder, photos / str(i))
+                     for i, folder in enumerate(sorted(photos.iterdir()))],
+     'has no folders named like the 12 classes of the network'),
+    (lambda photos: [path.unlink() for path in photos.glob('*/*.png')],
+     'hold no pictures; give --data another folder'),
+    (lambda photos: shutil.rmtree(photos), 'there is no folder')])
+def test_a_folder_that_cannot_be_evaluated_is_refused(
+    spoil, said, trained, photos):
+  spoil(photos)
+  with pytest.raises(InputError) as error:
+    evaluate.evaluate(*trained[:2], 'latest', str(photos))
+  assert said in str(error.value) and '\n' not in str(error.value)
+
+
+@pytest.fixture
+def splits(tmp_path, given):
+  """A folder with pictures of the run's classes: 2 to train, 1 to test."""
+  for split, count in (('train', 2), ('val', 1), ('Testing', 3)):
+    for name in given[0].class_names:
+      folder = tmp_path / 'in' / split / name
+      folder.mkdir(parents=True)
+      for i in range(count):
+        cv2.imwrite(str(folder / f'{i}.png'), given[2][i])
+  return str(tmp_path / 'in')
+
+
+@pytest.mark.parametrize('split, count', [
+    ('', 72), ('validation', 12), ('train', 24), ('test', 36)])
+def test_a_split_of_other_data_is_chosen(split, count, trained, splits, capsys):
+  evaluate.evaluate(*trained[:2], 'latest', splits, split)
+  assert f', {count} images\n' in capsys.readouterr().out
+
+
+@pytest.mark.parametrize('split, count', [
+    ('', 12), ('validation', 12), ('train', 24), ('test', 36)])
+def test_a_split_of_the_config_is_chosen(split, count, splits):
+  settings = experiment.read(tiny.config({
+      'data.name': 'folder', 'data.path': splits, 'data.train_examples': 0,
+      'data.validation_examples': 0}))
+  source = evaluation.open_images(settings, (), split=split)
+  assert len(source) == count
+
+
+def test_a_split_that_a_folder_lacks_is_refused(trained, photos):
+  with pytest.raises(InputError, match='no folder for the split test; leave'):
+    evaluate.evaluate(*trained[:2], 'latest', str(photos), 'test')
+
+
+def test_a_split_that_the_data_lack_is_refused(trained):
+  with pytest.raises(InputError, match="there is no split 'test'"):
+    evaluate.evaluate(*trained[:2], 'latest', split='test')
+
+
+def test_class_names_may_be_composed_or_apart(trained):
+  source = experiment.read(trained[0]).open_split('validation')
+  names = [unicodedata.normalize(form, 'caf\u00e9') for form in ('NFC', 'NFD')]
+  for name, other in (names, names[::-1]):
+    source.class_names = (name, 'b')
+    evaluation.check_classes(source, (other, 'b'), 'run')
+  with pytest.raises(InputError, match=r'2 classes \(cafe, b, \.\.\.\)'):
+    evaluation.check_classes(source, ('cafe', 'b'), 'run')

@@ -119,7 +119,7 @@ def test_a_row_stars_the_true_label():
 
 def test_a_path_that_is_no_text_can_be_printed():
   answer = predict.Answer(os.fsdecode(b'caf\xe9.jpg'), (0,), (1.0,))
-  assert predict.table_row(answer, ('cat',), 0).startswith('caf\ufffd.jpg ')
+  assert predict.table_row(answer, ('cat',), 0).startswith('caf\\xe9.jpg ')
   assert json.loads(predict.record_line(answer, ('cat',)))['labels'] == ['cat']
 
 
@@ -222,3 +222,33 @@ def test_the_program_predicts_files_and_folders(
   assert 'true' not in said[2] and 'error' in said[1]
   assert 'Traceback' not in err and 'bad.png cannot be read' in err
   assert os.path.getsize(tmp_path / 'f.png') > 10_000
+
+
+def test_any_folder_around_a_picture_names_its_class(tmp_path):
+  numbers = words.classes_of_folders(('cat', 'caf\u00e9'), ('cat', 'caf\u00e9'))
+  given = [str(tmp_path / 'cat')]
+  for path, true in (
+      ('cat/1.jpg', 0), ('cat/deep/er/1.jpg', 0), ('cat/cafe\u0301/1.jpg', 1),
+      ('cat/caf\u00e9/x/1.jpg', 1)):
+    assert words.class_of_picture(
+        str(tmp_path / path), numbers, given) == true, path
+  below = str(tmp_path / 'cat/photos')
+  assert words.class_of_picture(f'{below}/1.jpg', numbers, [below]) is None
+  # Without a folder that was given, only the innermost one counts.
+  assert words.class_of_picture(f'{below}/1.jpg', numbers) is None
+  assert words.class_of_picture(str(tmp_path / 'cat/1.jpg'), numbers) == 0
+
+
+def test_the_errors_over_nested_class_folders_are_told(
+    found, source, tmp_path, capsys):
+  for i in range(6):
+    folder = tmp_path / source.class_names[source[i]['label']] / 'day' / str(i)
+    folder.mkdir(parents=True)
+    (folder / 'x.png').write_bytes(images.encode_png(source[i]['image']))
+  (tmp_path / 'notes.txt').write_text('')
+  predict.predict(found.workdir, 'latest', [str(tmp_path)], 1, as_json=True)
+  said, err = lines_of(capsys)
+  top1 = np.mean([one['true'] != one['labels'][0] for one in said])
+  assert (f'6 pictures whose folder names their class (*): top-1 error'
+          f' {top1:.2%}') in err
+  assert f'Passed over in {tmp_path}, as they are no pictures: 1 .txt.' in err
