@@ -11,17 +11,29 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from alexnet_jax import machine
+from alexnet_jax import signals
 
-if __name__ == '__main__':
+# Under IPython's %run a script is __main__, but the process is the notebook's.
+IS_PROGRAM = (__name__ == '__main__' and 'IPython' not in sys.modules
+              and sys.orig_argv[-len(sys.argv):] == sys.argv)
+if IS_PROGRAM:
+  signals.block()  # before anything that takes time
+
+from alexnet_jax import machine  # noqa: E402
+
+if IS_PROGRAM:
   machine.use_huge_pages()
+  signals.watch()
+elif __name__ == '__mp_main__':  # a worker process, before its slow imports
+  machine.end_with_parent()
 machine.set_flags()  # before JAX starts
 machine.keep_compiled()
 
-from absl import app, flags, logging  # noqa: E402
+from absl import app, logging  # noqa: E402
 
-from alexnet_jax import command_line  # noqa: E402
+from alexnet_jax import command_line, files  # noqa: E402
 from alexnet_jax.errors import InputError  # noqa: E402
+from alexnet_jax.run import processes  # noqa: E402
 
 
 def load_task(argv: Sequence[str]) -> command_line.Task:
@@ -36,28 +48,28 @@ def parse(argv: Sequence[str]) -> list[str]:
   return command_line.parse(argv, load_task(argv))
 
 
-def start_processes(values: flags.FlagValues) -> None:
-  """Joins the other processes of a run, if there are any."""
-  if values.coordinator:
-    import jax
-    jax.distributed.initialize(
-        values.coordinator, values.num_processes, values.process)
-  elif values.num_processes > 1 or values.process:
-    raise InputError(
-        '--num_processes and --process need --coordinator=HOST:PORT, where the'
-        ' first of the processes can be reached: add it, or leave them out.')
-
-
 def main(argv: list[str]) -> None:
   """Starts the processes and runs the task."""
-  logging.set_verbosity(logging.ERROR)  # Orbax logs every step otherwise
+  # Orbax logs every step, and the traceback of an error that it also raises.
+  logging.set_verbosity(logging.FATAL)
   invocation = command_line.invocation(argv)
-  try:
-    start_processes(invocation.flags)
-    load_task(sys.argv).run(invocation)
-  except InputError as error:
-    command_line.refuse(str(error))
+  with processes.end_without_waiting():
+    try:
+      values = invocation.flags
+      processes.start(
+          processes.Flags(*(values[name].value
+                            for name in processes.Flags._fields)),
+          command_line.shared_settings(invocation))
+      load_task(sys.argv).run(invocation)
+    except InputError as error:
+      command_line.refuse(str(error))
+    except Exception as error:
+      sentence = files.sentence_of(error)
+      if not sentence:
+        raise
+      command_line.refuse(sentence)
 
 
 if __name__ == '__main__':
-  app.run(main, flags_parser=parse)
+  with signals.quiet_without_readers():
+    app.run(main, flags_parser=parse)

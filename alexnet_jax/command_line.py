@@ -10,27 +10,39 @@ Invalid input ends the program with a one-sentence message and status 2.
 import ast
 import difflib
 import glob
-import json
+import io
 import os
 import re
 import runpy
 import shlex
 import signal
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, NoReturn, Protocol
 
 from absl import flags
 from ml_collections import ConfigDict, config_flags
+from ml_collections.config_flags.config_flags import FlagOrderError
 
-from alexnet_jax.errors import InputError
+from alexnet_jax import files, flag_errors, flag_help, paths, task_files
+from alexnet_jax.errors import InputError, printable
+from alexnet_jax.flag_errors import fields, one_line
+from alexnet_jax.task_files import task_names
 
-TASKS = os.path.join(os.path.dirname(__file__), 'tasks')
 # Whether a task uses --config. If it is optional and no file is given, the
 # config of the run in --workdir is used; if it is unused, it is not read.
 REQUIRED, OPTIONAL, UNUSED = 'required', 'optional', 'unused'
-COMMON = ('task', 'config', 'workdir', 'coordinator', 'num_processes',
-          'process')
+# The flags that take a path, or several: `~` is expanded, URLs are refused.
+PATHS = ('workdir', 'checkpoint', 'compare', 'data', 'features', 'figure',
+         'images', 'init_from', 'kernels', 'out', 'predictions', 'trace',
+         'words')
+PROCESSES = ('distributed', 'coordinator', 'num_processes', 'process',
+             'start_timeout', 'peer_timeout')
+# Fields that may differ between the processes of a run.
+OWN_FIELDS = ('data.path', 'run.threads', 'run.workers')
+COMMON = ('task', 'config', 'workdir', *PROCESSES)
+# Sections of the config of every network.
+SECTIONS = ('model', 'data', 'augment', 'optimizer', 'run', 'mesh')
 
 
 class Invocation(NamedTuple):
@@ -61,18 +73,11 @@ class Task(Protocol):
 # --- Which task ---------------------------------------------------------------
 
 
-def task_names() -> list[str]:
-  """Returns the names of all tasks."""
-  return sorted(
-      os.path.basename(path).removesuffix('.py')
-      for path in glob.glob(os.path.join(TASKS, '[!_]*.py')))
-
-
 def task_name(argv: Sequence[str]) -> str:
   """Returns the value of --task; exits for an unknown task or plain --help."""
   name, names = _value_of('task', argv), task_names()
   if not name and _wants_help(argv):
-    _print_tasks(names)
+    flag_help.print_tasks()
     sys.exit(0)
   if name and name not in names:
     near = difflib.get_close_matches(name, names, 1)
@@ -85,24 +90,6 @@ def task_name(argv: Sequence[str]) -> str:
 def _wants_help(argv):
   return any(arg in ('--help', '-help', '-h', '-?', '--helpfull')
              for arg in argv[1:])
-
-
-def _print_tasks(names):
-  print('python launch.py --task=TASK [--config=FILE] [--workdir=RUN] ...\n\n'
-        'Tasks; without --task it is train:\n')
-  width = max(map(len, names))
-  for name in names:
-    print(f'  {name:<{width}}  {_first_line(name)}')
-  print(
-    '\npython launch.py --task=TASK --help explains the flags of a task and,'
-    '\nwith --config=FILE, the fields of that config.'
-  )
-
-
-def _first_line(name):
-  with open(os.path.join(TASKS, f'{name}.py'), encoding='utf-8') as file:
-    text = ast.get_docstring(ast.parse(file.read())) or ''
-  return text.splitlines()[0].partition(': ')[2]
 
 
 # --- Parsing ------------------------------------------------------------------
@@ -121,8 +108,18 @@ def parse(argv: Sequence[str], task: Task) -> list[str]:
   Returns:
     The program name and the positional arguments.
   """
-  values = flags.FLAGS
-  name = task.__name__.rpartition('.')[2]
+  for stream in (sys.stdout, sys.stderr):  # names that it cannot encode
+    if isinstance(stream, io.TextIOWrapper):
+      stream.reconfigure(errors='backslashreplace')
+  try:
+    return _parse(argv, task)
+  except InputError as error:
+    refuse(str(error))
+
+
+def _parse(argv, task):
+  values, name = flags.FLAGS, task.__name__.rpartition('.')[2]
+  argv = [_with_local_config(arg) for arg in argv]
   path = config_path(argv)
   _define_common_flags(values)
   task.define_flags(values)
@@ -130,26 +127,95 @@ def parse(argv: Sequence[str], task: Task) -> list[str]:
   if _wants_help(argv):
     if hasattr(signal, 'SIGPIPE'):  # no traceback when piped to `head`
       signal.signal(signal.SIGPIPE, signal.SIG_DFL)
-    _print_flags(values, name, task)
+    _print_help(values, name, task)
     sys.exit(0)
   positional = hasattr(task, 'POSITIONAL')
   values.set_gnu_getopt(positional)
   try:
-    rest = values(list(argv))
+    rest = values(argv)
     if 'config' in values and values['config'].value is not None:
       values['config'].value.is_locked  # noqa: B018 (loads the file)
+  except flags.UnrecognizedFlagError as error:
+    raise InputError(flag_errors.unknown_flag(
+        error, name, _known_flags(values, name))) from error
+  except FlagOrderError as error:
+    raise InputError('--config.SECTION.FIELD=VALUE stands before --config=FILE,'
+                     ' or a section after its fields: give --config=FILE first,'
+                     ' then single fields.') from error
   except flags.Error as error:
-    refuse(_wrong_type(str(error), values, path)
-           or _error_of_config(str(error))
-           or _unknown_flag(error, values, name) or _one_line(error))
-  except (AttributeError, KeyError):
-    refuse(_unknown_field(argv, values, path) or _one_line(sys.exc_info()[1]))
+    raise InputError(
+        flag_errors.wrong_value(error, values, _base_config(values, path))
+        or flag_errors.error_of_config(str(error)) or one_line(error)
+    ) from error
+  except (AttributeError, KeyError) as error:
+    raise InputError(flag_errors.unknown_field(
+        argv, _base_config(values, path), path) or one_line(error)) from error
   except (TypeError, ValueError) as error:
-    refuse(_one_line(error))
+    raise InputError(one_line(error)) from error
   if len(rest) > 1 and not positional:
-    refuse(f'{rest[1]!r} is not a flag: write --config.SECTION.FIELD=VALUE,'
-           ' --task=TASK or --workdir=FOLDER.')
-  return rest
+    raise InputError(
+        f'{rest[1]!r} is not a flag: write --config.SECTION.FIELD=VALUE,'
+        ' --task=TASK or --workdir=FOLDER.')
+  _expand_paths(values)
+  return [rest[0], *(paths.local(f'--{task.POSITIONAL}', path)
+                     for path in rest[1:])]
+
+
+def _print_help(values, name, task):
+  task_flags = flags.FlagValues()
+  task.define_flags(task_flags)
+  flag_help.print_flags(name, task.__doc__, values, [
+      *sorted(task_flags), *(flag for flag in COMMON if flag in values)])
+  path = config_path(sys.argv)
+  if 'config' in values and path:
+    flag_help.print_fields(
+        load_config(config_argument(sys.argv), {}, 'config'), path)
+  elif 'config' in values:
+    print('\nFields of a config are listed with --config=FILE --help.')
+
+
+def _with_local_config(arg):
+  """Expands the path of --config, which absl opens as it is."""
+  match = re.fullmatch(r'(--?config=)(.+)', arg, re.DOTALL)
+  return (match.group(1) + paths.local('--config', match.group(2))
+          if match else arg)
+
+
+def _expand_paths(values):
+  """Checks and expands the values of all flags that take a path."""
+  for name in PATHS:
+    if name not in values or not values[name].present:
+      continue
+    flag = values[name]
+    given = flag.value if isinstance(flag.value, list) else [flag.value]
+    if '' in given:
+      raise InputError(f'--{name}= is empty: give a path, or leave it out.')
+    expanded = [paths.local(f'--{name}', path) for path in given]
+    flag.value = expanded if isinstance(flag.value, list) else expanded[0]
+
+
+def _known_flags(values, name):
+  return [flag for flag in values
+          if flag in COMMON or task_files.defines(name, flag)]
+
+
+class _TupleParser(flags.ArgumentParser):
+  """Reads a tuple; unlike the parser of ml_collections, the last one counts."""
+
+  def parse(self, argument):
+    """Returns the tuple that a Python expression or a single name gives."""
+    if isinstance(argument, tuple):
+      return argument
+    try:
+      value = ast.literal_eval(argument)
+    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+      if not re.fullmatch(r'[\w.-]+', argument):
+        raise ValueError('no tuple') from None
+      value = argument
+    return tuple(value) if isinstance(value, tuple | list) else (value,)
+
+
+config_flags.register_flag_parser_for_type(tuple, _TupleParser())
 
 
 def _define_common_flags(values):
@@ -161,29 +227,43 @@ def _define_common_flags(values):
       'coordinator', '', 'HOST:PORT of the first of several processes.',
       flag_values=values)
   flags.DEFINE_integer(
-      'num_processes', 1, 'How many processes there are.', flag_values=values)
+      'num_processes', 1, 'How many processes there are.', flag_values=values,
+      lower_bound=1, upper_bound=2**16)
   flags.DEFINE_integer(
-      'process', 0, 'The number of this process.', flag_values=values)
+      'process', 0, 'The number of this process.', flag_values=values,
+      lower_bound=0, upper_bound=2**16)
+  flags.DEFINE_bool(
+      'distributed', False, 'Ask the cluster (TPU pod, Slurm, Open MPI,'
+      ' Kubernetes) for the other processes.', flag_values=values)
+  flags.DEFINE_integer(
+      'start_timeout', 60, 'Seconds to wait for the other processes at the'
+      ' start.', flag_values=values, lower_bound=1, upper_bound=10**6)
+  flags.DEFINE_integer(
+      'peer_timeout', 100, 'Seconds without a sign of life after which another'
+      ' process is given up.', flag_values=values, lower_bound=1,
+      upper_bound=10**6)
 
 
 def _define_config(values, argv, task, name):
   """Defines --config: a file or, for an optional one, the config of the run."""
-  path, workdir = config_path(argv), _value_of('workdir', argv)
+  path = config_path(argv)
+  workdir = paths.local('--workdir', _value_of('workdir', argv))
   if path and not os.path.isfile(path):
-    refuse(_no_config(path))
+    raise InputError(_no_config(path))
   if not path and task.CONFIG == OPTIONAL and workdir:
-    config = _config_of_run(os.path.expanduser(workdir))
+    config = _config_of_run(workdir)
     config_flags.DEFINE_config_dict(
         'config', config, 'The experiment; that of --workdir unless given.',
         lock_config=True, flag_values=values)
     return
   wants_help = _wants_help(argv)
   if not path and task.CONFIG == REQUIRED and not wants_help:
-    refuse(f'--task={name} needs an experiment: add'
-           ' --config=configs/quickstart.py or another of'
-           f' {_known_configs()}.')
+    raise InputError(
+        f'--task={name} needs an experiment: add --config=configs/quickstart.py'
+        f' or another of {_known_configs()}.')
   if not path and task.CONFIG == OPTIONAL and not wants_help:
-    refuse(f'--task={name} looks into a trained network: add --workdir=RUN.')
+    raise InputError(
+        f'--task={name} looks into a trained network: add --workdir=RUN.')
   if not path and task.CONFIG == UNUSED:
     return
   config_flags.DEFINE_config_file(
@@ -197,10 +277,14 @@ def _define_config(values, argv, task, name):
 def _config_of_run(workdir):
   path = os.path.join(workdir, 'config.json')
   if not os.path.exists(path):
-    refuse(f'{workdir} holds no run: give the --workdir of one, or train with'
-           ' --config=CONFIG.')
-  with open(path, encoding='utf-8') as file:
-    return ConfigDict(_tuples(json.load(file)))
+    raise InputError(f'{workdir} holds no run: give the --workdir of one, or'
+                     ' train with --config=CONFIG.')
+  config = files.read_json(path)
+  if not isinstance(config, dict) or not all(
+      isinstance(config.get(section), dict) for section in SECTIONS):
+    raise InputError(f'{path} is damaged: give the --config=CONFIG of the run.'
+                     ' Training goes on with it and writes the file again.')
+  return ConfigDict(_tuples(config))
 
 
 def _tuples(value):
@@ -213,11 +297,15 @@ def invocation(argv: Sequence[str]) -> Invocation:
   """Builds the Invocation from the parsed flags and positional arguments."""
   values = flags.FLAGS
   config = values['config'].value if 'config' in values else None
-  workdir = os.path.expanduser(values['workdir'].value or '')
+  workdir = values['workdir'].value or ''
   if not workdir and config is not None:
     workdir = os.path.join('runs', config_name(sys.argv))
   if os.path.exists(workdir) and not os.path.isdir(workdir):
     refuse(f'--workdir={workdir} is a file: give a folder, or a new name.')
+  file = paths.file_above(workdir)
+  if file:
+    refuse(f'--workdir={workdir} is below the file {file}: give a folder, or a'
+           ' new name.')
   task = values['task'].value or ''
   if config is not None and 'model' not in config and task != 'codes':
     refuse(f'--config={config_argument(sys.argv)} describes no network: add'
@@ -225,6 +313,17 @@ def invocation(argv: Sequence[str]) -> Invocation:
   return Invocation(task, config or ConfigDict(), workdir,
                     'python launch.py ' + shlex.join(sys.argv[1:]), values,
                     tuple(argv[1:]))
+
+
+def shared_settings(invocation: Invocation) -> dict[str, str]:
+  """Returns what all processes of a run must have in common, by name."""
+  of_config = {f'config.{name}': repr(value)
+               for name, value in fields(invocation.config)
+               if name not in OWN_FIELDS}
+  values = {f'--{name}': str(invocation.flags[name].value)
+            for name in invocation.flags if invocation.flags[name].present
+            and name not in PROCESSES and not name.startswith('config')}
+  return {**of_config, **values}
 
 
 def require_workdir(invocation: Invocation) -> str:
@@ -241,7 +340,7 @@ def require_workdir(invocation: Invocation) -> str:
 
 def refuse(sentence: str) -> NoReturn:
   """Prints the sentence and exits with 2, the usual status for bad usage."""
-  sys.stderr.write(f'launch.py: {sentence}\n')
+  sys.stderr.write(f'launch.py: {printable(sentence)}\n')
   sys.exit(2)
 
 
@@ -250,7 +349,8 @@ def refuse(sentence: str) -> NoReturn:
 
 def config_argument(argv: Sequence[str]) -> str:
   """Returns the value of --config: 'FILE' or 'FILE:ARGUMENT'."""
-  return _value_of('config', argv)
+  value = _value_of('config', argv)
+  return paths.local('--config', value) if value else ''
 
 
 def config_path(argv: Sequence[str]) -> str:
@@ -294,7 +394,7 @@ def load_config(value: str, overrides: Mapping[str, Any],
     config.lock().update_from_flattened_dict(overrides)
   except (KeyError, TypeError, ValueError) as error:
     raise InputError(
-        f'--{flag}={value} cannot be used: {_one_line(error)}') from error
+        f'--{flag}={value} cannot be used: {one_line(error)}') from error
   return config
 
 
@@ -310,136 +410,23 @@ def _known_configs() -> str:
                     *sorted(glob.glob('configs/*/'))]) or 'configs/'
 
 
-def _fields(config: ConfigDict, prefix: str = '') -> Iterator[tuple[str, Any]]:
-  for name, value in config.items():
-    if isinstance(value, ConfigDict):
-      yield from _fields(value, f'{prefix}{name}.')
-    else:
-      yield prefix + name, value
-
-
-# --- Help ---------------------------------------------------------------------
-
-
-def _print_flags(values, name, task):
-  task_flags = flags.FlagValues()
-  task.define_flags(task_flags)
-  print(f'python launch.py --task={name}: {_first_line(name)}\n')
-  print('\n'.join(task.__doc__.strip().splitlines()[1:]).strip() + '\n')
-  for flag in [*sorted(task_flags), *(f for f in COMMON if f in values)]:
-    default = values[flag].default
-    shown = f' [{default}]' if default not in (None, '', []) else ''
-    print(f'  --{flag}: {values[flag].help}{shown}')
-  path = config_path(sys.argv)
-  if 'config' not in values:
-    return
-  if not path:
-    print('\nFields of a config are listed with --config=FILE --help.')
-    return
-  print(f'\nFields of {path}, set as --config.SECTION.FIELD=VALUE:\n')
-  comments = _comments('configs/paper.py') | _comments(path)
-  config = load_config(config_argument(sys.argv), {}, 'config')
-  for field, value in _fields(config):
-    comment = comments.get(field.rpartition('.')[2], '')
-    print(f'  {field}={value!r}' + (f'  # {comment}' if comment else ''))
-
-
-def _comments(path):
-  """Returns {field: its trailing comment} of a config file."""
-  if not os.path.isfile(path):
-    return {}
-  with open(path, encoding='utf-8') as file:
-    assignments = re.findall(
-        r"^\s*(?:'(\w+)':|[\w.]*\.(\w+) =).*?[,)\d'\]]\s+#\s*(.+)$",
-        file.read(), re.MULTILINE)
-  return {literal or assigned: comment
-          for literal, assigned, comment in assignments}
-
-
-# --- Error messages -----------------------------------------------------------
+# --- The unparsed command line -----------------------------------------------
 
 
 def _value_of(flag: str, argv: Sequence[str]) -> str:
-  """Returns the unparsed value of a flag, or '' if it is not given."""
+  """Returns the unparsed value of a flag, the last one; '' if there is none."""
+  value = ''
   for i, arg in enumerate(argv):
     if arg in (f'--{flag}', f'-{flag}') and i + 1 < len(argv):
-      return argv[i + 1]
-    match = re.match(rf'--?{flag}=(.*)', arg)
+      value = argv[i + 1]
+    match = re.match(rf'--?{flag}=(.*)', arg, re.DOTALL)
     if match:
-      return match.group(1)
-  return ''
-
-
-def _one_line(error) -> str:
-  return re.sub(r'\s+', ' ', str(error)).strip()
-
-
-def _unknown_flag(error, values, name):
-  if not isinstance(error, flags.UnrecognizedFlagError):
-    return ''
-  flag = error.flagname.partition('=')[0]
-  if flag.startswith('config'):
-    return (f'--{flag} cannot be set: --task={name} takes no config, it uses'
-            ' that of its --workdir.')
-  owners = [task for task in task_names() if _defines(task, flag)]
-  if owners:
-    tasks = ' and '.join(f'--task={task}' for task in owners)
-    return (f'--{flag} is a flag of {tasks}, not of --task={name}: leave it'
-            ' out.')
-  known = [other for other in values if _defines(name, other)
-           or other in COMMON]
-  near = difflib.get_close_matches(flag, known, 1)
-  hint = f'did you mean --{near[0]}?' if near else (
-      f'it has {", ".join(f"--{other}" for other in sorted(known))}.')
-  return f'--task={name} has no flag --{flag}: {hint}'
-
-
-def _defines(task, flag):
-  """Returns whether a task's file defines a flag, without importing it."""
-  with open(os.path.join(TASKS, f'{task}.py'), encoding='utf-8') as file:
-    return bool(re.search(rf"DEFINE_\w+\(\s*'{re.escape(flag)}'", file.read()))
+      value = match.group(1)
+  return value
 
 
 def _base_config(values, path):
-  """Returns the config before overrides."""
+  """Returns the config before overrides; None if there is none."""
   if path:
     return runpy.run_path(path)['get_config']()
-  return values['config'].default
-
-
-def _wrong_type(error: str, values: flags.FlagValues, path: str) -> str:
-  match = re.match(r'flag --config\.([\w.]+)=(.*?): ', error)
-  fields = dict(_fields(_base_config(values, path))) if match else {}
-  if not match or match.group(1) not in fields:
-    return ''
-  field, value = match.groups()
-  return (f'--config.{field}={value} has the wrong type: give a value like'
-          f' {fields[field]!r}.')
-
-
-def _unknown_field(argv: Sequence[str], values: flags.FlagValues,
-                   path: str) -> str:
-  known = list(dict(_fields(_base_config(values, path))))
-  for arg in argv:
-    match = re.match(r'--(?:no)?config\.([\w.]+)', arg)
-    if match and match.group(1) not in known:
-      field = match.group(1)
-      last = field.rpartition('.')[2]
-      near = [name for name in known if _initials(name) == last]  # lr, wd
-      near = near or difflib.get_close_matches(field, known, 3, 0.5)
-      near = near or [name for name in known if name.endswith('.' + last)]
-      hint = (f'did you mean {" or ".join(near)}?' if near
-              else f'it has {", ".join(known)}.')
-      return f'{path or "the config"} has no field {field!r}: {hint}'
-  return ''
-
-
-def _error_of_config(error: str) -> str:
-  """Extracts the message of a ValueError raised by a config file."""
-  parts = re.split(r'^ValueError: ', error, flags=re.MULTILINE)
-  parsing = 'Error whilst parsing config file' in error
-  return _one_line(parts[-1]) if parsing and len(parts) > 1 else ''
-
-
-def _initials(field: str) -> str:
-  return ''.join(word[:1] for word in field.rpartition('.')[2].split('_'))
+  return values['config'].default if 'config' in values else None

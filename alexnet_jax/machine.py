@@ -2,9 +2,12 @@
 
 import importlib.metadata
 import math
+import multiprocessing
 import os
 import platform
 import sys
+import threading
+import time
 import zlib
 
 # XLA flags that make this network faster on a CPU, or reduce its memory at no
@@ -27,6 +30,7 @@ HUGE_PAGES = ('GLIBC_TUNABLES', 'glibc.malloc.hugetlb=1')
 # Where Linux gives the limit of a container, in both versions of its groups.
 MEMORY_LIMITS = ('/sys/fs/cgroup/memory.max',
                  '/sys/fs/cgroup/memory/memory.limit_in_bytes')
+PARENT_SECONDS = 0.2  # between two checks that the parent still exists
 
 
 def set_flags() -> None:
@@ -72,6 +76,23 @@ def memory() -> float:
     except (OSError, ValueError):  # no such file, or 'max'
       continue
   return min(limits)
+
+
+def end_with_parent() -> None:
+  """Makes this process end when the process that started it does.
+
+  A process that is killed cannot end the processes that it has started.
+  """
+  child = multiprocessing.parent_process()
+  parent = child.pid if child else os.getppid()
+  threading.Thread(target=_wait_for_end_of, args=(parent,),
+                   daemon=True).start()
+
+
+def _wait_for_end_of(parent):
+  while os.getppid() == parent:  # afterwards it is another process
+    time.sleep(PARENT_SECONDS)
+  os._exit(1)
 
 
 def processor_name() -> str:

@@ -40,9 +40,11 @@ ROUNDS = 4
 
 _CONFIG = config_flags.DEFINE_config_file(
     'config', 'configs/paper.py', 'The experiment.', lock_config=True)
-_ROUNDS = flags.DEFINE_integer('rounds', ROUNDS, 'Turns of each.')
+_ROUNDS = flags.DEFINE_integer(
+    'rounds', ROUNDS, 'Turns of each.', lower_bound=1, upper_bound=10**6)
 _TURN_SECONDS = flags.DEFINE_float(
-    'turn_seconds', TURN_SECONDS, 'How long a turn lasts at least.')
+    'turn_seconds', TURN_SECONDS, 'How long a turn lasts at least.',
+    lower_bound=0, upper_bound=10**6)
 _JSON = flags.DEFINE_bool('json', False, 'Print JSON.')
 
 

@@ -8,8 +8,10 @@ PACKAGE = ROOT / 'alexnet_jax'
 
 # From the ground up: a room imports only from the floors below its own.
 FLOORS = (
-    {'errors', 'files', 'machine', 'tables'},
-    {'network', 'data', 'command_line'},
+    {'errors', 'signals', 'task_files'},
+    {'files', 'flag_errors', 'machine', 'paths', 'tables'},
+    {'network', 'data', 'flag_help'},
+    {'command_line'},
     {'learning'},
     {'run'},
     {'bench', 'results', 'export'},
@@ -21,7 +23,7 @@ FLOORS = (
 PURE = {'network', 'learning'}
 NOT_PURE = {'os', 'pathlib', 'io', 'absl', 'ml_collections', 'orbax', 'grain',
             'tqdm'}
-READS_FLAGS = {'command_line', 'tasks'}
+READS_FLAGS = {'command_line', 'flag_errors', 'flag_help', 'tasks'}
 FILES = sorted(PACKAGE.rglob('*.py'))
 
 

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from alexnet_jax.data.walk import nfc
-from alexnet_jax.errors import InputError
+from alexnet_jax.errors import InputError, printable
 
 
 def readable(class_names: Sequence[str], path: str = '') -> tuple[str, ...]:
@@ -78,7 +78,8 @@ def class_of_picture(path: str, numbers: Mapping[str, int],
 
 
 def shortened(text: str, most: int) -> str:
-  """Shortens the text to at most `most` characters, with an ellipsis."""
+  """Returns at most `most` printable characters, with an ellipsis."""
+  text = printable(text)
   return text if len(text) <= most else text[:most - 1].rstrip() + '…'
 
 

@@ -172,7 +172,8 @@ def check_resumable(settings: CodeSettings, training: Features,
   if not checkpoint.exists(workdir):
     return
   with checkpoint.open_to_read(workdir) as manager:
-    saved = checkpoint.read_metadata(manager, manager.latest_step())
+    saved = checkpoint.read_metadata(
+        manager, checkpoint.find_step(manager, 'latest', workdir))
   difference = checkpoint.first_difference(
       saved.config, written_config(settings, training), IDENTITY)
   if difference:

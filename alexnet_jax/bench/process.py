@@ -18,6 +18,8 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
+from alexnet_jax import machine
+
 
 class Work(Protocol):
   """The work that a child measures."""
@@ -98,6 +100,7 @@ def serve(build: Callable[[Any], Any]) -> None:
   Args:
     build: makes a Work from the parent's task.
   """
+  machine.end_with_parent()
   # Output of libraries must not mix with the answers.
   answers = os.fdopen(os.dup(sys.stdout.fileno()), 'w', buffering=1)
   os.dup2(sys.stderr.fileno(), sys.stdout.fileno())

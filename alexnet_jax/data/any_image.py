@@ -33,7 +33,8 @@ def read(image: Any) -> np.ndarray:
   """
   match image:
     case str() | os.PathLike():
-      return images.read(os.path.expanduser(os.fspath(image)))
+      path = os.path.expanduser(os.fspath(image))
+      return images.decode(images.read_file(path), path)
     case bytes():
       return images.decode(image)
     case Image.Image():

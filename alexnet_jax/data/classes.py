@@ -4,10 +4,11 @@ Class names are in composed form, since some systems write the accents of a
 file's name as separate characters.
 """
 
+import copy
 import os
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import numpy as np
 
@@ -49,21 +50,29 @@ class LabeledPictures:
     self.passed_over = found.passed_over
     self._image_size = image_size
     label = {walk.nfc(name): i for i, name in enumerate(class_names)}
-    self._paths = [path for paths in found.pictures.values() for path in paths]
+    self.paths = [path for paths in found.pictures.values() for path in paths]
     self._labels = np.repeat(
         np.array([label[name] for name in found.pictures], np.int32),
         [len(paths) for paths in found.pictures.values()])
 
   def __len__(self) -> int:
-    return len(self._paths)
+    return len(self.paths)
 
   def __getitem__(self, i: int) -> dict:
-    image = images.read_square(self._paths[i], self._image_size)
+    image = images.read_square(self.paths[i], self._image_size)
     return {'image': image, 'label': self._labels[i]}
 
   def where(self, i: int) -> str:
     """Returns the picture's path."""
-    return self._paths[i]
+    return self.paths[i]
+
+  def without(self, paths: Collection[str]) -> Self:
+    """Returns a copy that lacks some pictures; the others keep their order."""
+    kept = [i for i, path in enumerate(self.paths) if path not in paths]
+    other = copy.copy(self)
+    other.paths = [self.paths[i] for i in kept]
+    other._labels = self._labels[kept]
+    return other
 
 
 def of_folders(folder: str, beside: Sequence[str] = ()) -> Classes:
@@ -181,7 +190,15 @@ def endings(passed_over: Counter[str]) -> str:
                    for ending, count in passed_over.most_common())
 
 
+def how_to_read(endings: Iterable[str]) -> tuple[str, ...]:
+  """Returns a sentence for each kind of picture that needs a package."""
+  return tuple(f'To read pictures that end in {ending}, run'
+               f' {images.INSTALL[ending]}.'
+               for ending in sorted(set(endings) & images.INSTALL.keys()))
+
+
 def _passed_over(folder, passed_over):
   total = sum(passed_over.values(), Counter())
-  return (f'Passed over in {printable(folder)}, as they are no pictures:'
-          f' {endings(total)}.',) if total else ()
+  return (f'Passed over in {printable(folder)}, as they are no pictures that'
+          f' can be read: {endings(total)}.',
+          *how_to_read(total)) if total else ()

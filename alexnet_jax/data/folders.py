@@ -214,7 +214,10 @@ class _Layout:
           f'{len(alone):,} of {number(len(self.class_names), "class")} with a'
           ' single picture, which is for training, so that none is left to'
           f' validate with: {classes.some(alone)}.')
-    return found._replace(pictures=sides[split], notes=tuple(notes))
+    # Both splits are of one folder, whose other files are counted once.
+    return found._replace(
+        pictures=sides[split], notes=tuple(notes),
+        passed_over=found.passed_over if split == 'train' else {})
 
   def _class_root(self, folder):
     """Returns the folder that has class folders in that of a split, or ''."""

@@ -7,7 +7,11 @@ on where an earlier run stopped, and the shards of a step always form the same
 global batch.
 """
 
+import os
+import sys
+import threading
 from collections.abc import Iterator
+from multiprocessing import resource_tracker
 from typing import Any, Protocol
 
 import grain
@@ -133,7 +137,54 @@ def _rows(source: RandomAccess, batch_size: int, num_shards: int) -> int:
 def _iterate(data: grain.MapDataset, threads: int, buffer: int,
              workers: int) -> Batches:
   batches = data.to_iter_dataset(reading(threads, buffer))
-  if workers:
-    batches = batches.mp_prefetch(
-        grain.MultiprocessingOptions(num_workers=workers))
-  return iter(batches)
+  if not workers:
+    return iter(batches)
+  _start_resource_tracker()
+  return _Workers(iter(batches.mp_prefetch(
+      grain.MultiprocessingOptions(num_workers=workers), _begin_worker)))
+
+
+class _Workers:
+  """The batches of worker processes, with a sentence if one of them dies."""
+
+  def __init__(self, batches: Any):
+    self._batches = batches
+
+  def __iter__(self) -> Iterator[dict]:
+    return self
+
+  def __next__(self) -> dict:
+    try:
+      return next(self._batches)
+    except RuntimeError as error:
+      if 'terminated unexpectedly' not in str(error):
+        raise
+      raise InputError(
+          'a worker process that reads the data was killed, perhaps because the'
+          ' memory is full: give fewer --config.run.workers, then run the same'
+          ' command again.') from error
+
+  def close(self) -> None:
+    self._batches.close()
+
+
+def _begin_worker(index: int, count: int) -> None:
+  """Runs first in a worker process."""
+  del index, count
+  machine.end_with_parent()
+  # Errors reach the parent as exceptions. What else a worker prints are the
+  # tracebacks of its queues when the parent is gone.
+  sys.stderr = open(os.devnull, 'w', encoding='utf-8')  # noqa: SIM115
+
+
+def _start_resource_tracker():
+  """Starts the process that frees the shared memory of killed workers.
+
+  Python starts it when it is needed, and unblocks SIGINT and SIGTERM in the
+  thread that does so; here this is a thread that ends.
+  """
+  # It warns of what it frees, which is the case after any interruption.
+  sys.warnoptions.append('ignore:resource_tracker')
+  thread = threading.Thread(target=resource_tracker.ensure_running)
+  thread.start()
+  thread.join()

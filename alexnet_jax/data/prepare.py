@@ -19,10 +19,16 @@ from tqdm import tqdm
 from alexnet_jax import files
 from alexnet_jax.data import records
 from alexnet_jax.data import statistics as stats
-from alexnet_jax.data.shards import Shard, divide, read_beside, write
+from alexnet_jax.data.shards import (
+    Shard,
+    divide,
+    is_written,
+    read_beside,
+    write,
+)
 from alexnet_jax.data.sources import Source, Subset
 from alexnet_jax.data.statistics import Statistics, statistics
-from alexnet_jax.errors import InputError
+from alexnet_jax.errors import InputError, printable
 
 __all__ = ['Statistics', 'Summary', 'prepare', 'statistics']
 
@@ -59,26 +65,33 @@ def prepare(source_by_split: Mapping[str, Source], folder: str, *,
     The folder, the number of images and the list of skipped images.
 
   Raises:
-    InputError: the folder contains a different preparation, or no training
-      image can be read.
+    InputError: the folder contains a different preparation or cannot be
+      written, or no training image can be read.
   """
   folder = os.path.expanduser(folder)
-  os.makedirs(folder, exist_ok=True)
   settings = {
       'image_size': image_size, 'quality': quality, 'seed': seed,
       'shard_size': shard_size,
       'source': {k: _fingerprint(v) for k, v in source_by_split.items()}}
-  _claim(folder, settings)
-  if not os.path.exists(os.path.join(folder, records.META)):
-    shards = {
-        split: divide(split, source, folder, image_size=image_size,
-                      quality=quality, seed=seed, shard_size=shard_size)
-        for split, source in source_by_split.items()}
-    _write_all(shards, threads, progress)
-    _finish(folder, shards, source_by_split['train'].class_names, settings)
-  elif progress:
-    print(f'{folder} is already prepared; nothing to do.', file=sys.stderr)
-  _remove_leftovers(folder)
+  try:
+    os.makedirs(folder, exist_ok=True)
+    _claim(folder, settings)
+    if not os.path.exists(os.path.join(folder, records.META)):
+      shards = {
+          split: divide(split, source, folder, image_size=image_size,
+                        quality=quality, seed=seed, shard_size=shard_size)
+          for split, source in source_by_split.items()}
+      _write_all(shards, threads, progress)
+      _finish(folder, shards, source_by_split['train'].class_names, settings)
+    elif progress:
+      print(f'{printable(folder)} is already prepared; nothing to do.',
+            file=sys.stderr)
+    _remove_leftovers(folder)
+  except OSError as error:
+    raise InputError(
+        f'{folder!r} cannot be written ({error.strerror or error}); make room'
+        ' or give another --workdir. The same command goes on where it'
+        ' stopped.') from error
   meta = records.read_meta(folder)
   return Summary(folder, meta['counts'], meta['skipped'])
 
@@ -96,9 +109,10 @@ def _claim(folder: str, settings: dict) -> None:
   if not os.path.exists(path):
     _write_json(path, settings)
     return
-  with open(path, encoding='utf-8') as file:
-    before = json.load(file)
+  before = records.read_json(folder, records.PREPARATION)
   for field, value in settings.items():
+    if field not in before:
+      raise records.damaged(path, f'{field} is missing')
     if before[field] != value:
       was, now = ((f'{before[field]}', f'{value}') if field != 'source'
                   else ('another data set', 'this one'))
@@ -111,7 +125,7 @@ def _claim(folder: str, settings: dict) -> None:
 def _write_all(shards: dict[str, list[Shard]], threads: int,
                progress: bool) -> None:
   every = [shard for part in shards.values() for shard in part]
-  missing = [shard for shard in every if not os.path.exists(shard.file)]
+  missing = [shard for shard in every if not is_written(shard)]
   total = sum(len(shard.order) for shard in every)
   ahead = sum(len(shard.order) for shard in missing)
   with tqdm(total=total, initial=total - ahead, unit=' images',
@@ -138,15 +152,20 @@ def _finish(folder: str, shards: dict[str, list[Shard]],
             f'first being {skipped[0]["where"]}; mend them, remove '
             f'{folder!r} and prepare again.')
       stats.save(folder, stats.from_sums(sums))
+  names = [os.path.basename(shard.file)
+           for part in shards.values() for shard in part]
+  described = records.describe_files(folder, [*names, records.STATISTICS])
   _write_json(os.path.join(folder, records.META), {
       'class_names': list(class_names), 'counts': counts,
       'shards': {split: len(part) for split, part in shards.items()},
       'image_size': settings['image_size'], 'quality': settings['quality'],
-      'seed': settings['seed'], 'skipped': skipped})
+      'seed': settings['seed'], 'skipped': skipped,
+      'fingerprint': records.fingerprint(class_names, described),
+      'files': described})
 
 
 def _remove_leftovers(folder: str) -> None:
-  for pattern in ('*.array_record.npz', '*.array_record.part'):
+  for pattern in ('*.array_record.npz', '*.part'):
     for path in glob.glob(os.path.join(glob.escape(folder), pattern)):
       os.remove(path)
 

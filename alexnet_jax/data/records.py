@@ -2,12 +2,16 @@
 
 A record in an ArrayRecord shard is the label, a little-endian int32, followed
 by a square JPEG. `meta.json` is written last, so it exists only if the
-preparation is finished.
+preparation is finished. ArrayRecord has a checksum of every record, which it
+compares when it reads the record; `meta.json` has those of whole files.
 """
 
+import hashlib
 import json
 import os
 import struct
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from array_record.python import (
@@ -25,7 +29,6 @@ STATISTICS = 'statistics.npz'
 _LABEL = struct.Struct('<i')
 
 
-
 def open_writer(path: str) -> array_record_module.ArrayRecordWriter:
   """Opens a writer for records that can be read in random order."""
   return array_record_module.ArrayRecordWriter(path, 'group_size:1')
@@ -34,6 +37,9 @@ def open_writer(path: str) -> array_record_module.ArrayRecordWriter:
 class Records:
   """A source for one split of the records in a folder.
 
+  `fingerprint` identifies the records of all splits, and is '' for those of
+  versions before 1.1.
+
   Args:
     folder: the folder written by `prepare`.
     split: 'train' or 'validation'.
@@ -41,7 +47,7 @@ class Records:
 
   Raises:
     InputError: the folder contains no records, the preparation is unfinished,
-      or it does not include the split.
+      it does not include the split, or a file is damaged or missing.
   """
 
   def __init__(self, folder: str, split: str, image_size: int):
@@ -54,25 +60,58 @@ class Records:
     self.folder = folder
     self.stored_size = meta['image_size']
     self.image_size = image_size
-    self._split = split
+    self.fingerprint = meta.get('fingerprint', '')
+    self.split = split
     count = meta['shards'][split]
-    shards = [os.path.join(folder, shard_name(split, k, count))
-              for k in range(count)]
+    self._shards = [os.path.join(folder, shard_name(split, k, count))
+                    for k in range(count)]
+    _check_sizes(self._shards, meta.get('files', {}))
     # The reader rejects an empty list, but a split may have no examples.
-    self._records = (
-        array_record_data_source.ArrayRecordDataSource(shards)
-        if shards else [])
+    try:
+      self._records = (
+          array_record_data_source.ArrayRecordDataSource(self._shards)
+          if self._shards else [])
+    except (RuntimeError, ValueError, OSError) as error:
+      raise damaged(self._shard_of(None), 'it has no list of records'
+                    ) from error
+    if len(self._records) != meta['counts'][split]:
+      raise damaged(
+          os.path.join(folder, META),
+          f'it counts {meta["counts"][split]} {split} records and there are'
+          f' {len(self._records)}')
 
   def __len__(self) -> int:
     return len(self._records)
 
   def __getitem__(self, i: int) -> dict:
-    label, data = unpack(self._records[i])
-    image = images.decode(data, self.where(i))
+    try:
+      label, data = unpack(self._records[i])
+      image = images.decode(data, self.where(i))
+    except IndexError:
+      raise
+    # The reader has exceptions of its own for a wrong checksum.
+    except Exception as error:
+      raise damaged(self._shard_of(i), f'{self.where(i)} cannot be read'
+                    ) from error
+    if not 0 <= label < len(self.class_names):
+      raise damaged(self._shard_of(i), f'{self.where(i)} is of no class')
     return {'image': images.square(image, self.image_size), 'label': label}
 
   def where(self, i: int) -> str:
-    return f'record {i} of {os.path.join(self.folder, self._split)}'
+    return f'record {i} of {os.path.join(self.folder, self.split)}'
+
+  def _shard_of(self, i: int | None) -> str:
+    """Returns the shard of a record; for None, the first that is no shard."""
+    for shard in self._shards:
+      try:
+        count = len(array_record_data_source.ArrayRecordDataSource([shard]))
+      except (RuntimeError, ValueError, OSError):
+        return shard
+      if i is not None:
+        if i < count:
+          return shard
+        i -= count
+    return os.path.join(self.folder, META)
 
 
 def shard_name(split: str, shard: int, count: int) -> str:
@@ -100,11 +139,18 @@ def read_meta(folder: str) -> dict:
   """Returns the contents of `meta.json`.
 
   Raises:
-    InputError: the folder contains no records, or they are unfinished.
+    InputError: the folder contains no records, or they are unfinished or
+      damaged.
   """
   if os.path.exists(os.path.join(folder, META)):
-    with open(os.path.join(folder, META), encoding='utf-8') as file:
-      return json.load(file)
+    meta = read_json(folder, META)
+    for field, kind in (('class_names', list), ('counts', dict),
+                        ('shards', dict), ('image_size', int),
+                        ('skipped', list)):
+      if not isinstance(meta.get(field), kind):
+        raise damaged(os.path.join(folder, META), f'{field} is missing')
+    _check_values(os.path.join(folder, META), meta)
+    return meta
   if os.path.exists(os.path.join(folder, PREPARATION)):
     raise InputError(
         f'the preparation of records in {folder!r} is unfinished; run the '
@@ -113,3 +159,95 @@ def read_meta(folder: str) -> dict:
       f'there are no prepared records in {folder!r}; make them with: python '
       'launch.py --config=CONFIG --task=prepare --config.data.name=folder '
       f'--config.data.path=PHOTOS --workdir={folder}')
+
+
+def read_json(folder: str, name: str) -> dict[str, Any]:
+  """Reads a JSON file of the records.
+
+  Raises:
+    InputError: it is damaged.
+  """
+  path = os.path.join(folder, name)
+  try:
+    with open(path, encoding='utf-8') as file:
+      content = json.load(file)
+  except OSError as error:
+    raise InputError(f'{path} cannot be read ({error.strerror}); check that it'
+                     ' is a file that may be read.') from error
+  except ValueError as error:
+    raise damaged(path, 'it is no JSON') from error
+  if not isinstance(content, dict):
+    raise damaged(path, 'it is no JSON object')
+  return content
+
+
+def damaged(path: str, reason: str) -> InputError:
+  """Returns the error for a damaged file of the records."""
+  return InputError(
+      f'{path} is damaged ({reason}); remove {os.path.dirname(path)!r} and'
+      ' prepare the records again.')
+
+
+def describe_files(folder: str, names: Sequence[str]) -> dict[str, dict]:
+  """Returns {'bytes': ..., 'sha256': ...} of files, by name."""
+  return {name: {'bytes': os.path.getsize(os.path.join(folder, name)),
+                 'sha256': _sha256(os.path.join(folder, name))}
+          for name in names}
+
+
+def fingerprint(class_names: Sequence[str], described: dict[str, dict]) -> str:
+  """Returns a text that identifies records by their classes and files."""
+  content = [list(class_names),
+             sorted((name, file['sha256']) for name, file in described.items())]
+  return hashlib.sha256(json.dumps(content).encode()).hexdigest()
+
+
+def check_files(folder: str, split: str) -> None:
+  """Reads all files of a split, and the statistics, to find damage.
+
+  Raises:
+    InputError: a file differs from what was prepared.
+  """
+  described = read_meta(folder).get('files', {})
+  for name, file in described.items():
+    if name.startswith(f'{split}-') or name == STATISTICS:
+      path = os.path.join(folder, name)
+      _check_sizes([path], described)
+      if _sha256(path) != file['sha256']:
+        raise damaged(path, 'its checksum is wrong')
+
+
+def _sha256(path: str) -> str:
+  with open(path, 'rb') as file:
+    return hashlib.file_digest(file, 'sha256').hexdigest()
+
+
+def _check_sizes(paths: Sequence[str], described: dict[str, dict]) -> None:
+  for path in paths:
+    if not os.path.isfile(path):
+      raise damaged(path, 'it is missing')
+    size = os.path.getsize(path)
+    expected = described.get(os.path.basename(path), {}).get('bytes', size)
+    if size != expected:
+      raise damaged(path, f'it has {size:,} bytes in place of {expected:,}')
+
+
+def _check_values(path: str, meta: dict) -> None:
+  names = meta['class_names']
+  if not names or not all(isinstance(name, str) for name in names):
+    raise damaged(path, 'class_names is no list of names')
+  if meta['image_size'] < 1:
+    raise damaged(path, 'image_size is no size')
+  for field in ('counts', 'shards'):
+    if not all(type(count) is int and count >= 0
+               for count in meta[field].values()):
+      raise damaged(path, f'{field} are no numbers')
+  if meta['counts'].keys() != meta['shards'].keys():
+    raise damaged(path, 'counts and shards are of different splits')
+  files = meta.get('files', {})
+  if not isinstance(files, dict) or not all(
+      isinstance(file, dict) and isinstance(file.get('bytes'), int)
+      and isinstance(file.get('sha256'), str) for file in files.values()):
+    raise damaged(path, 'files has no sizes and checksums')
+  if not isinstance(meta.get('fingerprint', ''), str):
+    raise damaged(path, 'fingerprint is no text')

@@ -7,12 +7,15 @@ images and the list of unreadable images.
 import json
 import math
 import os
+import re
+from contextlib import suppress
 from typing import NamedTuple
 
 import grain
 import numpy as np
 from tqdm import tqdm
 
+from alexnet_jax import files, signals
 from alexnet_jax.data import images, loader, records
 from alexnet_jax.data import statistics as stats
 from alexnet_jax.data.sources import Source
@@ -58,20 +61,45 @@ def write(shard: Shard, threads: int, bar: tqdm) -> None:
     shard: the shard to write.
     threads: number of decoding threads; 0 for one per core, at most 16.
     bar: progress bar, updated once per example.
+
+  Raises:
+    OSError: the shard cannot be written, as on a full disk.
   """
   sums, skipped = stats.zero(shard.image_size), []
   part = f'{shard.file}.part'
-  writer = records.open_writer(part)
-  for record, image, problem in _examples(shard, threads):
-    if problem:
-      skipped.append(problem)
-    else:
-      writer.write(record)
-      sums = stats.added(sums, image)
-    bar.update()
-  writer.close()
-  np.savez(_beside(shard), skipped=json.dumps(skipped), **sums._asdict())
-  os.replace(part, shard.file)  # last, so that a named shard is complete
+  signals.unfinished.add(part)
+  try:
+    writer = records.open_writer(part)
+    for record, image, problem in _examples(shard, threads):
+      if problem:
+        skipped.append(problem)
+      else:
+        writer.write(record)
+        sums = stats.added(sums, image)
+      bar.update()
+    writer.close()
+    with files.atomic_write(_beside(shard)) as file:
+      np.savez(file, skipped=json.dumps(skipped), **sums._asdict())
+    os.replace(part, shard.file)  # last, so that a named shard is complete
+  except BaseException as error:
+    with suppress(OSError):
+      os.remove(part)
+    failed = re.search('write\\(\\) failed: ([^;]*)', f'{error}')
+    if failed:  # The writer raises RuntimeError.
+      raise OSError(failed[1]) from error
+    raise
+
+
+def is_written(shard: Shard) -> bool:
+  """Returns whether a shard and its `.npz` file are there and readable."""
+  if not os.path.exists(shard.file):
+    return False
+  try:
+    read_beside(shard)
+  # NumPy and zipfile can raise almost any exception on damaged files.
+  except Exception:
+    return False
+  return True
 
 
 def read_beside(shard: Shard) -> tuple[stats.Sums, list[dict]]:

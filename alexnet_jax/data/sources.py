@@ -6,6 +6,7 @@ of the examples. Sources are picklable, so that loader workers can copy them.
 
 import difflib
 import os
+from collections import Counter
 from typing import Any, Protocol
 
 import numpy as np
@@ -54,24 +55,35 @@ def notes_of(*opened: Source) -> tuple[str, ...]:
       note for source in opened for note in getattr(source, 'notes', ())))
 
 
+def passed_over_of(*opened: Source) -> dict[str, Counter[str]]:
+  """Returns the counts of files that are no pictures, by class and ending."""
+  counts: dict[str, Counter[str]] = {}
+  for source in opened:
+    for name, endings in getattr(source, 'passed_over', {}).items():
+      counts.setdefault(name, Counter()).update(endings)
+  return {name: endings for name, endings in counts.items() if endings}
+
+
 class Subset:
   """At most `count` evenly spaced examples of a source."""
 
   def __init__(self, source: Source, count: int):
     self.class_names = source.class_names
     self.notes = notes_of(source)
-    self._source = source
+    self.passed_over = passed_over_of(source)
+    self.source = source
+    self.most = count
     self._indices = evenly_spread(len(source), count)
 
   def __len__(self) -> int:
     return len(self._indices)
 
   def __getitem__(self, i: int) -> dict:
-    return self._source[self._original(i)]
+    return self.source[self._original(i)]
 
   def where(self, i: int) -> str:
     """Returns the name of example `i` in the source."""
-    return self._source.where(self._original(i))
+    return self.source.where(self._original(i))
 
   def _original(self, i: int) -> int:
     if not 0 <= i < len(self):

@@ -10,7 +10,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from alexnet_jax.data.records import STATISTICS, Records
+from alexnet_jax import files
+from alexnet_jax.data.records import STATISTICS, Records, damaged
 from alexnet_jax.data.sources import Source, Subset
 
 
@@ -37,10 +38,11 @@ def statistics(source: Source, *, limit: int = 1024) -> Statistics:
   source, at most `limit` evenly spaced images are read.
 
   Raises:
-    InputError: one of these images cannot be read.
+    InputError: one of these images, or the file of the records, cannot be
+      read.
   """
   if isinstance(source, Records) and source.image_size == source.stored_size:
-    return load(source.folder)
+    return load(source.folder, source.stored_size)
   chosen = Subset(source, limit)
   sums = zero(chosen[0]['image'].shape[0])
   for i in range(len(chosen)):
@@ -75,12 +77,39 @@ def from_sums(sums: Sums) -> Statistics:
   return Statistics(mean.astype(np.float32), covariance.astype(np.float32))
 
 
-def load(folder: str) -> Statistics:
-  """Loads the statistics of prepared records."""
-  with np.load(os.path.join(folder, STATISTICS)) as stored:
-    return Statistics(stored['mean'], stored['covariance'])
+def load(folder: str, image_size: int) -> Statistics:
+  """Loads the statistics of prepared records.
+
+  Args:
+    folder: the folder of the records.
+    image_size: side of the stored squares in pixels.
+
+  Raises:
+    InputError: the file is missing or damaged.
+  """
+  path = os.path.join(folder, STATISTICS)
+  if not os.path.isfile(path):
+    raise damaged(path, 'it is missing')
+  # NumPy and zipfile can raise almost any exception on damaged files.
+  try:
+    with np.load(path) as stored:
+      result = Statistics(stored['mean'], stored['covariance'])
+  except Exception as error:
+    raise damaged(path, 'its arrays cannot be read') from error
+  for name, array, shape in (
+      ('mean', result.mean, (image_size, image_size, 3)),
+      ('covariance', result.covariance, (3, 3))):
+    if array.dtype != np.float32 or array.shape != shape:
+      raise damaged(path, f'{name} is {array.dtype} {list(array.shape)} in'
+                    f' place of float32 {list(shape)}')
+    if not np.isfinite(array).all():
+      raise damaged(path, f'{name} has values that are no numbers')
+  if not (result.mean.min() >= 0 and result.mean.max() <= 255):
+    raise damaged(path, 'mean has values outside 0..255')
+  return result
 
 
 def save(folder: str, result: Statistics) -> None:
   """Saves the statistics of prepared records."""
-  np.savez(os.path.join(folder, STATISTICS), **result._asdict())
+  with files.atomic_write(os.path.join(folder, STATISTICS)) as file:
+    np.savez(file, **result._asdict())

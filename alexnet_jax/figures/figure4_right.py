@@ -86,6 +86,7 @@ def _draw_picture(axes: Axes, picture: Picture, characters: int,
   axes.imshow(picture.image)
   axes.set(xticks=[], yticks=[])
   axes.set_xlabel(shortened(picture.label, characters), fontsize=7,
+                  parse_math=False,
                   color=style.BLUE if picture.same else color, labelpad=2)
   axes.spines[:].set(
       visible=True, color=style.BLUE if picture.same else LIGHT,

@@ -4,6 +4,7 @@ The colors are those of Okabe and Ito's "Color Universal Design" (2008).
 """
 
 import os
+import warnings
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -13,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from alexnet_jax import files
-from alexnet_jax.errors import InputError
+from alexnet_jax.errors import InputError, printable
 
 BLUE, VERMILION, GRAY = '#0072B2', '#D55E00', '#555555'
 FORMATS = ('.png', '.pdf', '.svg')
@@ -47,6 +48,12 @@ def numbers_path(picture: str) -> str:
   return os.path.splitext(picture)[0] + '.json'
 
 
+def drawn(picture: str) -> str:
+  """Returns the sentence that says where a picture and its numbers are."""
+  return printable(f'Drawn in {picture}; the numbers are in'
+                   f' {numbers_path(picture)}.')
+
+
 @contextmanager
 def figure(path: str, width: float = 5.0, height: float = 3.5,
            numbers: Mapping[str, Any] | None = None,
@@ -60,11 +67,13 @@ def figure(path: str, width: float = 5.0, height: float = 3.5,
     numbers: the numbers in the figure, which go into `numbers_path`.
     **spacing: arguments of matplotlib's `ConstrainedLayoutEngine`.
   """
-  with matplotlib.rc_context(_SETTINGS):
+  with matplotlib.rc_context(_SETTINGS), warnings.catch_warnings():
+    # Letters that the font lacks are drawn as boxes.
+    warnings.filterwarnings('ignore', message='Glyph .* missing from font')
     drawn = Figure(figsize=(width, height),
                    layout=ConstrainedLayoutEngine(**spacing))
     yield drawn
-    os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
-    drawn.savefig(path, dpi=300)
+    with files.atomic_write(path) as file:
+      drawn.savefig(file, dpi=300, format=os.path.splitext(path)[1][1:])
   if numbers is not None:
     files.write_json(numbers_path(path), numbers)

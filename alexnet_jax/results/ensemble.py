@@ -20,7 +20,7 @@ import numpy as np
 
 from alexnet_jax import tables
 from alexnet_jax.data.sources import Source
-from alexnet_jax.errors import InputError
+from alexnet_jax.errors import InputError, printable
 from alexnet_jax.results import averages, predictions
 from alexnet_jax.results.predictions import Predictions
 from alexnet_jax.run import checkpoint, evaluation
@@ -134,14 +134,15 @@ def look_up(name: str, workdir: str, folder: str,
   try:
     present = find_checkpoint(folder_name, moment)
   except InputError:
-    stored = kept_of(int(moment)) if moment.isdigit() else None
+    stored = kept_of(int(moment)) if moment.isdecimal() else None
     if stored:
       return [stored]
     raise
   stored = kept_of(present.step)
   if stored and stored.saved != present.saved:
-    print(f'{folder_name} was trained anew since the predictions of its step'
-          f' {present.step} were made: making them again.', file=sys.stderr)
+    print(f'{printable(folder_name)} was trained anew since the predictions of'
+          f' its step {present.step} were made: making them again.',
+          file=sys.stderr)
     stored = None
   return [stored or present]
 
@@ -150,7 +151,7 @@ def _parse(name, workdir):
   """Returns (workdir or file, 'latest' or 'best' or a step)."""
 
   def is_moment(text):
-    return text in ('latest', 'best') or text.isdigit()
+    return text in ('latest', 'best') or text.isdecimal()
 
   if is_moment(name):
     return workdir, name

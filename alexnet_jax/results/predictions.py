@@ -155,11 +155,12 @@ def load(path: str) -> Predictions:
       raise ValueError('not an .npz file')
     with np.load(path) as stored:
       cached = Predictions(*(stored[name] for name in Predictions._fields))
-  except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+  # NumPy and zipfile raise almost any exception on damaged files.
+  except Exception as error:
+    reason = (str(error).splitlines() or [type(error).__name__])[0]
     raise InputError(
-        f'{path} holds no predictions of --task=evaluate'
-        f' ({str(error).splitlines()[0]}): give another file, or remove it to'
-        ' have it made again.') from error
+        f'{path} holds no predictions of --task=evaluate ({reason}): give'
+        ' another file, or remove it to have it made again.') from error
   return cached._replace(
       workdir=str(cached.workdir), step=int(cached.step),
       saved=int(cached.saved), views=int(cached.views),

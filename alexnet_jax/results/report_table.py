@@ -13,8 +13,8 @@ from alexnet_jax.results.runs import Estimate, Run
 NOT_RUN = 'not run'
 HEAD = """# Our numbers beside the paper's
 
-Written by `python launch.py --task=report --workdir={folder}` from {finished} \
-finished runs in `{folder}`. Errors are in percent, top-1 / top-5; with \
+Written by {command} from {finished} \
+finished runs in {folder}. Errors are in percent, top-1 / top-5; with \
 several seeds, the mean +- its standard error. A number with a sign is a \
 difference to the error of another config in percentage points, taken between \
 runs with the same seed, form, data and steps; a positive difference is worse.
@@ -56,7 +56,11 @@ def as_markdown(
     unfinished: the workdirs of the other runs.
   """
   data = '; '.join(sorted({run.data for run in finished}))
-  parts = [HEAD.format(finished=len(finished), folder=folder, data=data),
+  command = f'python launch.py --task=report --workdir={folder}'
+  parts = [HEAD.format(command=tables.markdown_code(command),
+                       finished=len(finished),
+                       folder=tables.markdown_code(folder),
+                       data=tables.markdown_text(data)),
            '## Claims',
            tables.markdown(CLAIM_HEAD, [
                _figure_cells(row.claim, figures) if row.claim.ratio
@@ -138,14 +142,15 @@ def _claim_cells(row):
       gap = _pair('' if number is None else f'{estimate.mean - number:+.2f}'
                   for estimate, number in zip(estimates, numbers, strict=True))
   form = row.runs[0].form
-  return [f'{claim.what} ({form})' if form else claim.what, claim.section,
+  what = f'{claim.what} ({tables.markdown_text(form)})'
+  return [what if form else claim.what, claim.section,
           theirs, ours, gap, row.crops,
-          *_common_cells(row.runs), f'`{row.runs[0].command}`']
+          *_common_cells(row.runs), tables.markdown_code(row.runs[0].command)]
 
 
 def _figure_cells(claim, figures):
   theirs = f'{claim.ratio:g} times ({claim.source})'
-  if claim.config not in figures:
+  if claim.config not in figures or not _is_complete(figures[claim.config][1]):
     return _not_run(
         claim, theirs, runs.command(claim.path, {}, task='figure1'))
   run, numbers = figures[claim.config]
@@ -158,30 +163,43 @@ def _figure_cells(claim, figures):
   return [claim.what, claim.section, theirs,
           'no ratio' if ratio is None
           else f'{BOUNDS[numbers["ratio_sign"]]}{ratio:.1f} times',
-          '' if ratio is None else f'{ratio - claim.ratio:+.1f}', '', run.data,
+          '' if ratio is None else f'{ratio - claim.ratio:+.1f}', '',
+          tables.markdown_text(run.data),
           steps, str(numbers['seed']),
-          f'`{runs.command(run.path, data, task="figure1")}`']
+          tables.markdown_code(runs.command(run.path, data, task='figure1'))]
+
+
+def _is_complete(numbers):
+  """Returns whether the file of the figure is as it was written."""
+  results = numbers.get('nonlinearities')
+  return ({'ratio', 'ratio_sign', 'seed'} <= numbers.keys()
+          and isinstance(results, dict) and all(
+              isinstance(result, dict) and 'steps' in result
+              for result in results.values()))
 
 
 def _not_run(claim, theirs, command):
-  return [claim.what, claim.section, theirs, NOT_RUN, *[''] * 5, f'`{command}`']
+  return [claim.what, claim.section, theirs, NOT_RUN, *[''] * 5,
+          tables.markdown_code(command)]
 
 
 def _run_cells(group):
   crops = runs.crops(group)[-1]
   error = _pair(runs.as_text(runs.error(group, crops, top)) for top in (1, 5))
   minutes = runs.estimate([run.minutes for run in group]).mean
-  return [group[0].path.removeprefix(claims.FOLDER + '/'), error, crops,
-          *_common_cells(group), f'{minutes:.1f}', f'`{group[0].command}`']
+  return [tables.markdown_text(
+      group[0].path.removeprefix(claims.FOLDER + '/')), error, crops,
+          *_common_cells(group), f'{minutes:.1f}',
+          tables.markdown_code(group[0].command)]
 
 
 def _common_cells(group):
-  return [group[0].data, str(group[0].steps),
+  return [tables.markdown_text(group[0].data), str(group[0].steps),
           ', '.join(str(run.seed) for run in group)]
 
 
 def _list(workdirs):
-  return ', '.join(f'`{workdir}`' for workdir in workdirs) + '.'
+  return ', '.join(map(tables.markdown_code, workdirs)) + '.'
 
 
 def _pair(cells):

@@ -79,18 +79,22 @@ class Run(NamedTuple):
 
 
 def read(workdir: str) -> Run | None:
-  """Reads the run of a workdir; None if it is missing or not finished."""
-  command_file = os.path.join(workdir, journal.COMMAND)
+  """Reads the run of a workdir; None if it is not finished or is damaged."""
   config, final = journal.read_config(workdir), journal.final_line(workdir)
-  if config is None or final is None or not os.path.exists(command_file):
+  command_line = journal.read_command(workdir)
+  if config is None or final is None or not command_line:
     return None
-  with open(command_file, encoding='utf-8') as file:
-    path, overrides, init_from = parse(file.read())
   errors = {name: value for name, value in final.items()
             if name not in ('step', 'kind')}
-  return Run(workdir, claims.current_path(path), overrides, init_from, config,
-             final['step'], errors,
-             minutes(journal.read(workdir), config['optimizer']['batch_size']))
+  try:
+    path, overrides, init_from = parse(command_line)
+    run = Run(workdir, claims.current_path(path), overrides, init_from, config,
+              final['step'], errors,
+              minutes(journal.read(workdir), config['optimizer']['batch_size']))
+    complete = path and run.data and crops([run]) and run.seed >= 0
+  except (AttributeError, KeyError, TypeError, ValueError):
+    return None  # a file was changed
+  return run if complete else None
 
 
 def workdirs(folder: str) -> list[str]:
@@ -139,7 +143,8 @@ def minutes(lines: Iterable[dict[str, Any]], batch_size: int) -> float:
   seconds, before = 0.0, 0
   for line in lines:
     if line['kind'] == 'train':
-      if 'images_per_second' in line:  # Not if the first step is alone.
+      # There is no speed if the first step is alone.
+      if line.get('images_per_second', 0) > 0:
         images = (line['step'] - before) * batch_size
         seconds += images / line['images_per_second']
       before = line['step']
@@ -176,7 +181,8 @@ def crops(runs: Iterable[Run]) -> list[str]:
   """Returns the tests that all runs have, of 'one', 'nine', 'ten' in order."""
   runs = list(runs)
   return [name for name in augment.CROPS.values()
-          if all(f'{name}_crop_top1_error' in run.errors for run in runs)]
+          if all(f'{name}_crop_top{k}_error' in run.errors
+                 for run in runs for k in (1, 5))]
 
 
 def error(runs: Iterable[Run], crops: str, top: int) -> Estimate:

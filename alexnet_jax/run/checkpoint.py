@@ -1,22 +1,29 @@
 """Orbax checkpoints, saved asynchronously; the latest and the best are kept.
 
 A checkpoint contains the State and the metadata needed to use it without the
-data set: the resolved config and the class names.
+data set: the resolved config and the class names. Checksums of all its files
+are written beside them and compared before they are read.
 """
 
+import contextlib
+import errno
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
+import jax
 import orbax.checkpoint as ocp
 from orbax.checkpoint.checkpoint_managers import preservation_policy
 
+from alexnet_jax import files
 from alexnet_jax.errors import InputError
 from alexnet_jax.learning.step import State
+from alexnet_jax.run import checksums, damage, first_process
+from alexnet_jax.run.damage import METADATA, STATE
 
 FOLDER = 'checkpoints'
-STATE, METADATA = 'state', 'about'  # the two items of a checkpoint on disk
 # Two runs are the same experiment if they agree in these sections. The length
 # of the run, its devices and the path of the same data may differ.
 IDENTITY = ('model', 'data', 'augment', 'optimizer', 'seed', 'precision')
@@ -41,29 +48,61 @@ class Metadata(NamedTuple):
 
 
 def open_manager(workdir: str, keep: int) -> ocp.CheckpointManager:
-  """Opens a workdir to save: the `keep` latest checkpoints and the best."""
+  """Opens a workdir to save: the `keep` latest checkpoints and the best.
+
+  Damaged checkpoints above the newest sound one are renamed.
+
+  Raises:
+    InputError: the workdir has checkpoints, and all are damaged.
+  """
+  damage.hide_closed_loops()
+  folder = _folder(workdir)
+  first_process.run(lambda: damage.set_aside(folder))
   latest = preservation_policy.LatestN(keep)
   best = preservation_policy.BestN(
       n=1, get_metric_fn=lambda errors: -_top1_error(errors),
       keep_checkpoints_without_metrics=False)
   return ocp.CheckpointManager(
-      os.path.abspath(os.path.join(workdir, FOLDER)),
-      item_handlers=_handlers(),
+      folder, item_handlers=_handlers(),
       options=ocp.CheckpointManagerOptions(
+          async_options=ocp.AsyncOptions(
+              # Orbax calls it before the step gets its final name.
+              post_finalization_callback=lambda: checksums.write_new(folder)),
           preservation_policy=preservation_policy.AnyPreservationPolicy(
               [latest, best]),
           best_fn=_top1_error, best_mode='min',
           save_interval_steps=1, cleanup_tmp_directories=True))
 
 
+@contextmanager
+def saving(workdir: str, keep: int) -> Generator[ocp.CheckpointManager]:
+  """Like `open_manager`, and leaves no half of a checkpoint on a full disk.
+
+  Args:
+    workdir: folder of the run.
+    keep: number of latest checkpoints.
+
+  Raises:
+    InputError: the workdir has checkpoints, and all are damaged.
+  """
+  with contextlib.ExitStack() as stack:
+    if jax.process_index() == 0:
+      stack.callback(damage.remove_unfinished, _folder(workdir))
+    yield stack.enter_context(open_manager(workdir, keep))
+
+
 def open_to_read(workdir: str) -> ocp.CheckpointManager:
   """Opens a workdir read-only; another run may still be saving to it."""
+  damage.hide_closed_loops()
   return ocp.CheckpointManager(
-      os.path.abspath(os.path.join(workdir, FOLDER)),
-      item_handlers=_handlers(),
+      _folder(workdir), item_handlers=_handlers(),
       options=ocp.CheckpointManagerOptions(
-          best_fn=_top1_error, best_mode='min', read_only=True, create=False,
-          save_interval_steps=0))
+          read_only=True, create=False, save_interval_steps=0,
+          lightweight_initialize=True))
+
+
+def _folder(workdir):
+  return os.path.abspath(os.path.join(workdir, FOLDER))
 
 
 def _handlers():
@@ -86,7 +125,13 @@ def save(manager: ocp.CheckpointManager, step: int, state: State,
     state: the arrays.
     metadata: metadata stored with the arrays.
     errors: validation errors with 'top1_error', which rank the checkpoints.
+
+  Raises:
+    OSError: the folder of the checkpoints was removed.
   """
+  if not os.path.isdir(manager.directory):
+    raise FileNotFoundError(
+        errno.ENOENT, os.strerror(errno.ENOENT), os.fspath(manager.directory))
   if step in manager.all_steps():
     return
   manager.save(
@@ -105,23 +150,45 @@ def restore(manager: ocp.CheckpointManager, step: int,
     manager: checkpoint manager of the workdir.
     step: a saved step.
     shapes: ShapeDtypeStructs with shardings.
+
+  Raises:
+    InputError: the arrays cannot be read.
   """
-  saved = manager.item_metadata(step)[STATE].tree
-  names = {name: name if name in saved else OLD_NAMES[name]
-           for name in State._fields}
-  target = {names[name]: part for name, part in shapes._asdict().items()}
-  parts = manager.restore(step, args=ocp.args.Composite(**{
-      STATE: ocp.args.StandardRestore(target)}))[STATE]
-  return State(**{name: parts[names[name]] for name in State._fields})
+  with _reading(manager, step):
+    saved = manager.item_metadata(step)[STATE].tree
+    names = {name: name if name in saved else OLD_NAMES.get(name, name)
+             for name in State._fields}
+    target = {names[name]: part for name, part in shapes._asdict().items()}
+    parts = manager.restore(step, args=ocp.args.Composite(**{
+        STATE: ocp.args.StandardRestore(target)}))[STATE]
+    return State(**{name: parts[names[name]] for name in State._fields})
 
 
 def read_metadata(manager: ocp.CheckpointManager, step: int) -> Metadata:
-  """Reads the metadata of a step."""
-  fields = manager.restore(step, args=ocp.args.Composite(**{
-      METADATA: ocp.args.JsonRestore()}))[METADATA]
-  metadata = Metadata(**fields)
-  return metadata._replace(class_names=tuple(metadata.class_names),
-                           config=with_added_fields(metadata.config))
+  """Reads the metadata of a step.
+
+  Raises:
+    InputError: the metadata cannot be read.
+  """
+  with _reading(manager, step):
+    fields = manager.restore(step, args=ocp.args.Composite(**{
+        METADATA: ocp.args.JsonRestore()}))[METADATA]
+    metadata = Metadata(**fields)
+    return metadata._replace(class_names=tuple(metadata.class_names),
+                             config=with_added_fields(metadata.config))
+
+
+@contextmanager
+def _reading(manager, step):
+  try:
+    yield
+  # Orbax and TensorStore raise almost any exception on damaged files.
+  except Exception as error:
+    path = os.path.join(manager.directory, str(step))
+    reason = (str(error).splitlines() or [type(error).__name__])[0]
+    raise InputError(
+        f'{path} cannot be read ({reason[:200]}): give another --checkpoint, or'
+        ' restore it from a copy.') from error
 
 
 def with_added_fields(config: dict[str, Any]) -> dict[str, Any]:
@@ -142,14 +209,15 @@ def with_added_fields(config: dict[str, Any]) -> dict[str, Any]:
 
 def saved_at(manager: ocp.CheckpointManager, step: int) -> int:
   """Returns when a step was saved, in ns, which distinguishes runs."""
-  return manager.metadata(step).commit_timestamp_nsecs or 0
+  times = files.read_json(os.path.join(
+      manager.directory, str(step), checksums.CHANGED_LATER))
+  time = times.get('commit_timestamp_nsecs') if isinstance(times, dict) else 0
+  return time if isinstance(time, int) else 0
 
 
 def exists(workdir: str) -> bool:
   """Returns whether the workdir contains a checkpoint."""
-  folder = os.path.join(workdir, FOLDER)
-  return os.path.isdir(folder) and any(
-      name.isdigit() for name in os.listdir(folder))
+  return bool(damage.saved_steps(_folder(workdir)))
 
 
 def check_exists(workdir: str) -> None:
@@ -174,19 +242,9 @@ def find_step(manager: ocp.CheckpointManager, checkpoint: str,
     workdir: used in the error message.
 
   Raises:
-    InputError: there is no such checkpoint.
+    InputError: there is no such checkpoint, or it is damaged.
   """
-  steps = sorted(manager.all_steps())
-  if checkpoint == 'latest':
-    return steps[-1]
-  if checkpoint == 'best':
-    best = manager.best_step()
-    return steps[-1] if best is None else best
-  if checkpoint.isdigit() and int(checkpoint) in steps:
-    return int(checkpoint)
-  raise InputError(
-      f'--checkpoint={checkpoint} is not in {workdir}: give latest, best or one'
-      f' of {", ".join(map(str, steps))}.')
+  return damage.find(os.fspath(manager.directory), checkpoint, workdir)
 
 
 # --- Comparing runs -----------------------------------------------------------
@@ -235,9 +293,10 @@ def first_difference(
       if a != b:
         return section, a, b
       continue
-    for name in sorted({*(a or {}), *b}):
+    a = a if isinstance(a, dict) else {}  # the file may have been changed
+    for name in sorted({*a, *b}):
       field = f'{section}.{name}'
-      theirs, ours = (a or {}).get(name), b.get(name)
+      theirs, ours = a.get(name), b.get(name)
       if theirs != ours and field not in MAY_DIFFER:
         return field, theirs, ours
   return None

@@ -15,35 +15,20 @@ import optax
 from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
+from alexnet_jax import paths
 from alexnet_jax.data import loader, sources
 from alexnet_jax.data.sources import Source
 from alexnet_jax.errors import InputError
-from alexnet_jax.learning import augment, metrics, optimizer, schedules, step
+from alexnet_jax.learning import augment, metrics, optimizer, step
 from alexnet_jax.learning.augment import Augmentation, PixelStats
 from alexnet_jax.learning.optimizer import PlateauRule, Rates
 from alexnet_jax.learning.step import Length, State
 from alexnet_jax.network import columns, models
 from alexnet_jax.network.classifier import Model
-from alexnet_jax.run import checkpoint, device_data
+from alexnet_jax.run import checkpoint, device_data, ranges
 
-# The smallest valid value of each field.
-MINIMA = {
-    'model.num_columns': 1, 'data.image_size': 1, 'data.train_examples': 0,
-    'data.validation_examples': 0, 'augment.crop': 1, 'augment.share_crops': 1,
-    'augment.jitter': 0, 'augment.jitter_until': 0, 'optimizer.batch_size': 1,
-    'optimizer.learning_rate': 0, 'optimizer.momentum': 0,
-    'optimizer.weight_decay': 0, 'optimizer.plateau_factor': 1,
-    'optimizer.plateau_drops': 0, 'optimizer.plateau_patience': 1,
-    'optimizer.bias_rate': 0, 'optimizer.target_factor': 1,
-    'optimizer.schedule_levels': 2, 'run.epochs': 0, 'run.steps': 0,
-    'run.until_error': 0, 'run.evaluate_every': 0, 'run.save_every': 0,
-    'run.log_every': 1, 'run.keep': 1, 'run.stall_steps': 0, 'run.threads': 0,
-    'run.workers': 0, 'mesh.data': 1, 'mesh.column': 1,
-}
-# An example element of each tuple in config.optimizer.
-ELEMENTS = {'drops': (25, 0.1), 'bias_drops': (25, 0.1),
-            'layer_drops': ('conv1', 67, 0.001), 'layer_rates': ('fc8', 10.0),
-            'layer_decays': ('fc8', 0.01), 'frozen': 'conv1'}
+# The fields of config.data that give a path.
+PATHS = ('path', 'labels')
 
 
 # --- Settings -----------------------------------------------------------------
@@ -134,9 +119,8 @@ def read(config: ConfigDict) -> Settings:
     InputError: a value is invalid.
   """
   config = ConfigDict(checkpoint.with_added_fields(config.to_dict()))
-  _check_minima(config)
+  ranges.check(config)
   fields = config.optimizer.to_dict()
-  _check_elements(fields)
   plateau = PlateauRule(
       fields['plateau_patience'], fields['plateau_factor'],
       fields['plateau_drops']) if fields['plateau'] else None
@@ -147,43 +131,21 @@ def read(config: ConfigDict) -> Settings:
          if name not in ('rates', 'plateau')})
   settings = Settings(
       config.to_dict(), config.seed, config.precision,
-      models.read_spec(config.model.to_dict()), Data(**config.data.to_dict()),
+      models.read_spec(config.model.to_dict()), _read_data(config),
       Augmentation(**config.augment.to_dict()), optimization,
       RunSettings(**config.run.to_dict()), MeshShape(**config.mesh.to_dict()))
-  _check_names(settings)
+  _check_crop(settings)
   return settings
 
 
-def _check_minima(config):
-  for field, least in MINIMA.items():
-    section, name = field.split('.')
-    if config[section][name] < least:
-      raise InputError(f'config.{field}={config[section][name]} is too small:'
-                       f' give {least} or more.')
+def _read_data(config):
+  data = config.data.to_dict()
+  return Data(**data | {
+      name: paths.local(f'config.data.{name}', data[name])
+      for name in PATHS if data.get(name)})
 
 
-def _check_elements(fields):
-  for field, example in ELEMENTS.items():
-    value = fields[field]
-    if not isinstance(value, tuple) or any(
-        type(element) is not type(example)
-        or (isinstance(element, tuple) and len(element) != len(example))
-        for element in value):
-      raise InputError(
-          f'config.optimizer.{field}={value!r} has the wrong form: give a'
-          f' tuple such as {(example,)!r}.')
-
-
-def _check_names(settings):
-  for field, value, known in (
-      ('run.views', settings.run.views, tuple(augment.CROPS)),
-      ('augment.jitter_scale', settings.augmentation.jitter_scale,
-       ('stddev', 'eigenvalue')),
-      ('optimizer.schedule', settings.optimizer.rates.schedule,
-       schedules.NAMES)):
-    if value not in known:
-      raise InputError(f'config.{field}={value!r} is not known: give one of'
-                       f' {", ".join(map(str, known))}.')
+def _check_crop(settings):
   if settings.augmentation.crop > settings.data.image_size:
     raise InputError(
         f'config.augment.crop={settings.augmentation.crop} is larger than the'
@@ -299,7 +261,7 @@ def count_steps(batch_size: int, epochs: float, num_examples: int,
     steps: number of steps of the whole run; 0: computed from `epochs`.
 
   Raises:
-    InputError: the run would have no steps.
+    InputError: the run would have no steps, or too many.
   """
   if num_examples < batch_size:
     raise InputError(
@@ -312,6 +274,10 @@ def count_steps(batch_size: int, epochs: float, num_examples: int,
     raise InputError(
         f'config.run.epochs={epochs} of {steps_per_epoch} steps each make no'
         ' step: give more epochs.')
+  if total_steps > ranges.INT32:
+    raise InputError(
+        f'config.run.epochs={epochs} of {steps_per_epoch} steps each make'
+        f' {total_steps:,} steps: give fewer, {ranges.INT32:,} steps at most.')
   return Length(steps_per_epoch, total_steps)
 
 

@@ -4,18 +4,26 @@ metrics.jsonl has one object per line: {"step", "kind", ...}. The kind is
 'train', 'validation' or, in the last line of a finished run, 'final'. A resumed
 run deletes the lines after the step that it resumes from, so no step occurs
 twice. config.json has the resolved config and command.txt the command line.
+A number that is not finite is null in metrics.jsonl, as JSON has no NaN.
 """
 
+import errno
 import json
+import math
 import os
 import sys
 import time
+from collections.abc import Iterator
+from types import NoneType
 from typing import Any
 
-from tensorboardX import SummaryWriter
+from tensorboardX.event_file_writer import EventsWriter
+from tensorboardX.summary import scalar
+from tensorboardX.writer import Event, SessionLog
 from tqdm import tqdm
 
 from alexnet_jax import files
+from alexnet_jax.errors import printable
 
 METRICS, CONFIG = 'metrics.jsonl', 'config.json'
 COMMAND = 'command.txt'
@@ -39,16 +47,15 @@ class Journal:
       bar: a progress bar shared by several runs; None creates a new one.
       validations: number of remaining validations, to estimate the time left.
     """
-    os.makedirs(workdir, exist_ok=True)
     files.write_json(os.path.join(workdir, CONFIG), config)
     if command:
-      with open(os.path.join(workdir, COMMAND), 'w', encoding='utf-8') as file:
-        file.write(command + '\n')
-    path = os.path.join(workdir, METRICS)
-    _drop_lines_after(path, step)
-    self._lines = open(path, 'a', encoding='utf-8')  # noqa: SIM115
-    self._events = SummaryWriter(
-        os.path.join(workdir, 'events'), purge_step=step + 1)
+      with files.atomic_write(os.path.join(workdir, COMMAND)) as file:
+        # Arguments may be names of files, of any bytes.
+        file.write(command.encode(errors='surrogateescape') + b'\n')
+    self._path = os.path.join(workdir, METRICS)
+    _drop_lines_after(self._path, step)
+    self._lines = open(self._path, 'a', encoding='utf-8')  # noqa: SIM115
+    self._events = _open_events(os.path.join(workdir, 'events'), step + 1)
     self._batch_size = batch_size = config['optimizer']['batch_size']
     self._total = total_steps
     self._owns_bar = bar is None
@@ -119,7 +126,7 @@ class Journal:
 
   def say(self, sentence: str) -> None:
     """Prints a sentence on standard error, above the progress bar."""
-    self._bar.write(sentence, file=sys.stderr)
+    self._bar.write(printable(sentence), file=sys.stderr)
 
   def close(self) -> None:
     """Writes everything to disk."""
@@ -135,12 +142,37 @@ class Journal:
       self._bar.unpause()
 
   def _write(self, kind, step, values):
-    self._lines.write(
-        json.dumps({'step': step, 'kind': kind, **values}) + '\n')
-    self._lines.flush()
+    if not os.path.exists(self._path):
+      raise FileNotFoundError(
+          errno.ENOENT, os.strerror(errno.ENOENT), self._path)
+    # The events reach the disk first: every line has its events, also after a
+    # kill, and TensorBoard drops those of lines that a resumed run repeats.
     for name, value in values.items():
-      self._events.add_scalar(f'{kind}/{name}', value, step)
+      self._events.write_event(Event(
+          wall_time=time.time(), step=step,
+          summary=scalar(f'{kind}/{name}', value)))
     self._events.flush()
+    finite = {name: value if math.isfinite(value) else None
+              for name, value in values.items()}
+    self._lines.write(
+        json.dumps({'step': step, 'kind': kind, **finite}) + '\n')
+    self._lines.flush()
+
+
+def _open_events(folder: str, step: int) -> EventsWriter:
+  """Opens a new file that replaces the events from a step on.
+
+  The SummaryWriter of tensorboardX passes events to a thread, and its `flush`
+  does not wait for the thread. This is the class that the thread writes with.
+  """
+  os.makedirs(folder, exist_ok=True)
+  # Its name has the second, which two short runs may share.
+  events = EventsWriter(os.path.join(folder, 'events'), f'.{time.time_ns()}')
+  events.write_event(Event(
+      wall_time=time.time(), step=step,
+      session_log=SessionLog(status=SessionLog.START)))
+  events.flush()
+  return events
 
 
 class SilentJournal:
@@ -184,21 +216,31 @@ def _in_words(means: dict[str, float]) -> str:
 
 
 def read(workdir: str) -> list[dict[str, Any]]:
-  """Reads a run's metrics.jsonl and skips an incomplete line."""
-  path = os.path.join(workdir, METRICS)
-  if not os.path.exists(path):
-    return []
-  with open(path, encoding='utf-8') as file:
-    return [line for line in map(_parsed, file) if line]
+  """Reads a run's metrics.jsonl; null is NaN, and odd lines are skipped.
+
+  A full disk, a power failure or an editor may have left half a line, zeros or
+  anything else in the file.
+
+  Returns:
+    {'step': int, 'kind': str, name: float, ...} per line.
+  """
+  return [line for _, line in _lines(os.path.join(workdir, METRICS))]
 
 
 def read_config(workdir: str) -> dict[str, Any] | None:
-  """Reads a run's resolved config; None if the workdir has none."""
-  path = os.path.join(workdir, CONFIG)
-  if not os.path.exists(path):
-    return None
-  with open(path, encoding='utf-8') as file:
-    return json.load(file)
+  """Reads a run's resolved config; None if it is missing or damaged."""
+  config = files.read_json(os.path.join(workdir, CONFIG))
+  return config if isinstance(config, dict) else None
+
+
+def read_command(workdir: str) -> str:
+  """Reads a run's command line; '' if it is missing or damaged."""
+  try:
+    with open(os.path.join(workdir, COMMAND), encoding='utf-8',
+              errors='surrogateescape') as file:
+      return file.read()
+  except OSError:
+    return ''
 
 
 def final_line(workdir: str) -> dict[str, Any] | None:
@@ -207,24 +249,43 @@ def final_line(workdir: str) -> dict[str, Any] | None:
   return lines[-1] if lines else None
 
 
-def _parsed(line):
+def _lines(path: str) -> Iterator[tuple[bytes, dict[str, Any]]]:
+  """Yields each good line of a file, as it is and parsed."""
+  if not os.path.exists(path):
+    return
+  with open(path, 'rb') as file:
+    for text in file:
+      line = _parsed(text)
+      if line:
+        yield text.rstrip() + b'\n', line
+
+
+def _parsed(text: bytes) -> dict[str, Any] | None:
   try:
-    return json.loads(line)
-  except ValueError:
+    line = json.loads(text.decode())
+  except (ValueError, RecursionError):
     return None
+  if (not isinstance(line, dict) or type(line.get('step')) is not int
+      or not isinstance(line.get('kind'), str)):
+    return None
+  numbers = {name: _number(value) for name, value in line.items()
+             if type(value) in (int, float, NoneType)}
+  return {**numbers, 'step': line['step'], 'kind': line['kind']}
+
+
+def _number(value: float | None) -> float:
+  try:
+    return math.nan if value is None else float(value)
+  except OverflowError:  # an integer that is larger than all floats
+    return math.inf
 
 
 def _drop_lines_after(path: str, step: int) -> None:
-  """Deletes the lines that the resumed run writes again."""
+  """Deletes the lines that the resumed run writes again, and odd ones."""
   if not os.path.exists(path):
     return
-  with open(path, encoding='utf-8') as file:
-    remaining = [line for line in file if _stays(line, step)]
-  with files.atomic_write(path) as file:
-    file.write(''.join(remaining).encode())
-
-
-def _stays(line, step):
   # The final errors come after the last step and are always measured again.
-  parsed = _parsed(line)
-  return parsed and parsed['step'] <= step and parsed['kind'] not in FINAL
+  remaining = [text for text, line in _lines(path)
+               if line['step'] <= step and line['kind'] not in FINAL]
+  with files.atomic_write(path) as file:
+    file.write(b''.join(remaining))

@@ -1,4 +1,4 @@
-"""Makes a run save and stop on SIGTERM and Ctrl-C."""
+"""Makes a run save and stop on SIGTERM, SIGHUP and Ctrl-C."""
 
 import signal
 import sys
@@ -7,21 +7,27 @@ import threading
 import jax
 import orbax.checkpoint as ocp
 
+from alexnet_jax import signals
+
 
 class StopRequest:
-  """A signal handler that records requests to stop.
+  """Records requests to stop.
 
-  Several processes must stop at the same step. In that case JAX's coordinator
-  handles SIGTERM, and Orbax reports the step on which all processes agree.
+  In the program they come from the thread that waits for signals, elsewhere
+  from signal handlers. Several processes must stop at the same step: JAX's
+  coordinator has a handler of SIGTERM, and Orbax reports the step on which all
+  processes agree.
   """
 
   def __init__(self, manager: ocp.CheckpointManager | None):
-    """Installs the handlers; `manager` is used with several processes."""
+    """Starts to record; `manager` is used with several processes."""
     self._event = threading.Event()
     self._manager = manager
     self._several_processes = jax.process_count() > 1
     self._previous = {}
-    if threading.current_thread() is threading.main_thread():
+    if signals.watching():
+      signals.on_first(self._request)
+    elif threading.current_thread() is threading.main_thread():
       names = [signal.SIGINT] if self._several_processes else [
           signal.SIGINT, signal.SIGTERM]
       self._previous = {
@@ -35,15 +41,27 @@ class StopRequest:
 
   def exit_on_signal(self) -> None:
     """Ends the program with status 0 on a signal; call it after saving."""
+    if signals.watching():
+      signals.on_first(lambda: signals.end(
+          0, 'stopped after the last step, which is saved; the same command'
+          ' makes the final test.'))
     for name in self._previous:
       signal.signal(name, lambda number, frame: sys.exit(0))
     if self._event.is_set():
       sys.exit(0)
 
   def uninstall(self) -> None:
-    """Restores the previous handlers."""
+    """Ends the recording and restores the previous handlers."""
+    if signals.watching():
+      signals.on_first(None)
     for name, handler in self._previous.items():
       signal.signal(name, handler)
+
+  def _request(self):
+    if self._several_processes:
+      signals.deliver(signal.SIGTERM)
+    else:
+      self._event.set()
 
   def _handle(self, number, frame):
     del frame

@@ -5,6 +5,8 @@ checkpoints, restores or initializes the state, handles signals, runs the loop
 and writes the final errors.
 """
 
+import contextlib
+import shutil
 import time
 from collections.abc import Callable
 from typing import NamedTuple
@@ -13,9 +15,10 @@ import jax
 import orbax.checkpoint as ocp
 from tqdm import tqdm
 
+from alexnet_jax import files
 from alexnet_jax.data import loader
 from alexnet_jax.learning.step import Measured, State
-from alexnet_jax.run import checkpoint, loop
+from alexnet_jax.run import checkpoint, first_process, loop
 from alexnet_jax.run.checkpoint import Metadata
 from alexnet_jax.run.journal import Journal, SilentJournal
 from alexnet_jax.run.loop import Cadence, Session
@@ -59,9 +62,13 @@ def run(plan: Plan, workdir: str,
     The last state and the final errors; None if a signal stopped the run.
 
   Raises:
-    InputError: the workdir contains a different run, or a loss is not finite.
+    InputError: another process writes the workdir, it contains a different run,
+      or a loss is not finite.
   """
-  with checkpoint.open_manager(workdir, plan.keep) as manager:
+  with contextlib.ExitStack() as stack:
+    first_process.run(lambda: stack.enter_context(
+        files.hold(workdir, 'a training run')))
+    manager = stack.enter_context(checkpoint.saving(workdir, plan.keep))
     newest = manager.latest_step()
     metadata = plan.metadata
     if newest is not None:
@@ -77,6 +84,7 @@ def run(plan: Plan, workdir: str,
           - first // cadence.evaluate_every)
     if origin:
       journal.say(origin)
+    _warn_of_little_space(workdir, manager, plan.keep, state, journal)
     stop = StopRequest(manager)
     session = Session(
         metadata, manager, journal, stop,
@@ -93,10 +101,10 @@ def run(plan: Plan, workdir: str,
       state, ended = loop.run(
           state, plan.train_step, plan.batches(first), validate, cadence,
           session)
+      manager.wait_until_finished()
       if not ended:
         journal.say(STOPPED.format(int(state.step)))
         return None
-      manager.wait_until_finished()
       stop.exit_on_signal()
       errors = plan.final_errors(state)
       journal.final(int(state.step), errors)
@@ -104,3 +112,18 @@ def run(plan: Plan, workdir: str,
     finally:
       stop.uninstall()
       journal.close()
+
+
+def _warn_of_little_space(workdir, manager, keep, state, journal):
+  """Says before a run if the disk cannot hold its checkpoints."""
+  size = sum(leaf.nbytes for leaf in jax.tree.leaves(state))
+  # Those that are kept and the best; one more is complete before another goes.
+  missing = max(1, keep + 2 - len(manager.all_steps()))
+  with contextlib.suppress(OSError):
+    free = shutil.disk_usage(workdir).free
+    if free < missing * size:
+      journal.say(
+          f'The disk of {workdir} has {free / 1e9:.2g} GB left, and the'
+          f' checkpoints of this run need {missing * size / 1e9:.2g} GB more'
+          f' ({missing} of {size / 1e9:.2g} GB each): free some space, or give'
+          ' a smaller config.run.keep.')

@@ -16,6 +16,8 @@ from alexnet_jax.run import (
     evaluation,
     experiment,
     fine_tune,
+    memory,
+    processes,
     session,
 )
 from alexnet_jax.run.checkpoint import Metadata
@@ -43,6 +45,7 @@ def train(settings: Settings, workdir: str, *, init_from: str = '',
     InputError: an input is invalid; the message says which.
   """
   source = settings.open_split('train')
+  processes.check_same_data(source)
   validation = settings.open_split('validation')
   if not len(validation):
     raise InputError(
@@ -50,6 +53,7 @@ def train(settings: Settings, workdir: str, *, init_from: str = '',
         ' pictures, so that each class has two or more, or a folder of'
         ' validation pictures.')
   built = experiment.build(settings, len(source.class_names), len(source))
+  memory.check(built, len(source))
   evaluation_step = built.evaluation_step(1)
 
   def start(manager):

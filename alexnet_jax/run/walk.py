@@ -9,6 +9,7 @@ from jax.sharding import Mesh
 from tqdm import tqdm
 
 from alexnet_jax.data import loader
+from alexnet_jax.errors import printable
 from alexnet_jax.network import columns
 from alexnet_jax.run import device_data
 
@@ -45,8 +46,8 @@ def walk(
   shard, num_shards = columns.process_shard(mesh)
   left = len(source)
   shown = nullcontext(bar) if bar is not None else tqdm(
-      total=left, desc=title, unit=' images', leave=False, dynamic_ncols=True,
-      disable=None)
+      total=left, desc=printable(title), unit=' images', leave=False,
+      dynamic_ncols=True, disable=None)
   with shown as progress:
     for batch in loader.evaluation_batches(
         source, batch_size=batch_size, shard=shard, num_shards=num_shards,

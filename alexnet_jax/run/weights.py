@@ -110,7 +110,8 @@ def load(path: str) -> Weights:
     layers = {name: layers[name] for name in [*order, *layers]}
   except InputError:
     raise
-  except Exception as error:  # a damaged file can cause almost any
+  # NumPy and zipfile raise almost any exception on damaged files.
+  except Exception as error:
     raise InputError(
         f'{path} cannot be read as weights: give a file that --task=export'
         ' wrote, or the workdir of a run.') from error

@@ -21,11 +21,11 @@ from alexnet_jax.bench.plain_form import PlainTask
 from alexnet_jax.bench.turns import Row
 from alexnet_jax.command_line import Invocation
 from alexnet_jax.data import statistics as data_statistics
-from alexnet_jax.errors import InputError
+from alexnet_jax.errors import InputError, printable
 from alexnet_jax.learning import augment, step
 from alexnet_jax.learning.optimizer import Rates
 from alexnet_jax.network import describe, rng
-from alexnet_jax.run import device_data, experiment
+from alexnet_jax.run import device_data, experiment, memory
 from alexnet_jax.run.experiment import Settings
 
 CONFIG = 'required'
@@ -79,6 +79,7 @@ def bench(settings: Settings, plain: bool, out: str = '',
   _make_places(out, trace)
   source = settings.open_split('train')
   built = experiment.build(settings, len(source.class_names), len(source))
+  memory.check(built, len(source))
   in_plain_form = plain_form.in_plain_form(built) if plain else None
   measured = data_statistics.statistics(source, limit=64)
   pixels = augment.pixel_stats(measured.mean, measured.covariance)
@@ -91,7 +92,7 @@ def bench(settings: Settings, plain: bool, out: str = '',
 
   whole_step = _row(lambda: training.take(compiled, batch))
   whole_step.warm_up()
-  memory = bench_result.memory(compiled)
+  memory_used = bench_result.memory(compiled)
   if trace:
     _record(trace, whole_step)
 
@@ -138,7 +139,7 @@ def bench(settings: Settings, plain: bool, out: str = '',
       rows, batch_size, describe.layer_rows(built.model, built.num_classes)
     ),
     'compile_seconds': compile_seconds,
-    'memory': memory,
+    'memory': memory_used,
     'layers': bench_result.layers(
       built,
       training.state.params,
@@ -252,8 +253,9 @@ def _tell(result, out, trace) -> None:
   """Prints tables, then one line of JSON, which also goes into the file."""
   print(bench_text.as_text(result))
   if trace:
-    print(f'\nTwo steps are recorded below {trace}: open perfetto_trace.json.gz'
-          ' at https://ui.perfetto.dev, or the folder with xprof.')
+    print(f'\nTwo steps are recorded below {printable(trace)}: open'
+          ' perfetto_trace.json.gz at https://ui.perfetto.dev, or the folder'
+          ' with xprof.')
   line = json.dumps(result)
   if out:
     with open(os.path.expanduser(out), 'w', encoding='utf-8') as file:

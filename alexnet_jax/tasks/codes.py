@@ -27,16 +27,9 @@ from alexnet_jax.errors import InputError
 from alexnet_jax.figures import codes as codes_picture
 from alexnet_jax.figures import style
 from alexnet_jax.network import rng
+from alexnet_jax.run import ranges
 
 FOLDER = 'codes'  # In the workdir of the network's run.
-# The smallest valid value of each field.
-AT_LEAST = {
-    'code.queries': 0, 'optimizer.batch_size': 1, 'optimizer.learning_rate': 0,
-    'optimizer.momentum': 0, 'optimizer.weight_decay': 0,
-    'optimizer.target_factor': 1, 'run.epochs': 0, 'run.evaluate_every': 0,
-    'run.save_every': 0, 'run.log_every': 1, 'run.keep': 1,
-}
-
 
 CONFIG = 'required'
 
@@ -114,8 +107,7 @@ def codes(config: ConfigDict, workdir: str, features: str = '', out: str = '',
           searches, validation.labels[chosen], training.labels)}
   codes_picture.draw(numbers, out)
   print(codes_table.as_text(numbers))
-  print(f'Drawn in {out}; the numbers are in'
-        f' {style.numbers_path(out)}.')
+  print(style.drawn(out))
   return numbers
 
 
@@ -127,25 +119,7 @@ def check(config: ConfigDict, out: str) -> None:
   if 'code' not in config:
     raise InputError('--task=codes needs a config that says how long the codes'
                      ' are: give --config=configs/codes.py.')
-
-  def refuse(field, remedy):
-    section, name = field.split('.')
-    raise InputError(
-        f'config.{field}={config[section][name]!r} {remedy}.')
-
-  bits, sizes = config.code.bits, config.code.sizes
-  if not bits or len(set(bits)) < len(bits) or not all(
-      isinstance(one, int) and one > 0 and one % hamming.WORD == 0
-      for one in bits):
-    refuse('code.bits', f'cannot be packed into words of {hamming.WORD} bits:'
-           ' give different multiples of it, such as (32, 64)')
-  if not all(isinstance(one, int) and one > 0 for one in sizes):
-    refuse('code.sizes', 'are no sizes of layers: give numbers of neurons, such'
-           ' as (1024, 256)')
-  for field, least in AT_LEAST.items():
-    section, name = field.split('.')
-    if config[section][name] < least:
-      refuse(field, f'is too small: give {least} or more')
+  ranges.check(config)
   style.check_picture_path('out', out)
 
 

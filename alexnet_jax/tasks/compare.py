@@ -17,7 +17,7 @@ from tqdm import tqdm
 
 from alexnet_jax import command_line, files, tables
 from alexnet_jax.command_line import Invocation
-from alexnet_jax.errors import InputError
+from alexnet_jax.errors import InputError, printable
 from alexnet_jax.results import claims, runs
 from alexnet_jax.results.runs import Estimate, Run
 from alexnet_jax.run import (
@@ -25,6 +25,7 @@ from alexnet_jax.run import (
     evaluation,
     experiment,
     journal,
+    memory,
     training,
 )
 from alexnet_jax.run.experiment import Settings
@@ -126,9 +127,11 @@ def compare(config: ConfigDict, workdir: str,
   with tqdm(total=total, initial=done, unit=' images', unit_scale=True,
             dynamic_ncols=True, disable=None if first else True) as bar:
     for run in left:
-      bar.set_description(f'{run.path}, seed {run.settings.seed}')
+      bar.set_description(
+          printable(f'{run.path}, seed {run.settings.seed}'))
       if first:
-        bar.write(f'{run.path}, seed {run.settings.seed}, in {run.workdir}',
+        bar.write(printable(f'{run.path}, seed {run.settings.seed}, in'
+                            f' {run.workdir}'),
                   file=sys.stderr)
       if not training.train(
           run.settings, run.workdir, command=run.command, bar=bar):
@@ -181,6 +184,7 @@ def plan(config: ConfigDict, workdir: str,
         settings = experiment.read(own_runs)
         built = experiment.build(
             settings, len(source.class_names), len(source))
+        memory.check(built, len(source))
         _check_same_experiment(at, settings)
       except InputError as error:
         raise InputError(f'{path}: {error}') from error

@@ -13,6 +13,7 @@ from ml_collections import ConfigDict
 from alexnet_jax import tables
 from alexnet_jax.command_line import Invocation
 from alexnet_jax.data.sources import SPLITS
+from alexnet_jax.errors import printable
 from alexnet_jax.learning import augment
 from alexnet_jax.results import ensemble
 from alexnet_jax.run import checkpoint, evaluation, experiment
@@ -44,7 +45,7 @@ def run(invocation: Invocation) -> None:
   """Evaluates one checkpoint of --workdir, or the average of several."""
   checkpoints = invocation.flags.checkpoint
   alone = len(checkpoints) == 1 and (
-      checkpoints[0] in ('latest', 'best') or checkpoints[0].isdigit())
+      checkpoints[0] in ('latest', 'best') or checkpoints[0].isdecimal())
   values = invocation.flags
   if alone and not values.weights and not values.predictions:
     evaluate(invocation.config, invocation.workdir, checkpoints[0],
@@ -84,7 +85,7 @@ def evaluate(config: ConfigDict, workdir: str, which_checkpoint: str,
     state = checkpoint.restore(manager, step, built.state_shapes())
   evaluation.print_notes(source)
   errors = evaluation.final_errors(built, state, source)
-  print(f'{workdir}, step {step}, {len(source)} images')
+  print(f'{printable(workdir)}, step {step}, {len(source)} images')
   rows = [('crops', 'loss', 'top-1 error', 'top-5 error')]
   for count in sorted({1, settings.run.views}):
     name = augment.CROPS[count]

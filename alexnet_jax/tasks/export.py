@@ -13,7 +13,7 @@ from absl import flags
 
 from alexnet_jax import command_line
 from alexnet_jax.command_line import Invocation
-from alexnet_jax.errors import InputError
+from alexnet_jax.errors import InputError, printable
 from alexnet_jax.export import (
     card,
     onnx_file,
@@ -99,8 +99,9 @@ def export(workdir: str, checkpoint: str = 'latest', out: str = '',
   card.save(path, described)
   count = sum(leaf.size for leaves in weights.to_layers(
       network.model, network.params).values() for leaf in leaves.values())
-  print(f'{path}: {count:,} parameters and {len(network.class_names)} classes'
-        f' of {network.workdir}, step {network.step}; {how}')
+  print(printable(
+      f'{path}: {count:,} parameters and {len(network.class_names)} classes of'
+      f' {network.workdir}, step {network.step}; {how}'))
   return path
 
 

@@ -27,7 +27,7 @@ from alexnet_jax.analysis.features import (
 )
 from alexnet_jax.command_line import Invocation
 from alexnet_jax.data.sources import SPLITS, Source
-from alexnet_jax.errors import InputError
+from alexnet_jax.errors import InputError, printable
 from alexnet_jax.run.trained import open_split, open_trained
 
 CONFIG = 'unused'
@@ -90,8 +90,9 @@ def features(workdir: str, checkpoint: str = 'latest', data: str = '',
   for folder, (source, index) in todo.items():
     finished = read_index(folder) is not None
     if not finished:
-      _write(folder, network, feature_step, source, index)
-    print(f'{folder} {"already holds" if finished else "holds"} features'
+      with files.hold(folder, 'a task that writes features'):
+        _write(folder, network, feature_step, source, index)
+    print(f'{printable(folder)} {"already " if finished else ""}holds features'
           f' {describe_features(index)}: {index["dimension"]} numbers each.')
   return out
 
@@ -99,7 +100,8 @@ def features(workdir: str, checkpoint: str = 'latest', data: str = '',
 def check_resumable(folder: str, index: dict[str, Any]) -> None:
   """Raises InputError if a folder contains anything but these features."""
   if not os.path.isdir(folder) or all(
-      name.endswith('.part') for name in os.listdir(folder)):
+      name.endswith('.part') or name == files.LOCK
+      for name in os.listdir(folder)):
     return
   present = read_index(folder) or read_index(folder, UNFINISHED)
   if present is None:
@@ -115,11 +117,10 @@ def check_resumable(folder: str, index: dict[str, Any]) -> None:
 
 def _write(folder, trained, feature_step, source, index):
   """Writes the missing shards, then the index."""
-  os.makedirs(folder, exist_ok=True)
   unfinished = os.path.join(folder, UNFINISHED)
   files.write_json(unfinished, index)
-  with tqdm(total=len(source), desc=folder, unit=' images', leave=False,
-            dynamic_ncols=True, disable=None) as bar:
+  with tqdm(total=len(source), desc=printable(folder), unit=' images',
+            leave=False, dynamic_ncols=True, disable=None) as bar:
     for first, labels_file, vectors_file in shards(folder, index):
       part = Part(source, first, index['shard'])
       if os.path.exists(vectors_file):

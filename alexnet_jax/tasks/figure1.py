@@ -14,9 +14,10 @@ import jax
 from absl import flags
 from ml_collections import ConfigDict
 
+from alexnet_jax import files
 from alexnet_jax.command_line import Invocation
 from alexnet_jax.data.sources import Source
-from alexnet_jax.errors import InputError
+from alexnet_jax.errors import InputError, printable
 from alexnet_jax.figures import figure1 as picture
 from alexnet_jax.figures import style
 from alexnet_jax.results import learning_rate_search, runs
@@ -86,8 +87,7 @@ def figure1(config: ConfigDict, workdir: str, out: str = '',
   if jax.process_index() == 0:
     picture.draw(numbers, [s.curves for s in searches], out)
     print(learning_rate_search.as_text(numbers))
-    print(f'Drawn in {out}; the numbers are in'
-          f' {style.numbers_path(out)}.')
+    print(style.drawn(out))
   return numbers
 
 
@@ -169,14 +169,14 @@ def _trained(config, workdir, nonlinearity, rate, steps, command):
     return read_curve(at)
   if jax.process_index() == 0:
     print(f'{nonlinearity}, learning rate {rate:g}, to step {steps} at most:'
-          f' {at}', file=sys.stderr)
+          f' {printable(at)}', file=sys.stderr)
   try:
     if not training.train(experiment.read(rate_config), at,
                           command=_run_command(command, rate_config, at)):
       raise Stopped
   except Diverged as end:
-    with open(os.path.join(at, DIVERGED), 'w', encoding='utf-8') as file:
-      file.write(f'{end}\n')
+    with files.atomic_write(os.path.join(at, DIVERGED)) as file:
+      file.write(f'{end}\n'.encode())
   jax.clear_caches()  # The next run compiles its own step.
   return read_curve(at)
 
@@ -200,7 +200,8 @@ def run_config(config: ConfigDict, nonlinearity: str, rate: float,
 
 def read_curve(workdir: str) -> Curve:
   """Reads the curve that a run has logged; empty if there is no run."""
-  lines = [line for line in journal.read(workdir) if line['kind'] == 'train']
+  lines = [line for line in journal.read(workdir)
+           if line['kind'] == 'train' and 'top1_error' in line]
   return Curve(tuple(line['step'] for line in lines),
                tuple(line['top1_error'] for line in lines),
                os.path.exists(os.path.join(workdir, DIVERGED)))
@@ -220,7 +221,7 @@ def _check_same_experiment(at, rate_config):
   if stored_config is None:
     return
   checkpoint.check_same_experiment(at, stored_config, rate_config.to_dict())
-  logged = stored_config['run']['log_every']
+  logged = (stored_config.get('run') or {}).get('log_every')
   if logged != rate_config.run.log_every:
     raise InputError(
         f'--workdir={os.path.dirname(at)} holds runs that logged every {logged}'

@@ -9,7 +9,7 @@ from absl import flags
 from alexnet_jax import command_line, tables
 from alexnet_jax.analysis import kernel_file, specialization
 from alexnet_jax.command_line import Invocation
-from alexnet_jax.errors import InputError
+from alexnet_jax.errors import InputError, printable
 from alexnet_jax.figures import figure3 as figure3_picture
 from alexnet_jax.figures import style
 from alexnet_jax.run import trained
@@ -84,7 +84,7 @@ def figure3(workdir: str, checkpoint: str = 'latest', kernels: str = '',
              **measure(weights)}
   figure3_picture.draw(weights, numbers, per_kernel, out)
   print(as_text(numbers))
-  print(f'Drawn in {out}; the numbers are in {style.numbers_path(out)}.')
+  print(style.drawn(out))
   return numbers
 
 
@@ -163,7 +163,8 @@ def as_text(numbers: dict[str, Any]) -> str:
         f'{column["mean_colorfulness"]:.3f}',
         f'{100 * column["oriented"]:.0f} %',
         '-' if frequency is None else f'{frequency:.3f}'))
-  lines = [f'{numbers["source"]}: kernels of {size[0]} x {size[1]} x 3',
+  source = printable(numbers['source'])
+  lines = [f'{source}: kernels of {size[0]} x {size[1]} x 3',
            *tables.aligned(rows)]
   lines.append(
       f'Random kernels have a colorfulness of {noise["colorfulness"]:.3f}'

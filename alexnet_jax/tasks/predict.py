@@ -49,7 +49,8 @@ def define_flags(values: flags.FlagValues) -> None:
       'Draw Figure 4, left, into this file.', flag_values=values)
   flags.DEFINE_integer(
       'views', 10,
-      'Crops averaged: 10, 9 or 1.', flag_values=values)
+      'Crops averaged: 10, 9 or 1.', lower_bound=1, upper_bound=10,
+      flag_values=values)
   flags.DEFINE_string(
       'words', '', 'A file with a line "CLASS its, words" for each class.',
       flag_values=values)
@@ -118,8 +119,8 @@ def predict(workdir: str, checkpoint: str, images: Sequence[str],
   _print_errors(counts, len(paths))
   if figure:
     _draw(network, first, views, names, figure)
-    print(f'The first {len(first)} of {len(paths):,} are drawn in {figure}.',
-          file=sys.stderr)
+    print(f'The first {len(first)} of {len(paths):,} are drawn in'
+          f' {printable(figure)}.', file=sys.stderr)
 
 
 def _check(images, views, figure):
@@ -166,13 +167,13 @@ def _print_answers(network, paths, views, names, form, given):
   """Prints predictions; returns those to draw, and counts of the outcomes."""
   first, counts = [], Counter()
   width = min(PATH, max(map(len, paths)))
-  title = f'{network.trained.workdir}, {network.trained.step}'
+  title = printable(f'{network.trained.workdir}, {network.trained.step}')
   with tqdm(total=len(paths), desc=title,
             unit=' pictures', leave=False, dynamic_ncols=True,
             disable=None) as bar:
     for answer in answers(network, paths, views, names, given):
       if answer.error:
-        tqdm.write(answer.error, sys.stderr)
+        tqdm.write(printable(answer.error), sys.stderr)
       elif len(first) < figure4_left.DRAWN:
         first.append(answer)
       counts.update(

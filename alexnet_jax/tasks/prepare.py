@@ -6,18 +6,22 @@ resumes where it stopped.
 """
 
 import sys
+from collections import Counter
+from collections.abc import Mapping
 
 from absl import flags
 
+from alexnet_jax import tables
 from alexnet_jax.command_line import Invocation
 from alexnet_jax.data import builders, cifar
 from alexnet_jax.data import prepare as preparation
-from alexnet_jax.data.sources import notes_of
-from alexnet_jax.errors import InputError
+from alexnet_jax.data.sources import notes_of, passed_over_of
+from alexnet_jax.errors import InputError, printable
 from alexnet_jax.run import experiment
 from alexnet_jax.run.experiment import Settings
 
 CONFIG = 'required'
+ENDINGS, CLASSES = 8, 20  # columns and rows of the table of other files
 
 
 def define_flags(values: flags.FlagValues) -> None:
@@ -61,9 +65,53 @@ def prepare(settings: Settings, folder: str) -> preparation.Summary:
       splits, folder, image_size=data.image_size,
       threads=settings.run.threads)
   for skipped in summary.skipped:
-    print(f'skipped {skipped["where"]}: {skipped["reason"]}', file=sys.stderr)
-  print(f'{summary.folder}: '
+    print(f'skipped {printable(skipped["where"])}:'
+          f' {printable(skipped["reason"])}', file=sys.stderr)
+  passed_over = passed_over_of(*splits.values())
+  if passed_over:
+    print('\n'.join(passed_over_table(passed_over)))
+  print(f'{printable(summary.folder)}: '
         + ', '.join(f'{n} {split}' for split, n in summary.counts.items())
-        + f' images, {len(summary.skipped)} skipped; train on them with'
-        f' --config.data.name=records --config.data.path={summary.folder}')
+        + f' images, {_missing(len(summary.skipped), passed_over)}; train on'
+        ' them with --config.data.name=records'
+        f' --config.data.path={printable(summary.folder)}')
   return summary
+
+
+def passed_over_table(
+    passed_over: Mapping[str, Mapping[str, int]]) -> list[str]:
+  """Formats the counts of files that are no pictures: a row for each class.
+
+  Args:
+    passed_over: the counts by class and ending; '' for no ending.
+  """
+  total: Counter[str] = Counter()
+  for counts in passed_over.values():
+    total.update(counts)
+  endings = [ending for ending, _ in total.most_common(ENDINGS)]
+
+  def row(name: str, counts: Mapping[str, int]) -> list[str]:
+    others = sum(counts.values()) - sum(
+        counts.get(ending, 0) for ending in endings)
+    return [printable(name), *(f'{counts.get(ending, 0):,}'
+                               for ending in endings),
+            *([f'{others:,}'] if len(total) > ENDINGS else [])]
+
+  names = sorted(passed_over, key=lambda name: -sum(passed_over[name].values()))
+  rest: Counter[str] = Counter()
+  for name in names[CLASSES:]:
+    rest.update(passed_over[name])
+  return tables.aligned([
+      ['passed over', *(printable(ending) or 'no ending'
+                        for ending in endings),
+       *(['others'] if len(total) > ENDINGS else [])],
+      *(row(name, passed_over[name]) for name in sorted(names[:CLASSES])),
+      *([row(f'{len(names) - CLASSES:,} more', rest)] if rest else []),
+      *([row('all', total)] if len(names) > 1 else [])])
+
+
+def _missing(damaged: int, passed_over: Mapping[str, Mapping[str, int]]) -> str:
+  """Says how many files are not among the records."""
+  others = sum(sum(counts.values()) for counts in passed_over.values())
+  parts = [f'{damaged} skipped'] if damaged or not others else []
+  return ', '.join([*parts, *([f'{others} passed over'] if others else [])])

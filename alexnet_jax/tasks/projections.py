@@ -21,7 +21,7 @@ from alexnet_jax.analysis.projection import Strongest
 from alexnet_jax.command_line import Invocation
 from alexnet_jax.data import loader
 from alexnet_jax.data.sources import Source
-from alexnet_jax.errors import InputError
+from alexnet_jax.errors import InputError, printable
 from alexnet_jax.figures import projections as projections_picture
 from alexnet_jax.figures import style
 from alexnet_jax.figures.projections import Block
@@ -114,8 +114,9 @@ def projections(workdir: str, checkpoint: str = 'latest', data: str = '',
         network, source, name, fields[name], strongest[name], shown,
         os.path.join(folder, f'{name}.png'))
   files.write_json(os.path.join(folder, 'projections.json'), numbers)
-  print(f'Drawn in {folder}: {", ".join(f"{name}.png" for name in names)}; the'
-        ' images and activations are in projections.json.')
+  pictures = ', '.join(f'{name}.png' for name in names)
+  print(f'Drawn in {printable(folder)}: {pictures}; the images and activations'
+        ' are in projections.json.')
   return numbers
 
 
@@ -226,7 +227,8 @@ def search(network: Trained, source: Source,
 
   merged = {}
   first = 0
-  with tqdm(total=len(source), desc=f'{network.workdir}, {network.step}',
+  with tqdm(total=len(source),
+            desc=printable(f'{network.workdir}, {network.step}'),
             unit=' images', leave=False, dynamic_ncols=True,
             disable=None) as bar:
     for batch in loader.evaluation_batches(

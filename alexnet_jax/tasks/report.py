@@ -4,12 +4,12 @@ This task reads all finished runs below --workdir. It needs no config and no
 data.
 """
 
-import json
 import os
 from collections.abc import Iterable
 
 from absl import flags
 
+from alexnet_jax import files
 from alexnet_jax.command_line import Invocation
 from alexnet_jax.errors import InputError
 from alexnet_jax.results import claims, report_table, runs
@@ -58,8 +58,10 @@ def report(folder: str, out: str = '') -> str:
       [workdir for workdir in workdirs if workdir not in done])
   out = out or os.path.join(folder, NAME)
   try:
-    with open(out, 'w', encoding='utf-8') as file:
-      file.write(text)
+    with open(out, 'a', encoding='utf-8'):  # refuses a missing folder
+      pass
+    with files.atomic_write(out) as file:
+      file.write(text.encode())
   except OSError as error:
     raise InputError(f'--out={out} cannot be written ({error.strerror}): give'
                      ' a file in an existing folder.') from error
@@ -72,7 +74,7 @@ def figure_numbers(finished: Iterable[Run]) -> FigureNumbers:
   figures = {}
   for run in finished:
     path = os.path.join(os.path.dirname(run.workdir), FIGURE)
-    if run.name not in figures and os.path.exists(path):
-      with open(path, encoding='utf-8') as file:
-        figures[run.name] = run, json.load(file)
+    numbers = files.read_json(path)
+    if run.name not in figures and isinstance(numbers, dict):
+      figures[run.name] = run, numbers
   return figures

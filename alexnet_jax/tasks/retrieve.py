@@ -34,7 +34,7 @@ from alexnet_jax.analysis.features import (
 from alexnet_jax.command_line import Invocation
 from alexnet_jax.data import any_image, pictures
 from alexnet_jax.data.sources import Source, evenly_spread
-from alexnet_jax.errors import InputError
+from alexnet_jax.errors import InputError, printable
 from alexnet_jax.figures import figure4_right, style
 from alexnet_jax.figures import retrieval as precision_picture
 from alexnet_jax.figures.figure4_right import Picture, QueryRow
@@ -59,11 +59,14 @@ def define_flags(values: flags.FlagValues) -> None:
     'queries',
     5,
     'How many validation images to look for, without --images.',
+    lower_bound=0,
+    upper_bound=10**6,
     flag_values=values,
   )
   flags.DEFINE_integer(
       'neighbors', 6,
-      'How many to find for each.', flag_values=values)
+      'How many to find for each.', lower_bound=1, upper_bound=10**6,
+      flag_values=values)
   flags.DEFINE_string(
     'features',
     '',
@@ -267,7 +270,7 @@ def given_queries(images: Sequence[str], database: Database) -> Queries:
   for path, square in zip(paths, any_image.squares(
       paths, settings.data.image_size, settings.run.threads), strict=True):
     if isinstance(square, InputError):
-      print(square, file=sys.stderr)
+      print(printable(str(square)), file=sys.stderr)
       continue
     # A file name may not be valid text, but printed output must be.
     names.append(os.fsencode(path).decode(errors='replace'))
@@ -312,7 +315,7 @@ def _compare(query_set, database, neighbors, folder, figure):
   try:
     tested = _open_tested(folder, features)
   except InputError as error:
-    print(f'Without precision@k: {error}', file=sys.stderr)
+    print(f'Without precision@k: {printable(str(error))}', file=sys.stderr)
   if tested:
     validation = open_split(network, 'validation', path)
     for i in evenly_spread(len(validation), precision_at.PIXEL_QUERIES):
@@ -362,14 +365,14 @@ def print_table(query_set: Queries, retrieved: Retrieved,
   for query, (distances, indices) in enumerate(zip(*retrieved, strict=True)):
     label = query_set.labels[query]
     result = f': {database.names[label]}' if label >= 0 else ''
-    print(f'{query_set.where(query)}{result}')
+    print(printable(f'{query_set.where(query)}{result}'))
     for place, (distance, i) in enumerate(
         zip(distances, indices, strict=True), 1):
       other = database.features.labels[i]
       star = '*' if other == label else ' '
       name = shortened(database.names[other], LABEL)
       print(f'{place:>4} {distance:>10.4g} {star}{name:<{LABEL}}'
-            f' {database.source.where(int(i))}')
+            f' {printable(database.source.where(int(i)))}')
 
 
 def record(query_set: Queries, database: Database,
@@ -414,5 +417,5 @@ def _row(query_set, query, by_features, by_pixels, database):
 
 
 def _print_files(figure, what):
-  print(f'{figure} shows {what}, {style.numbers_path(figure)} the numbers.',
-        file=sys.stderr)
+  print(printable(f'{figure} shows {what}, {style.numbers_path(figure)} the'
+                  ' numbers.'), file=sys.stderr)

@@ -3,9 +3,12 @@
 The same command resumes from the newest checkpoint in --workdir.
 """
 
+import shlex
+
 from absl import flags
 
 from alexnet_jax.command_line import Invocation
+from alexnet_jax.errors import printable
 from alexnet_jax.learning import augment
 from alexnet_jax.run import experiment, training
 
@@ -34,4 +37,5 @@ def run(invocation: Invocation) -> None:
     print(f'Final {split} error with {name} crop{"s" if count > 1 else ""}:'
           f' top-1 {top1:.1f} %, top-5 {top5:.1f} %.')
   print('Next: python launch.py --task=predict'
-        f' --workdir={invocation.workdir} --images PICTURES')
+        f' --workdir={printable(shlex.quote(invocation.workdir))}'
+        ' --images PICTURES')

@@ -154,8 +154,8 @@ def test_an_empty_class_folder_is_named(tree, split):
   with pytest.raises(InputError) as error:
     _open(root, split)
   assert str(error.value) == (
-      f"the class folder '{root}/c' holds no pictures (.jpg .jpeg .png .webp "
-      '.bmp .tif .tiff .gif); add some or remove the folder.')
+      f"the class folder '{root}/c' holds no pictures "
+      f'({" ".join(images.EXTENSIONS)}); add some or remove the folder.')
 
 
 def test_a_class_that_only_val_has_is_named(tree):

@@ -108,12 +108,17 @@ KINDS = {
 both_readers = pytest.mark.parametrize('reader', ['any', 'Pillow'])
 
 
+def use_only_pillow(monkeypatch):
+  monkeypatch.setattr(images, '_decode_jpeg', lambda data: None)
+  monkeypatch.setattr(images, '_decode_with_opencv', lambda data: None)
+
+
 @both_readers
 @pytest.mark.parametrize('name', KINDS)
 def test_every_kind_of_picture_is_seen_as_it_is(name, reader, tmp_path,
                                                 monkeypatch):
   if reader == 'Pillow':
-    monkeypatch.setattr(images, '_is_opaque', lambda data: False)
+    use_only_pillow(monkeypatch)
   make, expected, off = KINDS[name]
   path = tmp_path / name
   make(path)
@@ -144,7 +149,7 @@ def test_an_animation_shows_its_first_frame(tmp_path):
 def test_a_picture_stands_upright(extension, orientation, reader, tmp_path,
                                   monkeypatch):
   if reader == 'Pillow':
-    monkeypatch.setattr(images, '_is_opaque', lambda data: False)
+    use_only_pillow(monkeypatch)
   upright = colors()
   turned = np.rot90(upright, {3: 2, 4: 2, 5: 1, 6: 1, 7: 3, 8: 3}.get(
       orientation, 0))

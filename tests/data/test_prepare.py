@@ -1,4 +1,5 @@
 import filecmp
+import hashlib
 import json
 import os
 import pickle
@@ -97,6 +98,12 @@ def test_the_folder_holds_shards_statistics_and_meta_data(photos, tmp_path):
       'train-00001-of-00002.array_record',
       'validation-00000-of-00001.array_record']
   meta = json.loads((tmp_path / 'out' / 'meta.json').read_text())
+  files, fingerprint = meta.pop('files'), meta.pop('fingerprint')
+  assert len(files) == 4 and len(fingerprint) == 64
+  for name, file in files.items():
+    content = (tmp_path / 'out' / name).read_bytes()
+    assert file == {'bytes': len(content),
+                    'sha256': hashlib.sha256(content).hexdigest()}
   assert meta == {
       'class_names': ['a', 'b'], 'counts': {'train': 24, 'validation': 6},
       'shards': {'train': 2, 'validation': 1}, 'image_size': SIZE,

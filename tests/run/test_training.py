@@ -170,7 +170,7 @@ def first_and_last(config, workdir):
 
 
 def test_a_stuck_loss_is_said_once_and_changes_nothing(tmp_path, capsys):
-  fields = {'optimizer.learning_rate': 0.0, 'model.stddevs': (0.001,) * 8}
+  fields = {'optimizer.learning_rate': 1e-30, 'model.stddevs': (0.001,) * 8}
   runs = {}
   for stall in (0, 2):
     training.train(
@@ -186,7 +186,8 @@ def test_a_stuck_loss_is_said_once_and_changes_nothing(tmp_path, capsys):
 def test_no_checkpoint_of_a_state_that_is_not_finite_is_kept(tmp_path):
   # The first loss is finite; the update that follows it is not.
   config = tiny.config({
-      'optimizer.learning_rate': 3e38, 'model.stddevs': (0.5,) * 8,
+      'optimizer.learning_rate': 1e9, 'optimizer.drops': ((1, 1e6),),
+      'optimizer.layer_rates': (('fc7', 1e6), ('fc8', 1e6)),
       'run.save_every': 1})
   with pytest.raises(InputError, match='at step [12], and'):
     training.train(experiment.read(config), str(tmp_path))

@@ -1,0 +1,133 @@
+"""One sentence for each way in which a flag or a field can be wrong."""
+
+import difflib
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from absl import flags
+from ml_collections import ConfigDict
+
+from alexnet_jax import task_files
+
+SHOWN = 120  # characters of a value
+
+
+def fields(config: ConfigDict, prefix: str = '') -> Iterator[tuple[str, Any]]:
+  """Yields ('section.field', value) for every field of a config."""
+  for name, value in config.items():
+    if isinstance(value, ConfigDict):
+      yield from fields(value, f'{prefix}{name}.')
+    else:
+      yield prefix + name, value
+
+
+def one_line(error: object) -> str:
+  """Returns the text of an error with its lines joined."""
+  return re.sub(r'\s+', ' ', str(error)).strip()
+
+
+def shortened(value: str) -> str:
+  """Returns a value, cut off where nobody reads on."""
+  return value if len(value) <= SHOWN else f'{value[:SHOWN]}...'
+
+
+def wrong_value(error: flags.Error, values: flags.FlagValues,
+                base: ConfigDict | None) -> str:
+  """Says what a flag or a field takes; '' if the error is another one.
+
+  Args:
+    error: what absl raised.
+    values: the flags.
+    base: the config before overrides, if there is one.
+  """
+  match = re.match(r'flag --([\w.]+)=(.*?): ', str(error), re.DOTALL)
+  if not match:
+    return ''
+  flag, value = match.group(1), shortened(match.group(2))
+  section, _, field = flag.partition('.')
+  if field and section == 'config':
+    known = dict(fields(base)) if base is not None else {}
+    if field in known:
+      return (f'--{flag}={value} has the wrong type: give a value like'
+              f' {known[field]!r}.')
+    inner = [name for name in known if name.startswith(f'{field}.')]
+    return (f'--{flag}={value} sets a whole section: set one of its fields,'
+            f' such as --config.{inner[0]}.') if inner else ''
+  if flag not in values or flag == 'config':
+    return ''
+  return f'--{flag}={value} cannot be used: give {_takes(values[flag])}.'
+
+
+def _takes(flag):
+  """Describes the values of a flag."""
+  parser = flag.parser
+  if isinstance(parser, flags.EnumParser):
+    return f'one of {", ".join(filter(None, parser.enum_values))}'
+  if isinstance(parser, flags.BooleanParser):
+    return 'True or False'
+  kind = ('a whole number' if isinstance(parser, flags.IntegerParser)
+          else 'a number')
+  least, most = (getattr(parser, name, None)
+                 for name in ('lower_bound', 'upper_bound'))
+  return (kind + ('' if least is None else f' of {least:,} or more')
+          + ('' if most is None else f', up to {most:,}'))
+
+
+def unknown_flag(error: flags.UnrecognizedFlagError, name: str,
+                 known: Sequence[str]) -> str:
+  """Says whose flag it is, or which one is near.
+
+  Args:
+    error: what absl raised.
+    name: the task.
+    known: the flags of the task, with the common ones.
+  """
+  flag = error.flagname.partition('=')[0]
+  if flag.startswith('config'):
+    return (f'--{flag} cannot be set: --task={name} takes no config, it uses'
+            ' that of its --workdir.')
+  owners = [task for task in task_files.task_names()
+            if task_files.defines(task, flag)]
+  if owners:
+    tasks = ' and '.join(f'--task={task}' for task in owners)
+    return (f'--{flag} is a flag of {tasks}, not of --task={name}: leave it'
+            ' out.')
+  near = difflib.get_close_matches(flag, known, 1)
+  hint = f'did you mean --{near[0]}?' if near else (
+      f'it has {", ".join(f"--{other}" for other in sorted(known))}.')
+  return f'--task={name} has no flag --{flag}: {hint}'
+
+
+def unknown_field(argv: Sequence[str], base: ConfigDict, path: str) -> str:
+  """Says which field of a config is near; '' if all of them exist.
+
+  Args:
+    argv: the command line.
+    base: the config before overrides.
+    path: the file of the config, '' for that of a run.
+  """
+  known = [field for field, _ in fields(base)]
+  for arg in argv:
+    match = re.match(r'--?(?:no)?config\.([\w.]+)', arg)
+    if match and match.group(1) not in known:
+      field = match.group(1)
+      last = field.rpartition('.')[2]
+      near = [name for name in known if _initials(name) == last]  # lr, wd
+      near = near or difflib.get_close_matches(field, known, 3, 0.5)
+      near = near or [name for name in known if name.endswith('.' + last)]
+      hint = (f'did you mean {" or ".join(near)}?' if near
+              else f'it has {", ".join(known)}.')
+      return f'{path or "the config"} has no field {field!r}: {hint}'
+  return ''
+
+
+def error_of_config(error: str) -> str:
+  """Extracts the message of a ValueError raised by a config file."""
+  parts = re.split(r'^ValueError: ', error, flags=re.MULTILINE)
+  parsing = 'Error whilst parsing config file' in error
+  return one_line(parts[-1]) if parsing and len(parts) > 1 else ''
+
+
+def _initials(field: str) -> str:
+  return ''.join(word[:1] for word in field.rpartition('.')[2].split('_'))

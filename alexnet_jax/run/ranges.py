@@ -1,0 +1,282 @@
+"""The values that each field of a config may have.
+
+`FIELDS` has one line for every field of every file in configs/. `check` refuses
+anything else, such as NaN, a negative batch or a string where a name is meant,
+before data are read and before anything compiles. What depends on several
+fields, on the data or on the machine is checked where it is used.
+"""
+
+import itertools
+from collections.abc import Mapping
+from typing import Any, NamedTuple, Protocol
+
+from ml_collections import ConfigDict
+
+from alexnet_jax.data import sources
+from alexnet_jax.errors import InputError
+from alexnet_jax.flag_errors import fields, shortened
+from alexnet_jax.learning import augment, schedules
+from alexnet_jax.network import models
+
+INT32 = 2**31 - 1  # steps are counted in 32 bits
+EPOCHS, SIDE, UNITS = 10**6, 2**14, 2**20  # beyond any experiment
+
+
+class Range(Protocol):
+  """The valid values of a field."""
+
+  @property
+  def text(self) -> str:
+    """The values in words, as they follow 'give'."""
+    ...
+
+  def contains(self, value: Any) -> bool:
+    """Returns whether the value is one of them."""
+    ...
+
+
+class Whole(NamedTuple):
+  """Whole numbers, both ends included."""
+
+  least: int
+  most: int
+  multiple_of: int = 1
+
+  @property
+  def text(self) -> str:
+    """Such as 'a whole number of 1 or more, up to 64'."""
+    kind = ('a whole number' if self.multiple_of == 1
+            else f'a multiple of {self.multiple_of}')
+    return f'{kind} of {self.least} or more, up to {self.most:,}'
+
+  def contains(self, value: Any) -> bool:
+    """Returns whether the value is one of them; True and 1.0 are not."""
+    return (isinstance(value, int) and not isinstance(value, bool)
+            and self.least <= value <= self.most
+            and value % self.multiple_of == 0)
+
+
+class Real(NamedTuple):
+  """Finite numbers, both ends included unless said otherwise."""
+
+  least: float
+  most: float
+  above_least: bool = False
+  below_most: bool = False
+
+  @property
+  def text(self) -> str:
+    """Such as 'a number of 0 or more, below 1'."""
+    least, most = (f'{end:,.0f}' if end == round(end) else f'{end:g}'
+                   for end in (self.least, self.most))
+    return ('a number '
+            + (f'above {least}' if self.above_least else f'of {least} or more')
+            + (f', below {most}' if self.below_most else f', up to {most}'))
+
+  def contains(self, value: Any) -> bool:
+    """Returns whether the value is one of them; NaN and True are not."""
+    return (isinstance(value, int | float) and not isinstance(value, bool)
+            and self.least <= value <= self.most
+            and not (self.above_least and value == self.least)
+            and not (self.below_most and value == self.most))
+
+
+class Choice(NamedTuple):
+  """A few values, such as names."""
+
+  values: tuple[Any, ...]
+
+  @property
+  def text(self) -> str:
+    """'one of relu, tanh'."""
+    return f'one of {", ".join(map(str, self.values))}'
+
+  def contains(self, value: Any) -> bool:
+    """Returns whether the value is one of them; True is not 1."""
+    return not isinstance(value, bool) and value in self.values
+
+
+class Switch(NamedTuple):
+  """True or False."""
+
+  text: str = 'True or False'
+
+  def contains(self, value: Any) -> bool:
+    """Returns whether the value is one of them; 1 is not."""
+    return isinstance(value, bool)
+
+
+class Text(NamedTuple):
+  """Any text."""
+
+  text: str = 'a text'
+
+  def contains(self, value: Any) -> bool:
+    """Returns whether the value is a text."""
+    return isinstance(value, str)
+
+
+class Each(NamedTuple):
+  """Tuples of any length whose elements are all in one range."""
+
+  element: Range
+  example: tuple[Any, ...]
+  distinct: bool = False  # no two are equal, and there is one at least
+
+  @property
+  def text(self) -> str:
+    """Such as 'a tuple such as (32, 64), each a multiple of 32 ...'."""
+    kind = 'different' if self.distinct else 'each'
+    return f'a tuple such as {self.example!r}, {kind} {self.element.text}'
+
+  def contains(self, value: Any) -> bool:
+    """Returns whether all elements are in the range."""
+    return (isinstance(value, tuple | list)
+            and all(map(self.element.contains, value))
+            and (not self.distinct or len(set(value)) == len(value) > 0))
+
+
+class Rows(NamedTuple):
+  """Tuples of tuples, whose elements each have a range of their own.
+
+  The first elements of the rows differ. If a row is the start of a new rate,
+  the epochs ascend instead, for each layer on its own.
+  """
+
+  elements: tuple[Range, ...]
+  example: tuple[Any, ...]
+  ascending: bool = False  # in the last element but one
+
+  @property
+  def text(self) -> str:
+    """Such as 'a tuple such as ((25, 0.1),), in each ...'."""
+    each = ' and '.join(element.text for element in self.elements)
+    order = ', in ascending order' if self.ascending else ''
+    return f'a tuple such as {(self.example,)!r}, in each {each}{order}'
+
+  def contains(self, value: Any) -> bool:
+    """Returns whether all elements of all rows are in their ranges."""
+    if not isinstance(value, tuple | list) or not all(
+        isinstance(row, tuple | list) and len(row) == len(self.elements)
+        and all(element.contains(item)
+                for element, item in zip(self.elements, row, strict=True))
+        for row in value):
+      return False
+    if not self.ascending:
+      return len({row[0] for row in value}) == len(value)
+    return all(
+        a[-2] <= b[-2] for a, b in itertools.combinations(value, 2)
+        if a[:-2] == b[:-2])
+
+
+EPOCH, FACTOR = Whole(1, EPOCHS), Real(0, 1e6)
+LAYER = Text('the name of a layer')
+RATE = Real(0, 1e9, above_least=True)
+LAYERS = Each(LAYER, ('conv1',))
+DROPS = Rows((EPOCH, FACTOR), (25, 0.1), ascending=True)
+COUNT = Whole(0, INT32)  # where 0 has a meaning of its own
+
+FIELDS: Mapping[str, Range] = {
+    'seed': Whole(0, 2**32 - 1),
+    'precision': Choice(tuple(models.PRECISIONS)),
+
+    'model.name': Choice(tuple(models.NETWORKS)),
+    'model.num_columns': Whole(1, 64),
+    'model.crossings': Each(LAYER, ('conv3', 'fc8')),
+    'model.kernels': Each(Whole(1, UNITS), (48, 128, 192, 192, 128)),
+    'model.local_kernels': Each(Whole(1, UNITS), (64, 32)),
+    'model.neurons': Each(Whole(1, UNITS), (2048, 2048)),
+    'model.stddevs': Each(Real(0, 1000), (0.01, 0.03)),
+    'model.biases': Each(Real(-1000, 1000), (0.0, 1.0)),
+    'model.nonlinearity': Choice(('relu', 'tanh')),
+    'model.response_norm': Switch(),
+    'model.norm_k': Real(0, 1e6, above_least=True),
+    'model.norm_n': Whole(1, 1000),
+    'model.norm_size': Whole(1, 1000),
+    'model.norm_alpha': Real(0, 1e6),
+    'model.norm_beta': Real(0, 100),
+    'model.within_map_size': Whole(1, 1000),
+    'model.within_map_alpha': Real(0, 1e6),
+    'model.overlapping_pooling': Switch(),
+    'model.dropout': Switch(),
+    'model.without': Each(LAYER, ('conv3',)),
+    'model.bottleneck': Whole(0, UNITS),
+
+    'data.name': Choice(sources.NAMES),
+    'data.path': Text('a path'),
+    'data.labels': Text('a path'),
+    'data.check': Choice(('headers', 'full', 'none')),
+    'data.image_size': Whole(1, SIDE),
+    'data.validation_fraction': Real(0, 1, above_least=True, below_most=True),
+    'data.train_examples': COUNT,
+    'data.validation_examples': COUNT,
+    'data.reshuffle': Switch(),
+
+    'augment.crop': Whole(1, SIDE),
+    'augment.random_crops': Switch(),
+    'augment.flips': Switch(),
+    'augment.share_crops': Whole(1, UNITS),
+    'augment.jitter': Real(0, 1000),
+    'augment.jitter_scale': Choice(('stddev', 'eigenvalue')),
+    'augment.jitter_rescale': Switch(),
+    'augment.jitter_until': Whole(0, EPOCHS),
+
+    'optimizer.batch_size': Whole(1, UNITS),
+    'optimizer.momentum': Real(0, 1, below_most=True),
+    'optimizer.weight_decay': Real(0, 1000),
+    'optimizer.learning_rate': RATE,
+    'optimizer.plateau': Switch(),
+    'optimizer.plateau_factor': Real(1, 1e6),
+    'optimizer.plateau_drops': Whole(0, 1000),
+    'optimizer.plateau_patience': Whole(1, INT32),
+    'optimizer.drops': DROPS,
+    'optimizer.schedule': Choice(schedules.NAMES),
+    'optimizer.target_factor': Real(1, 1e9),
+    'optimizer.schedule_levels': Whole(2, EPOCHS),
+    'optimizer.bias_rate': FACTOR,
+    'optimizer.bias_drops': DROPS,
+    'optimizer.layer_drops': Rows(
+        (LAYER, EPOCH, FACTOR), ('conv1', 67, 0.001), ascending=True),
+    'optimizer.layer_rates': Rows((LAYER, FACTOR), ('fc8', 10.0)),
+    'optimizer.layer_decays': Rows((LAYER, Real(0, 1000)), ('fc8', 0.01)),
+    'optimizer.frozen': LAYERS,
+
+    'run.epochs': Real(0, EPOCHS),
+    'run.steps': COUNT,
+    'run.evaluate_every': COUNT,
+    'run.save_every': COUNT,
+    'run.until_error': Real(0, 1),
+    'run.log_every': Whole(1, INT32),
+    'run.views': Choice(tuple(augment.CROPS)),
+    'run.keep': Whole(1, EPOCHS),
+    'run.stall_steps': COUNT,
+    'run.threads': Whole(0, 1024),
+    'run.workers': Whole(0, 128),
+    'run.hold_data': Switch(),
+
+    'mesh.data': Whole(1, 2**16),
+    'mesh.column': Whole(1, 2**16),
+
+    'figure1.nonlinearities': Each(Choice(('relu', 'tanh')), ('relu', 'tanh')),
+    'figure1.learning_rates': Each(RATE, (0.001, 0.01), distinct=True),
+    'figure1.rounds': Rows(
+        (Real(0, EPOCHS, above_least=True), Whole(1, 1000)), (1.0, 3)),
+
+    'code.bits': Each(Whole(32, 2**16, 32), (32, 64), distinct=True),
+    'code.sizes': Each(Whole(1, UNITS), (1024, 256)),
+    'code.queries': COUNT,
+}
+
+
+def check(config: ConfigDict) -> None:
+  """Checks every field of a config that has a range.
+
+  Raises:
+    InputError: a value is outside of the range of its field.
+  """
+  for field, value in fields(config):
+    valid = FIELDS.get(field)
+    if valid is not None and not valid.contains(value):
+      fault = 'not known' if isinstance(valid, Choice) else 'out of range'
+      raise InputError(f'config.{field}={shortened(repr(value))} is {fault}:'
+                       f' give {valid.text}.')
