@@ -43,7 +43,7 @@ def run(code, folder, compiled, path=''):
   environment = program.environment(compiled) | {'PYTHONPATH': path}
   done = subprocess.run([sys.executable, '-c', code], cwd=folder, text=True,
                         capture_output=True, env=environment)
-  assert done.returncode == 0, done.stderr
+  assert (done.returncode, done.stderr) == (0, '')
   return done.stdout
 
 

@@ -120,8 +120,9 @@ class _Chain:
         'convolution', layer.name,
         {'weight': weight.reshape(-1, *weight.shape[2:]),
          'bias': params['bias'].reshape(-1)},
-        groups=groups, stride=list(sides), padding=_padding(
-            module.padding, reads.shape[1:3], weight.shape[3:], sides))
+        groups=groups * module.feature_group_count, stride=list(sides),
+        padding=_padding(module.padding, reads.shape[1:3], weight.shape[3:],
+                         sides))
 
   def _add_full(self, layer, params, groups):
     order = self._row_order(layer.crosses)
