@@ -157,9 +157,9 @@ class _Layout:
     found = classes.of_folders(self._train, self._beside(self._train))
     for name in self.class_names:
       if not found.pictures.get(name):
-        raise InputError(_no_pictures(
+        raise InputError(' '.join((_no_pictures(
             os.path.join(self._train, name),
-            found.passed_over.get(name, Counter())))
+            found.passed_over.get(name, Counter())), *found.reports)))
     return found
 
   def _evaluated(self, split, folder):

@@ -57,7 +57,7 @@ def subfolders(folder: str) -> list[str]:
   try:
     return sorted(
         entry.name for entry in os.scandir(folder)
-        if not is_ignored(entry.name) and entry.is_dir() and not (
+        if not is_ignored(entry.name) and _is_folder(entry) and not (
             entry.is_symlink() and _contains(os.path.realpath(entry.path),
                                              os.path.realpath(folder))))
   except OSError as error:
@@ -89,7 +89,7 @@ def class_folders(folder: str) -> list[str]:
 
 def has_pictures(folder: str) -> bool:
   """Returns whether pictures are directly in a folder."""
-  return any(is_picture(entry.name) and not entry.is_dir()
+  return any(is_picture(entry.name) and not _is_folder(entry)
              for entry in os.scandir(folder))
 
 
@@ -212,6 +212,12 @@ class Walk:
       self._problems['link to a folder that contains it'].append(path)
     else:
       self._visit(path, subfolder)
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+  """Like `entry.is_dir`, but False for links that lead nowhere."""
+  return entry.is_dir(follow_symlinks=False) or (
+      entry.is_symlink() and os.path.isdir(entry.path))
 
 
 def _contains(folder: str, path: str) -> bool:

@@ -257,6 +257,16 @@ def test_an_empty_class_folder_says_what_it_has_instead(tree):
     _open(root)
 
 
+def test_a_class_of_dangling_links_says_so(tree):
+  root = tree('a/1.jpg', 'b/1.jpg')
+  os.remove(f'{root}/b/1.jpg')
+  os.symlink('gone.jpg', f'{root}/b/1.jpg')
+  with pytest.raises(InputError) as error:
+    _open(root)
+  assert str(error.value).endswith(
+      f'or remove the folder. Passed over (link to no file): {root}/b/1.jpg.')
+
+
 @pytest.mark.parametrize('fraction', [0, 1, 1.5])
 def test_a_fraction_that_empties_a_split_is_refused(tree, fraction):
   root = tree('a/1.jpg', 'b/1.jpg')

@@ -154,6 +154,23 @@ def test_names_of_bytes_keep_their_bytes(tree, tmp_path):
   assert report.endswith(r'/\xff/\xfd.jpg.') and report.encode()
 
 
+def test_a_link_to_itself_is_no_folder(tree, listed):
+  root = tree('a/1.jpg')
+  os.symlink('loop', f'{root}/loop')
+  os.symlink('none', f'{root}/none')
+  assert walk.subfolders(root) == walk.class_folders(root) == ['a']
+  assert listed()[0] == ['a/1.jpg']
+
+
+def test_of_links_to_one_folder_the_first_is_a_class(tree, tmp_path):
+  root = tree('a/1.jpg')
+  (tmp_path / 'outside').mkdir()
+  for link, target in (('b', tmp_path / 'outside'), ('c', tmp_path / 'outside'),
+                       ('d', 'a'), ('e', '..')):
+    os.symlink(target, f'{root}/{link}')
+  assert walk.class_folders(root) == ['a', 'b']
+
+
 @pytest.fixture
 def nobody():
   """Permissions hold for this process, also if root runs the tests."""
