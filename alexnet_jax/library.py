@@ -18,10 +18,10 @@ import jax.numpy as jnp
 import numpy as np
 from ml_collections import ConfigDict
 
-from alexnet_jax import command_line
+from alexnet_jax import command_line, files
 from alexnet_jax.analysis.features import make_feature_step
 from alexnet_jax.data import any_image
-from alexnet_jax.errors import InputError
+from alexnet_jax.errors import InputError, printable
 from alexnet_jax.learning import augment, step
 from alexnet_jax.network import columns, rng
 from alexnet_jax.run import experiment
@@ -280,9 +280,14 @@ def load(path: str | os.PathLike[str]) -> Network:
     if os.path.exists(name) or not at:
       workdir, checkpoint = name, 'latest'
     if not os.path.isdir(workdir):
-      raise InputError(f'there is no {workdir}: give the workdir of a run, or a'
-                       ' weights file that --task=export wrote.')
-    return Network(open_trained(workdir, checkpoint))
+      raise InputError(f'there is no {printable(workdir)}: give the workdir of a'
+                       ' run, or a weights file that --task=export wrote.')
+    try:
+      return Network(open_trained(workdir, checkpoint))
+    except OSError as error:
+      raise InputError(
+          files.sentence_of(error) or f'{printable(workdir)} cannot be read'
+          f' ({error}): give another workdir.') from error
 
 
 def build(config: ConfigDict | str | os.PathLike[str],
@@ -303,7 +308,12 @@ def build(config: ConfigDict | str | os.PathLike[str],
   """
   if not isinstance(config, ConfigDict):
     config = _read_config(os.path.expanduser(os.fspath(config)))
-  settings = experiment.read(config)
+  try:
+    settings = experiment.read(config)
+  except (AttributeError, KeyError, TypeError) as error:
+    raise InputError(
+        f'the config describes no network ({error}): give one with the fields'
+        ' of configs/paper.py.') from error
   names = _class_names(settings, classes)
   mesh = columns.make_mesh(*settings.mesh, settings.model.num_columns)
   model = settings.build_model(mesh, len(names))
