@@ -280,8 +280,8 @@ def load(path: str | os.PathLike[str]) -> Network:
     if os.path.exists(name) or not at:
       workdir, checkpoint = name, 'latest'
     if not os.path.isdir(workdir):
-      raise InputError(f'there is no {printable(workdir)}: give the workdir of a'
-                       ' run, or a weights file that --task=export wrote.')
+      raise InputError(f'there is no {printable(workdir)}: give the workdir of'
+                       ' a run, or a weights file that --task=export wrote.')
     try:
       return Network(open_trained(workdir, checkpoint))
     except OSError as error:
