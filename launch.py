@@ -33,7 +33,7 @@ from absl import app, logging  # noqa: E402
 
 from alexnet_jax import command_line, files  # noqa: E402
 from alexnet_jax.errors import InputError  # noqa: E402
-from alexnet_jax.run import processes  # noqa: E402
+from alexnet_jax.run import lost_process, processes  # noqa: E402
 
 
 def load_task(argv: Sequence[str]) -> command_line.Task:
@@ -53,13 +53,10 @@ def main(argv: list[str]) -> None:
   # Orbax logs every step, and the traceback of an error that it also raises.
   logging.set_verbosity(logging.FATAL)
   invocation = command_line.invocation(argv)
-  with processes.end_without_waiting():
+  with lost_process.end_without_waiting():
     try:
-      values = invocation.flags
-      processes.start(
-          processes.Flags(*(values[name].value
-                            for name in processes.Flags._fields)),
-          command_line.shared_settings(invocation))
+      processes.start(processes.flags_of(invocation),
+                      processes.shared_settings(invocation))
       load_task(sys.argv).run(invocation)
     except InputError as error:
       command_line.refuse(str(error))

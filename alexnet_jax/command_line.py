@@ -15,7 +15,6 @@ import os
 import re
 import runpy
 import shlex
-import signal
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, NoReturn, Protocol
@@ -26,7 +25,7 @@ from ml_collections.config_flags.config_flags import FlagOrderError
 
 from alexnet_jax import files, flag_errors, flag_help, paths, task_files
 from alexnet_jax.errors import InputError, printable
-from alexnet_jax.flag_errors import fields, one_line
+from alexnet_jax.flag_errors import one_line
 from alexnet_jax.task_files import task_names
 
 # Whether a task uses --config. If it is optional and no file is given, the
@@ -38,8 +37,6 @@ PATHS = ('workdir', 'checkpoint', 'compare', 'data', 'features', 'figure',
          'words')
 PROCESSES = ('distributed', 'coordinator', 'num_processes', 'process',
              'start_timeout', 'peer_timeout')
-# Fields that may differ between the processes of a run.
-OWN_FIELDS = ('data.path', 'run.threads', 'run.workers')
 COMMON = ('task', 'config', 'workdir', *PROCESSES)
 # Sections of the config of every network.
 SECTIONS = ('model', 'data', 'augment', 'optimizer', 'run', 'mesh')
@@ -108,25 +105,28 @@ def parse(argv: Sequence[str], task: Task) -> list[str]:
   Returns:
     The program name and the positional arguments.
   """
-  for stream in (sys.stdout, sys.stderr):  # names that it cannot encode
-    if isinstance(stream, io.TextIOWrapper):
-      stream.reconfigure(errors='backslashreplace')
+  print_anything()
   try:
     return _parse(argv, task)
   except InputError as error:
     refuse(str(error))
 
 
+def print_anything() -> None:
+  """Lets names be printed on terminals that cannot show their letters."""
+  for stream in (sys.stdout, sys.stderr):
+    if isinstance(stream, io.TextIOWrapper):
+      stream.reconfigure(errors='backslashreplace')
+
+
 def _parse(argv, task):
   values, name = flags.FLAGS, task.__name__.rpartition('.')[2]
-  argv = [_with_local_config(arg) for arg in argv]
+  argv = _with_one_config(argv)
   path = config_path(argv)
   _define_common_flags(values)
   task.define_flags(values)
   _define_config(values, argv, task, name)
   if _wants_help(argv):
-    if hasattr(signal, 'SIGPIPE'):  # no traceback when piped to `head`
-      signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     _print_help(values, name, task)
     sys.exit(0)
   positional = hasattr(task, 'POSITIONAL')
@@ -174,11 +174,11 @@ def _print_help(values, name, task):
     print('\nFields of a config are listed with --config=FILE --help.')
 
 
-def _with_local_config(arg):
-  """Expands the path of --config, which absl opens as it is."""
-  match = re.fullmatch(r'(--?config=)(.+)', arg, re.DOTALL)
-  return (match.group(1) + paths.local('--config', match.group(2))
-          if match else arg)
+def _with_one_config(argv):
+  """Keeps the last --config=FILE, with `~` expanded: absl opens it as it is."""
+  places = [i for i, arg in enumerate(argv) if re.match(r'--?config=', arg)]
+  return [f'--config={config_argument(argv)}' if i in places else arg
+          for i, arg in enumerate(argv) if i not in places[:-1]]
 
 
 def _expand_paths(values):
@@ -233,8 +233,8 @@ def _define_common_flags(values):
       'process', 0, 'The number of this process.', flag_values=values,
       lower_bound=0, upper_bound=2**16)
   flags.DEFINE_bool(
-      'distributed', False, 'Ask the cluster (TPU pod, Slurm, Open MPI,'
-      ' Kubernetes) for the other processes.', flag_values=values)
+      'distributed', False, 'Find the other processes on a TPU pod, Slurm, Open'
+      ' MPI or Kubernetes.', flag_values=values)
   flags.DEFINE_integer(
       'start_timeout', 60, 'Seconds to wait for the other processes at the'
       ' start.', flag_values=values, lower_bound=1, upper_bound=10**6)
@@ -313,17 +313,6 @@ def invocation(argv: Sequence[str]) -> Invocation:
   return Invocation(task, config or ConfigDict(), workdir,
                     'python launch.py ' + shlex.join(sys.argv[1:]), values,
                     tuple(argv[1:]))
-
-
-def shared_settings(invocation: Invocation) -> dict[str, str]:
-  """Returns what all processes of a run must have in common, by name."""
-  of_config = {f'config.{name}': repr(value)
-               for name, value in fields(invocation.config)
-               if name not in OWN_FIELDS}
-  values = {f'--{name}': str(invocation.flags[name].value)
-            for name in invocation.flags if invocation.flags[name].present
-            and name not in PROCESSES and not name.startswith('config')}
-  return {**of_config, **values}
 
 
 def require_workdir(invocation: Invocation) -> str:

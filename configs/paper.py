@@ -48,6 +48,7 @@ def get_config() -> ConfigDict:
   config.data = ConfigDict({
       'name': 'records',  # or procedural, folder, imagenet2012, cifar10
       'path': '~/data/imagenet2012_256',
+      'check': 'headers',  # of picture files, before training; full, none
       'labels': '',  # a list FILE,CLASS if a folder lacks class folders
       'image_size': 256,  # side of the stored square, pixels (2)
       'validation_fraction': 0.1,  # of a folder without val/

@@ -112,3 +112,29 @@ def test_help_lists_the_fields_of_a_config_with_their_comments(compiled):
   assert 'optimizer.momentum=0.9' in out
   assert ("augment.jitter_scale='stddev'  # the printed form: 'eigenvalue'"
           in out)
+
+
+def test_the_last_of_two_values_counts(compiled):
+  describe = ['--task=describe', '--json']
+  lines = [
+      [*describe, '--config=configs/paper.py', '--config=configs/quickstart.py',
+       '--config.model.kernels=(4,4)', '--config.model.kernels=(8,8,8,8,8)',
+       '--config.model.dropout=False', '--config.model.dropout=True'],
+      [*describe, '--config=configs/quickstart.py',
+       '--config.model.kernels=(8,8,8,8,8)']]
+  (code, twice, err), (_, once, _) = program.launch_many(lines, compiled)
+  assert code == 0, err
+  assert twice == once
+
+
+def test_paths_may_start_with_the_home_folder(compiled, tmp_path, monkeypatch):
+  monkeypatch.setenv('HOME', str(tmp_path))
+  with open('configs/quickstart.py', encoding='utf-8') as file:
+    (tmp_path / 'own.py').write_text(file.read())
+  tiny.write_photos(tmp_path / 'photos')
+  (code, _, err), = program.launch_many([[
+      '--task=prepare', '--config=~/own.py', '--config.data.name=folder',
+      '--config.data.path=~/photos', '--workdir=~/records']], compiled)
+  assert code == 0, err
+  assert (tmp_path / 'records/meta.json').exists()
+  assert not os.path.exists('~')

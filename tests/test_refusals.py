@@ -90,9 +90,12 @@ REFUSED = {
         experiment_with(data__name='folder', data__path='{flat}',
                         data__labels='{new}.csv'),
         ['{new}.csv cannot be read', '"a.jpg,cat"']),
-    'unreadable picture': (
+    'unreadable pictures': (
         experiment_with(data__name='folder', data__path='{broken}'),
-        ['train/cat/bad.jpg', 'cannot be read']),
+        ['none of 8 pictures can be read', 'val/cat/0.png', 'remove it']),
+    'unknown check': (
+        experiment_with(data__check='half'),
+        ["config.data.check='half'", 'headers, full, none']),
     'more batch than examples': (
         experiment_with(optimizer__batch_size=80),
         ['config.optimizer.batch_size=80', '64 training examples']),
@@ -137,6 +140,30 @@ REFUSED = {
     'processes without a coordinator': (
         [*experiment_with(), '--num_processes=2', '--workdir={new}'],
         ['--num_processes', '--coordinator=HOST:PORT']),
+    'process that is too many': (
+        [*experiment_with(), '--coordinator=localhost:1234', '--process=2',
+         '--num_processes=2', '--workdir={new}'],
+        ['--process=2', '--num_processes=2', 'from 0 to 1']),
+    'no processes': (
+        [*experiment_with(), '--coordinator=localhost:1234',
+         '--num_processes=0', '--workdir={new}'], ['--num_processes=0']),
+    'coordinator without a port': (
+        [*experiment_with(), '--coordinator=localhost', '--num_processes=2',
+         '--workdir={new}'],
+        ['--coordinator=localhost is no HOST:PORT', 'node1:1234']),
+    'coordinator with a port that is no number': (
+        [*experiment_with(), '--coordinator=localhost:http',
+         '--num_processes=2', '--workdir={new}'],
+        ['--coordinator=localhost:http is no HOST:PORT']),
+    'no cluster': (
+        [*experiment_with(), '--distributed', '--workdir={new}'],
+        ['--distributed finds no', 'Slurm', '--coordinator']),
+    'cluster and coordinator': (
+        [*experiment_with(), '--distributed', '--coordinator=localhost:1234',
+         '--workdir={new}'], ['--distributed asks', 'leave out']),
+    'no time to start': (
+        [*experiment_with(), '--start_timeout=0', '--workdir={new}'],
+        ['--start_timeout=0', '1 or more seconds']),
     'layer to leave out that is none': (
         experiment_with(model__without=('conv1',)),
         ["config.model.without names 'conv1'", 'conv2, conv3']),
@@ -369,6 +396,48 @@ REFUSED = {
         [*experiment_with(), '--task=compare', f'--compare={Q[9:]}',
          '--workdir={new}'],
         ['configs/quickstart.py twice', 'each config once']),
+    'momentum of one and a half': (
+        experiment_with(optimizer__momentum=1.5),
+        ['config.optimizer.momentum=1.5', 'a number of 0 or more, below 1']),
+    'epochs without end': (
+        experiment_with(run__epochs='inf'), ['config.run.epochs=inf']),
+    'factor that is no number': (
+        experiment_with(optimizer__drops='((1,nan),)'),
+        ['config.optimizer.drops=((1,nan),)', '(11, 0.1)']),
+    'section in place of a field': (
+        [Q, '--config.model=3'],
+        ['--config.model=3 sets a whole section', '--config.model.']),
+    'field before the config': (
+        ['--config.seed=1', Q], ['give --config=FILE first']),
+    'network that no machine holds': (
+        experiment_with(model__neurons=(1_000_000, 1_000_000)),
+        ['config.model with 4,000,', 'parameters', 'GB']),
+    'flag that is neither true nor false': (
+        [Q, '--task=describe', '--json=maybe'],
+        ['--json=maybe', 'True or False']),
+    'split that is none': (
+        ['--task=features', '--workdir={old}', '--split=dev'],
+        ['--split=dev', 'one of train, validation']),
+    'no process': (
+        [Q, '--num_processes=0'], ['--num_processes=0', '1 or more']),
+    'step that only looks like a number': (
+        ['--task=evaluate', '--workdir={old}', '--checkpoint=²'], ['²']),
+    'workdir in a bucket': (
+        [Q, '--workdir=gs://bucket/run'],
+        ['--workdir=gs://bucket/run', 'mount it', 'gcsfuse']),
+    'config on the web': (
+        ['--config=https://host/config.py'],
+        ['--config=https://host/config.py', 'copy it']),
+    'pictures in a bucket': (
+        ['--task=predict', '--workdir={old}', '--images', '{photos}',
+         'gs://bucket/a.jpg'], ['--images=gs://bucket/a.jpg']),
+    'workdir without a name': ([Q, '--workdir='], ['--workdir= is empty']),
+    'workdir below a file': (
+        [Q, '--workdir=README.md/run'],
+        ['--workdir=README.md/run', 'below the file', 'README.md:']),
+    'workdir that a terminal would obey': (
+        [Q, '--workdir=README.md/\x1b[2J\u202e'],
+        [r'README.md/\x1b[2J\u202e is below']),
     'loss that is no number': (
         [*experiment_with(optimizer__learning_rate=1e8, run__save_every=1,
                           run__evaluate_every=6), '--workdir={new}'],
@@ -386,7 +455,8 @@ def answers(trained, compiled, tmp_path_factory):
   for name in os.listdir(folder / 'empty_class/train/dog'):
     (folder / 'empty_class/train/dog' / name).unlink()
   broken = tiny.write_photos(folder / 'broken')
-  (folder / 'broken/train/cat/bad.jpg').write_bytes(b'no picture at all')
+  for path in (folder / 'broken/val').glob('*/*'):
+    path.write_bytes(b'no picture at all')
   for place in ('ambiguous/train/a/1', 'ambiguous/training/a/1',
                 'tested/Testing/a/1', 'tested/Testing/b/1', 'single/a/1',
                 'single/b/1', 'flat/1', 'flat/2'):

@@ -112,6 +112,7 @@ def write_photos(folder, classes=('cat', 'dog'), train=10, val=4):
       (folder / split / name).mkdir(parents=True)
       for i in range(count):
         small = draw.integers(0, 256, (6, 8, 3), np.uint8)
-        cv2.imwrite(str(folder / split / name / f'{i}.png'),
-                    cv2.resize(small, (96, 80)))
+        # OpenCV itself cannot write to names of any bytes.
+        _, png = cv2.imencode('.png', cv2.resize(small, (96, 80)))
+        (folder / split / name / f'{i}.png').write_bytes(png.tobytes())
   return str(folder)

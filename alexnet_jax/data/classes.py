@@ -66,12 +66,14 @@ class LabeledPictures:
     """Returns the picture's path."""
     return self.paths[i]
 
-  def without(self, paths: Collection[str]) -> Self:
+  def without(self, paths: Collection[str],
+              notes: Sequence[str] = ()) -> Self:
     """Returns a copy that lacks some pictures; the others keep their order."""
     kept = [i for i, path in enumerate(self.paths) if path not in paths]
     other = copy.copy(self)
     other.paths = [self.paths[i] for i in kept]
     other._labels = self._labels[kept]
+    other.notes = (*self.notes, *notes)
     return other
 
 

@@ -144,6 +144,11 @@ def decode(data: bytes, name: str = 'the picture') -> np.ndarray:
     raise _unreadable(data, name, error) from error
 
 
+def max_pixels() -> float:
+  """Returns the largest number of pixels that Pillow decodes."""
+  return 2 * (Image.MAX_IMAGE_PIXELS or np.inf)
+
+
 def resize_shorter_side(image: np.ndarray, size: int) -> np.ndarray:
   """Resizes [H, W, 3] so that the shorter side has `size` pixels."""
   height, width = image.shape[:2]
@@ -204,7 +209,7 @@ def _unreadable(data: bytes, name: str, error: Exception) -> UnreadablePicture:
     return UnreadablePicture(name, 'its format is unknown')
   if isinstance(error, Image.DecompressionBombError):
     return UnreadablePicture(
-        name, f'it has more than {2 * (Image.MAX_IMAGE_PIXELS or 0):,} pixels')
+        name, f'it has more than {max_pixels():,.0f} pixels')
   return UnreadablePicture(name, f'{error}' or type(error).__name__)
 
 
@@ -216,7 +221,7 @@ def _decode_jpeg(data: bytes) -> np.ndarray | None:
   """
   try:
     height, width, color, _ = simplejpeg.decode_jpeg_header(data, strict=False)
-    if int(height) * int(width) > 2 * (Image.MAX_IMAGE_PIXELS or np.inf):
+    if int(height) * int(width) > max_pixels():
       raise Image.DecompressionBombError
     cmyk = color in ('CMYK', 'YCCK')
     image = simplejpeg.decode_jpeg(data, 'CMYK' if cmyk else 'RGB')

@@ -27,10 +27,10 @@ FOLDER = 'checkpoints'
 # Two runs are the same experiment if they agree in these sections. The length
 # of the run, its devices and the path of the same data may differ.
 IDENTITY = ('model', 'data', 'augment', 'optimizer', 'seed', 'precision')
-MAY_DIFFER = ('data.path', 'data.labels')
+MAY_DIFFER = ('data.path', 'data.labels', 'data.check')
 # Fields that older configs lack, and the values that reproduce those runs.
 ADDED_FIELDS = {'precision': 'float32', 'run.hold_data': False,
-                'data.labels': ''}
+                'data.labels': '', 'data.check': 'headers'}
 # Names of State fields in checkpoints of versions before 1.0.
 OLD_NAMES = {'input_stats': 'pixels'}
 
@@ -42,6 +42,7 @@ class Metadata(NamedTuple):
   class_names: tuple[str, ...]
   train_examples: int
   unlogged: Sequence[dict[str, float]] = ()  # since the last log line
+  data_fingerprint: str = ''  # of the training data; '' if they have no files
 
 
 # --- Saving and restoring -----------------------------------------------------

@@ -175,7 +175,9 @@ def set_aside(folder: str) -> None:
 
   Raises:
     InputError: all checkpoints are damaged; none is renamed.
+    OSError: the folder cannot be written.
   """
+  os.makedirs(folder, exist_ok=True)  # refuses a file of that name
   steps, damaged, sound = saved_steps(folder), {}, None
   for step in steps:
     reason = damage(folder, step, arrays=sound is None)

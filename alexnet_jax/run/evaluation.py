@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import jax
 
-from alexnet_jax.data import all_pictures, records
+from alexnet_jax.data import all_pictures, check, records
 from alexnet_jax.data.sources import Source, notes_of
 from alexnet_jax.data.walk import nfc
 from alexnet_jax.errors import InputError, printable
@@ -72,14 +72,19 @@ def open_images(settings: Settings, class_names: Sequence[str], data: str = '',
   if data:
     path = os.path.expanduser(data)
     if not os.path.exists(os.path.join(path, records.META)):
-      return all_pictures.open_all(
-          path, class_names, fields.image_size, fields.labels, split)
+      return _intact(settings, all_pictures.open_all(
+          path, class_names, fields.image_size, fields.labels, split))
     fields = fields._replace(name='records', path=path, labels='')
   source = settings._replace(data=fields).open_split(split or 'validation')
   if not len(source):
     raise InputError(f'there are no {split or "validation"} images: give a'
                      ' folder of pictures as --data.')
-  return source
+  return _intact(settings, source)
+
+
+def _intact(settings: Settings, source: Source) -> Source:
+  return check.without_damaged(
+      source, settings.data.check, threads=settings.run.threads)[0]
 
 
 def print_notes(*opened: Source) -> None:

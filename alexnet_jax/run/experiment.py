@@ -45,6 +45,7 @@ class Data(NamedTuple):
   validation_examples: int
   reshuffle: bool  # whether each epoch has a new order
   labels: str = ''  # the list of labels of pictures in no class folders
+  check: str = 'headers'  # one of check.MODES
 
 
 class Optimization(NamedTuple):

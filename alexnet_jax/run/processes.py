@@ -1,39 +1,25 @@
-"""Several processes of one run: their start, and the end of any of them."""
+"""Starts the several processes of one run."""
 
-import contextlib
-import ctypes
 import hashlib
-import os
 import pathlib
-import re
-import signal
-import sys
-import threading
-import time
-import traceback
 import warnings
 import zlib
-from collections.abc import Generator, Mapping
-from typing import Any, NamedTuple, NoReturn
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 
-import alexnet_jax
-from alexnet_jax import signals
+from alexnet_jax import flag_errors
+from alexnet_jax.command_line import Invocation
 from alexnet_jax.errors import InputError
-from alexnet_jax.run import roll_call
+from alexnet_jax.run import lost_process, roll_call
 
-# Lines that the coordination service of JAX writes when a process is lost.
-FROM_COORDINATION = re.compile(r'[EFW]\d{4} .*(coordination|client\.h)')
-# The end of another process, in the errors of a step or of a checkpoint.
-LOST = re.compile(r'Gloo|NCCL|coordination|heartbeat|barrier|UNAVAILABLE'
-                  r'|DEADLINE_EXCEEDED|Connection (closed|reset)|Socket closed',
-                  re.IGNORECASE)
-ABORT_SECONDS = 0.3  # to read what was written before an abort
+# Fields that may differ between the processes of a run.
+OWN_FIELDS = ('data.path', 'run.threads', 'run.workers')
 
 
 class Flags(NamedTuple):
-  """The flags that say which processes there are."""
+  """The flags about the processes of a run."""
 
   distributed: bool  # whether the cluster knows
   coordinator: str
@@ -53,47 +39,59 @@ class Address(NamedTuple):
   local_devices: Any = None  # those of this process; None: all of the machine
 
 
-# --- The start ----------------------------------------------------------------
+def flags_of(invocation: Invocation) -> Flags:
+  """Returns the flags that say which processes there are."""
+  values: Any = {name: invocation.flags[name].value for name in Flags._fields}
+  return Flags(**values)
 
 
-def start(flags: Flags, settings: Mapping[str, str]) -> bool:
+def shared_settings(invocation: Invocation) -> dict[str, str]:
+  """Returns what the processes of a run must have in common, by name."""
+  settings = {f'config.{name}': repr(value)
+              for name, value in flag_errors.fields(invocation.config)
+              if name not in OWN_FIELDS}
+  for name in invocation.flags:
+    flag = invocation.flags[name]
+    if (flag.present and name not in Flags._fields
+        and not name.startswith('config')):
+      settings[f'--{name}'] = str(flag.value)
+  return settings
+
+
+def start(flags: Flags, settings: Mapping[str, str]) -> None:
   """Connects the processes of a run, if there are several.
 
   Args:
     flags: the flags of this process.
     settings: what all processes must have in common, by name.
 
-  Returns:
-    Whether there are several.
-
   Raises:
     InputError: the flags are wrong, or the processes do not find each other.
   """
   address = _address(flags)
   if address is None or address.num_processes == 1:
-    return False
+    return
   roll_call.hold(
       roll_call.Member(
           address.process, address.num_processes, address.host, address.port,
           {**settings, 'the code of version': code_version()}),
       flags.start_timeout)
   import jax
-  _watch_for_aborts(flags.peer_timeout)
+  lost_process.watch_for_aborts()
   jax.distributed.initialize(
       f'{address.host}:{address.port}', address.num_processes, address.process,
       local_device_ids=address.local_devices,
       initialization_timeout=flags.start_timeout,
       heartbeat_timeout_seconds=flags.peer_timeout,
       shutdown_timeout_seconds=flags.peer_timeout)
-  return True
 
 
 def _address(flags: Flags) -> Address | None:
   """Checks the flags; None for a run of one process."""
   for name in ('start_timeout', 'peer_timeout'):
     if getattr(flags, name) < 1:
-      raise InputError(f'--{name}={getattr(flags, name)} is too short: give 1 or'
-                       ' more seconds.')
+      raise InputError(f'--{name}={getattr(flags, name)} is too short: give 1'
+                       ' or more seconds.')
   if flags.distributed:
     if flags.coordinator or flags.num_processes > 1 or flags.process:
       raise InputError(
@@ -149,7 +147,7 @@ def _found(timeout: int) -> Address:
 
 def code_version() -> str:
   """Returns a digest of the source files of the package."""
-  folder = pathlib.Path(alexnet_jax.__file__).parent
+  folder = pathlib.Path(__file__).parent.parent
   digest = hashlib.sha256()
   for file in sorted(folder.rglob('*.py')):
     digest.update(file.read_bytes())
@@ -172,7 +170,7 @@ def check_same_data(source: Any) -> None:
   checksum = zlib.crc32(repr((tuple(source.class_names), len(source))).encode())
   for i in (0, len(source) // 2, len(source) - 1):
     example = source[i]
-    checksum = zlib.crc32(np.ascontiguousarray(example['image']), checksum)
+    checksum = zlib.crc32(example['image'].tobytes(), checksum)
     checksum = zlib.crc32(b'%d' % example['label'], checksum)
   every = multihost_utils.process_allgather(np.uint32(checksum))
   for process, other in enumerate(np.ravel(every)):
@@ -180,102 +178,3 @@ def check_same_data(source: Any) -> None:
       raise InputError(
           f'process {process} reads other training data than process 0: give'
           ' all processes the same files in --config.data.path.')
-
-
-# --- The end ------------------------------------------------------------------
-
-
-@contextlib.contextmanager
-def end_without_waiting() -> Generator[None]:
-  """Ends a process at once if its block fails; JAX would wait for the others.
-
-  The block may be that of a single process, which ends as usual.
-  """
-  try:
-    yield
-  except SystemExit as leaving:
-    if leaving.code and _joined():
-      signals.end(leaving.code if isinstance(leaving.code, int) else 1, '')
-    raise
-  except BrokenPipeError:
-    raise
-  except Exception as error:
-    if not _joined():
-      raise
-    if is_lost(error):
-      _end_lost(str(error))
-    traceback.print_exc()
-    signals.end(1, '')
-
-
-def is_lost(error: BaseException | None) -> bool:
-  """Returns whether an error says that another process has ended."""
-  while error is not None:
-    if LOST.search(str(error)):
-      return True
-    error = error.__cause__ or error.__context__
-  return False
-
-
-def _joined():
-  distributed = sys.modules.get('jax._src.distributed')
-  return distributed is not None and distributed.global_state.client is not None
-
-
-_end = threading.Lock()  # of the first thread that ends the process
-
-
-def _end_lost(said: str) -> NoReturn:
-  """Ends the process with a sentence that names the lost one if it is known."""
-  _end.acquire()  # never released: one sentence is enough
-  numbers = re.search(r'stopped sending heartbeats\):\s*(\d+(?:\s*\n\d+)*)',
-                      said)
-  who = 'another process'
-  if numbers:
-    who = 'process ' + ', '.join(numbers.group(1).split())
-  elif 'Failed to send RPC to coordination' in said:
-    who = 'process 0'
-  signals.end(1, f'{who} of this run has ended or does not answer: start all'
-              ' processes again with the same commands; the run goes on from'
-              ' its last checkpoint.')
-
-
-def _watch_for_aborts(peer_timeout: int) -> None:
-  """Replaces the stack dump of JAX's coordination service by a sentence.
-
-  The service ends the process with abort() when another one is lost, which
-  cannot be changed from Python. The handler of that signal ends the process
-  first. What C++ code writes goes through a pipe, so that the service's own
-  lines can be left out.
-  """
-  del peer_timeout
-  reader, writer = os.pipe()
-  real = os.dup(2)
-  sys.stderr.flush()
-  sys.stderr = os.fdopen(real, 'w', buffering=1, errors='backslashreplace')
-  os.dup2(writer, 2)
-  os.close(writer)
-  said: list[str] = []
-
-  def forward():
-    with os.fdopen(reader, encoding='utf-8', errors='replace') as lines:
-      for line in lines:
-        if said or FROM_COORDINATION.match(line):
-          said.append(line)
-        else:
-          sys.stderr.write(line)
-
-  def on_abort(number):
-    time.sleep(ABORT_SECONDS)  # while `forward` reads the rest
-    if said:
-      _end_lost(''.join(said))
-    libc.signal(number, 0)  # the default: it was not the service
-
-  libc = ctypes.CDLL(None)
-  handler = ctypes.CFUNCTYPE(None, ctypes.c_int)(on_abort)
-  _kept.append(handler)
-  libc.signal(signal.SIGABRT, handler)
-  threading.Thread(target=forward, daemon=True).start()
-
-
-_kept: list[Any] = []  # C code has the address of the handler

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, Protocol
 
 from ml_collections import ConfigDict
 
+from alexnet_jax.data import check as picture_check
 from alexnet_jax.data import sources
 from alexnet_jax.errors import InputError
 from alexnet_jax.flag_errors import fields, shortened
@@ -205,7 +206,7 @@ FIELDS: Mapping[str, Range] = {
     'data.name': Choice(sources.NAMES),
     'data.path': Text('a path'),
     'data.labels': Text('a path'),
-    'data.check': Choice(('headers', 'full', 'none')),
+    'data.check': Choice(picture_check.MODES),
     'data.image_size': Whole(1, SIDE),
     'data.validation_fraction': Real(0, 1, above_least=True, below_most=True),
     'data.train_examples': COUNT,

@@ -17,7 +17,7 @@ from alexnet_jax.errors import InputError
 
 GREETING = 'alexnet_jax'  # first word of a call and of its answer
 PAUSE = 0.2  # seconds between two calls
-ANSWER_SECONDS = 5.0  # process 0 ends the call at its own deadline
+ANSWER_SECONDS = 5.0  # process 0 may reach the end of its time a little later
 
 
 class Member(NamedTuple):
@@ -49,7 +49,7 @@ def hold(member: Member, timeout: float) -> None:
 
 def _listen(member, deadline, timeout):
   """Process 0: returns the sentence that all others get."""
-  callers: dict[int, tuple[socket.socket, dict]] = {}
+  callers: dict[int, socket.socket] = {}
   refused, sentence = [], ''
   try:
     # A port that is in use, if only by gRPC, is an error.
@@ -59,10 +59,14 @@ def _listen(member, deadline, timeout):
               else socket.create_server(('', member.port)))
   except OSError as error:
     return (f'--coordinator: port {member.port} cannot be used'
-            f' ({os.strerror(error.errno or 0)}): end the other process 0, or give all'
-            ' processes another port.')
+            f' ({os.strerror(error.errno or 0)}): end the other process 0, or'
+            ' give all processes another port.')
   with server:
-    while len(callers) < member.num_processes - 1 and not sentence:
+    while not sentence:
+      callers = {number: caller for number, caller in callers.items()
+                 if not _has_ended(caller)}
+      if len(callers) == member.num_processes - 1:
+        break
       server.settimeout(max(0.01, deadline - time.monotonic()))
       try:
         connection, _ = server.accept()
@@ -74,14 +78,13 @@ def _listen(member, deadline, timeout):
       if number is None:  # not one of us
         connection.close()
         continue
-      sentence = _difference(member, call)
-      if number in callers and not _is_closed(callers[number][0]):
-        sentence = sentence or _twice(number)
+      sentence = _difference(member, call) or (
+          _twice(number) if number in callers else '')
       if sentence:
         refused.append(connection)
       else:
-        callers[number] = connection, call
-    for connection in [*refused, *(caller for caller, _ in callers.values())]:
+        callers[number] = connection
+    for connection in [*refused, *callers.values()]:
       _send(connection, {'sentence': sentence})
       connection.close()
   return sentence
@@ -147,15 +150,16 @@ def _difference(member, call):
 
 def _send(connection, content):
   try:
+    connection.settimeout(ANSWER_SECONDS)
     connection.sendall(
         f'{GREETING} {json.dumps(content)}\n'.encode())
   except OSError:  # its process has ended
     return
 
 
-def _is_closed(connection):
-  """Whether the other side, which is waiting, has ended."""
-  connection.setblocking(False)
+def _has_ended(connection):
+  """Whether the other side is gone instead of waiting."""
+  connection.settimeout(0)
   try:
     return not connection.recv(1, socket.MSG_PEEK)
   except BlockingIOError:

@@ -7,7 +7,8 @@ from jax.sharding import Mesh
 from tqdm import tqdm
 
 from alexnet_jax.data import statistics
-from alexnet_jax.data.sources import Source, notes_of
+from alexnet_jax.data.images import UnreadablePicture
+from alexnet_jax.data.sources import notes_of
 from alexnet_jax.errors import InputError
 from alexnet_jax.learning import augment, optimizer
 from alexnet_jax.learning.step import State
@@ -19,11 +20,13 @@ from alexnet_jax.run import (
     memory,
     processes,
     session,
+    skipped,
 )
 from alexnet_jax.run.checkpoint import Metadata
 from alexnet_jax.run.experiment import Experiment, Settings
 from alexnet_jax.run.loop import Cadence
 from alexnet_jax.run.session import Plan
+from alexnet_jax.run.skipped import Sound
 
 
 def train(settings: Settings, workdir: str, *, init_from: str = '',
@@ -44,9 +47,11 @@ def train(settings: Settings, workdir: str, *, init_from: str = '',
   Raises:
     InputError: an input is invalid; the message says which.
   """
-  source = settings.open_split('train')
+  sound = skipped.leave_out(
+      settings, settings.open_split('train'),
+      settings.open_split('validation'), workdir, is_first_process())
+  source, validation = sound.train, sound.validation
   processes.check_same_data(source)
-  validation = settings.open_split('validation')
   if not len(validation):
     raise InputError(
         'there are no validation pictures, and every run is validated: add'
@@ -57,7 +62,7 @@ def train(settings: Settings, workdir: str, *, init_from: str = '',
   evaluation_step = built.evaluation_step(1)
 
   def start(manager):
-    state, origin = _first_state(built, manager, source, workdir, init_from)
+    state, origin = _first_state(built, manager, sound, workdir, init_from)
     # Runs that share a bar share the data too.
     notes = () if bar is not None else notes_of(source, validation)
     return state, '\n'.join((*notes, origin))
@@ -65,19 +70,23 @@ def train(settings: Settings, workdir: str, *, init_from: str = '',
   def after_validation(state, errors):
     return _lower_rate_on_plateau(built, state, errors)
 
-  ended = session.run(
-      Plan(
-          Metadata(settings.config, tuple(source.class_names), len(source)),
-          cadence(settings, built.length), settings.run.keep, start,
-          built.train_step(),
-          lambda step: built.device_batches(source, step),
-          lambda state: evaluation.errors_of(
-              evaluation_step, built, state, validation, 'validation'),
-          lambda state: evaluation.final_errors(built, state, validation),
-          after_validation, rank_checkpoints=True,
-          num_classes=built.num_classes, stall_steps=settings.run.stall_steps,
-          command=command),
-      workdir, bar)
+  try:
+    ended = session.run(
+        Plan(
+            Metadata(settings.config, tuple(source.class_names), len(source),
+                     data_fingerprint=skipped.fingerprint(sound)),
+            cadence(settings, built.length), settings.run.keep, start,
+            built.train_step(),
+            lambda step: built.device_batches(source, step),
+            lambda state: evaluation.errors_of(
+                evaluation_step, built, state, validation, 'validation'),
+            lambda state: evaluation.final_errors(built, state, validation),
+            after_validation, rank_checkpoints=True,
+            num_classes=built.num_classes, stall_steps=settings.run.stall_steps,
+            command=command),
+        workdir, bar)
+  except UnreadablePicture as error:
+    raise skipped.stopped(error, sound, workdir) from error
   return ended[1] if ended else {}
 
 
@@ -116,9 +125,10 @@ def _lower_rate_on_plateau(built: Experiment, state: State,
 
 
 def _first_state(
-    built: Experiment, manager: ocp.CheckpointManager, source: Source,
+    built: Experiment, manager: ocp.CheckpointManager, sound: Sound,
     workdir: str, init_from: str) -> tuple[State, str]:
   """Returns the newest or a new state, and a sentence that says its origin."""
+  source = sound.train
   newest = manager.latest_step()
   devices = devices_in_words(built.mesh)
   if newest is None:
@@ -133,14 +143,31 @@ def _first_state(
   checkpoint.check_same_experiment(
       workdir, saved.config, built.settings.config)
   evaluation.check_classes(source, saved.class_names, workdir)
-  if saved.train_examples != len(source):
-    raise InputError(
-        f'--workdir={workdir} was trained on {saved.train_examples} examples'
-        f' and config.data gives {len(source)}: give the same data, or another'
-        ' --workdir.')
+  _check_same_data(saved, sound, workdir)
   state = checkpoint.restore(manager, newest, built.state_shapes())
   return state, (f'{devices} Going on from step {newest} of'
                  f' {built.length.total_steps}.')
+
+
+def _check_same_data(saved: Metadata, sound: Sound, workdir: str) -> None:
+  """Checks that a run goes on with its data, but for damaged pictures."""
+  count, ours = len(sound.train), skipped.fingerprint(sound)
+  if saved.data_fingerprint and ours:
+    same = saved.data_fingerprint == ours
+  else:  # of a version before 1.1, or data without files
+    same = 0 <= saved.train_examples - count <= len(
+        skipped.listed_files(sound))
+  if same:
+    return
+  if saved.train_examples != count:
+    raise InputError(
+        f'--workdir={workdir} was trained on {saved.train_examples} examples'
+        f' and config.data gives {count}: give the same data, or another'
+        ' --workdir.')
+  raise InputError(
+      f'--workdir={workdir} was trained on other data than those in'
+      f' config.data.path={sound.roots[0]}, though on as many examples: give'
+      ' the same data, or another --workdir.')
 
 
 def is_first_process() -> bool:

@@ -92,8 +92,9 @@ def features(workdir: str, checkpoint: str = 'latest', data: str = '',
     if not finished:
       with files.hold(folder, 'a task that writes features'):
         _write(folder, network, feature_step, source, index)
-    print(f'{printable(folder)} {"already " if finished else ""}holds features'
-          f' {describe_features(index)}: {index["dimension"]} numbers each.')
+    print(printable(
+        f'{folder} {"already " if finished else ""}holds features'
+        f' {describe_features(index)}: {index["dimension"]} numbers each.'))
   return out
 
 

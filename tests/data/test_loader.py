@@ -1,4 +1,12 @@
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import time
+
 import numpy as np
+import program
 import pytest
 
 from alexnet_jax.data.loader import evaluation_batches, train_batches
@@ -94,6 +102,53 @@ def test_a_run_resumed_at_a_step_is_the_tail_of_the_whole_run(threads):
 
 def test_worker_processes_change_nothing():
   _assert_equal(_train(3, step=4, workers=2), _train(7)[4:])
+
+
+def exists(process):
+  try:
+    os.kill(process, 0)
+  except ProcessLookupError:
+    return False
+  return True
+
+
+def test_worker_processes_end_with_a_parent_that_is_killed():
+  script = f"""
+import multiprocessing, time
+from absl import flags
+from alexnet_jax.data import loader, sources
+if __name__ == '__main__':
+  flags.FLAGS(['script'])  # Grain reads some
+  source = sources.open_source('procedural', 'train', image_size={SIZE})
+  batches = loader.train_batches(source, batch_size=2, seed=0, workers=1)
+  next(batches)
+  print(*(child.pid for child in multiprocessing.active_children()), flush=True)
+  time.sleep(60)
+"""
+  parent = subprocess.Popen(
+      [sys.executable, '-c', script], cwd=program.ROOT, text=True,
+      stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+  worker, = map(int, parent.stdout.readline().split())
+  assert exists(worker)
+  parent.kill()
+  for _ in range(50):
+    if not exists(worker):
+      break
+    time.sleep(0.1)
+  assert not exists(worker)
+  assert not program.finish(parent)[2]
+
+
+def test_a_worker_process_that_is_killed_is_said():
+  source = open_source('procedural', 'train', image_size=SIZE)
+  batches = train_batches(source, batch_size=2, seed=0, workers=1, buffer=1)
+  next(batches)
+  worker, = multiprocessing.active_children()
+  os.kill(worker.pid, signal.SIGKILL)
+  with pytest.raises(InputError, match=r'was killed.*--config.run.workers'):
+    for _ in range(1000):
+      next(batches)
+  batches.close()
 
 
 @pytest.mark.parametrize('num_shards', [2, 3, 4])

@@ -1,29 +1,69 @@
 """Two processes with a device each are one process with two."""
 
+import os
+import re
 import signal
 import socket
+import subprocess
+import sys
 
+import cv2
 import numpy as np
 import program
 import pytest
 import tiny
 
+LOST = (r'launch.py: (process \d|another process) of this run has ended or does'
+        ' not answer: start all processes again with the same commands; the run'
+        ' goes on from its last checkpoint.')
 
-def start_two(arguments, compiled):
+
+def free_port():
   with socket.socket() as free:
     free.bind(('localhost', 0))
-    port = free.getsockname()[1]
+    return free.getsockname()[1]
+
+
+def start_two(arguments, compiled, second=()):
+  port = free_port()
   return [program.start(
       [*arguments, f'--coordinator=localhost:{port}', '--num_processes=2',
-       f'--process={i}'], compiled) for i in range(2)]
+       f'--process={i}', *(second if i else ())], compiled) for i in range(2)]
+
+
+def start_two_by_slurm(arguments, compiled, monkeypatch):
+  """As `srun` would, which tells each process its number."""
+  for name, value in (('JOB_ID', os.getpid()), ('STEP_NODELIST', 'localhost'),
+                      ('NTASKS', 2)):
+    monkeypatch.setenv(f'SLURM_{name}', str(value))
+  processes = []
+  for i in range(2):
+    monkeypatch.setenv('SLURM_PROCID', str(i))
+    monkeypatch.setenv('SLURM_LOCALID', str(i))
+    processes.append(program.start([*arguments, '--distributed'], compiled))
+  return processes
+
+
+def write_photos(folder, seed):
+  """Photographs of two classes, of other colors for another seed."""
+  tiny.write_photos(folder)
+  draw = np.random.default_rng(seed)
+  for file in folder.rglob('*.png'):
+    cv2.imwrite(str(file), draw.integers(0, 256, (80, 80, 3), np.uint8))
+
+
+def is_training(workdir, lines=2):
+  return lambda: ((workdir / 'metrics.jsonl').exists()
+                  and len(tiny.metrics(workdir)) >= lines)
 
 
 @pytest.mark.parametrize('axis', [
     'data', pytest.param('column', marks=pytest.mark.slow)])
-def test_two_processes_are_one(trained, compiled, tmp_path, axis):
+def test_two_processes_are_one(trained, compiled, tmp_path, axis, monkeypatch):
   config, workdir, _ = trained
   arguments = [*tiny.flags({f'mesh.{axis}': 2}), f'--workdir={tmp_path}']
-  for process in start_two(arguments, compiled):
+  for process in (start_two(arguments, compiled) if axis == 'column' else
+                  start_two_by_slurm(arguments, compiled, monkeypatch)):
     code, _, err = program.finish(process)
     assert code == 0, err
   np.testing.assert_allclose(
@@ -45,8 +85,7 @@ def test_two_processes_stop_at_the_same_step_and_go_on(
             'run.evaluate_every': 10**6}
   arguments = [*tiny.flags(fields), f'--workdir={tmp_path}']
   two = start_two(arguments, compiled)
-  program.wait_for(lambda: (tmp_path / 'metrics.jsonl').exists()
-                       and len(tiny.metrics(tmp_path)) > 1, two[0])
+  program.wait_for(is_training(tmp_path), two[0])
   two[1].send_signal(signal.SIGTERM)  # one of them is enough
   for process in two:
     code, _, err = program.finish(process)
@@ -59,3 +98,79 @@ def test_two_processes_stop_at_the_same_step_and_go_on(
                  devices=2)
   steps = [line['step'] for line in tiny.metrics(tmp_path, 'train')]
   assert steps == list(range(1, last + 3))
+
+
+# --- One of them is lost ------------------------------------------------------
+
+# What a process does that is neither in a step nor in a checkpoint.
+JOINED = """
+import sys, time
+from alexnet_jax.run import processes
+processes.start(processes.Flags(
+    False, 'localhost:{port}', 2, int(sys.argv[1]), 60, 3), {{}})
+print('joined', flush=True)
+time.sleep(60)
+"""
+
+
+@pytest.mark.parametrize('lost, number', [
+    (0, signal.SIGKILL), (1, signal.SIGKILL), (1, signal.SIGSTOP)])
+def test_a_lost_process_ends_the_other_with_a_sentence(lost, number):
+  script = JOINED.format(port=free_port())
+  two = [subprocess.Popen(
+      [sys.executable, '-c', script, str(i)], cwd=program.ROOT, text=True,
+      env=os.environ | {'JAX_PLATFORMS': 'cpu'}, stdout=subprocess.PIPE,
+      stderr=subprocess.PIPE) for i in range(2)]
+  for process in two:
+    assert process.stdout.readline() == 'joined\n'
+  two[lost].send_signal(number)
+  code, _, err = program.finish(two[1 - lost], 40)
+  assert code == 1 and re.fullmatch(LOST + '\n', err), err
+  assert f'process {lost} ' in err
+  if number == signal.SIGSTOP:
+    two[lost].send_signal(signal.SIGCONT)
+    code, _, err = program.finish(two[lost], 40)
+    assert code == 1 and re.fullmatch(LOST + '\n', err), err
+  else:
+    program.kill(two[lost])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('lost', [0, 1])
+def test_a_run_that_lost_a_process_ends_as_if_it_had_not(
+    compiled, tmp_path, lost):
+  fields = {'mesh.data': 2, 'run.steps': 60, 'run.save_every': 5,
+            'run.evaluate_every': 30}
+  config = tiny.config(fields)
+  for name in ('whole', 'parts'):
+    workdir = tmp_path / name
+    arguments = [*tiny.flags(fields), f'--workdir={workdir}']
+    if name == 'parts':
+      two = start_two([*arguments, '--peer_timeout=10'], compiled)
+      program.wait_for(is_training(workdir, 12), two[0])
+      program.kill(two[lost])
+      code, _, err = program.finish(two[1 - lost])
+      assert code == 1 and re.fullmatch(LOST, err.splitlines()[-1]), err
+      assert 'Traceback' not in err and 'stack trace' not in err
+      assert max(tiny.steps(workdir)) < 60
+    for process in start_two(arguments, compiled):
+      code, _, err = program.finish(process)
+      assert code == 0, err
+  tiny.assert_same(*(tiny.state(config, str(tmp_path / name))
+                     for name in ('parts', 'whole')))
+  assert tiny.metrics(tmp_path / 'parts') == tiny.metrics(tmp_path / 'whole')
+
+
+@pytest.mark.slow
+def test_processes_with_other_data_are_refused(compiled, tmp_path):
+  for name, seed in (('a', 0), ('b', 1)):
+    write_photos(tmp_path / name, seed)
+  fields = {'data.name': 'folder', 'mesh.data': 2}
+  arguments = [*tiny.flags(fields), f'--workdir={tmp_path}/run']
+  two = start_two([*arguments, f'--config.data.path={tmp_path}/a'], compiled,
+                  [f'--config.data.path={tmp_path}/b'])
+  for process in two:
+    code, _, err = program.finish(process)
+    assert code == 2, err
+    assert 'process 1 reads other training data than process 0' in err
+    assert 'Traceback' not in err

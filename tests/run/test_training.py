@@ -194,20 +194,3 @@ def test_no_checkpoint_of_a_state_that_is_not_finite_is_kept(tmp_path):
   for step in tiny.steps(tmp_path):
     for leaf in jax.tree.leaves(tiny.state(config, str(tmp_path), step).params):
       assert np.isfinite(leaf).all()
-
-
-def test_a_picture_that_became_unreadable_stops_the_run_by_name(
-    tmp_path, monkeypatch):
-  photos = tmp_path / 'photos'
-  config = tiny.config({
-      'data.name': 'folder', 'data.path': tiny.write_photos(photos),
-      'run.evaluate_every': 6})
-  with monkeypatch.context() as stopping:
-    tiny.ask_to_stop_at(1, stopping)
-    training.train(experiment.read(config), str(tmp_path / 'run'))
-  for name in ('cat', 'dog'):
-    (photos / 'train' / name / '7.png').write_bytes(b'no picture any more')
-  with pytest.raises(InputError) as error:
-    training.train(experiment.read(config), str(tmp_path / 'run'))
-  for part in (f'{photos}/train/', '7.png cannot be read', 'remove it'):
-    assert part in str(error.value)

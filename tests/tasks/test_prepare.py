@@ -1,0 +1,62 @@
+"""What --task=prepare says about pictures and other files."""
+
+from collections import Counter
+
+import tiny
+
+from alexnet_jax.run import experiment
+from alexnet_jax.tasks import prepare
+
+
+def run(photos, records, capsys):
+  """(standard output, standard error) of a preparation."""
+  prepare.prepare(experiment.read(tiny.config(
+      {'data.name': 'folder', 'data.path': photos, 'data.train_examples': 0,
+       'data.validation_examples': 0})), str(records))
+  return capsys.readouterr()
+
+
+def test_what_is_passed_over_is_one_table(tmp_path, capsys):
+  photos = tiny.write_photos(tmp_path / 'photos')
+  for name in ('train/cat/a.txt', 'train/cat/b.TXT', 'val/cat/c.psd',
+               'train/dog/README', 'train/dog/.hidden', 'train/dog/d.jxl'):
+    (tmp_path / 'photos' / name).write_bytes(b'no picture')
+  out, err = run(photos, tmp_path / 'records', capsys)
+  *table, last = out.splitlines()
+  assert table == [
+      'passed over  .txt  .psd  no ending  .jxl',
+      'cat             2     1          0     0',
+      'dog             0     0          1     1',
+      'all             2     1          1     1']
+  assert '20 train, 8 validation images, 5 passed over; train' in last
+  assert '.jxl, run `pip install pillow-jxl-plugin` (the extra `jxl`).' in err
+
+
+def test_nothing_skipped_is_said_when_it_is_true(tmp_path, capsys):
+  photos = tiny.write_photos(tmp_path / 'photos')
+  out, _ = run(photos, tmp_path / 'records', capsys)
+  assert '20 train, 8 validation images, 0 skipped; train on them' in out
+  (tmp_path / 'photos/train/cat/3.png').write_bytes(b'no picture')
+  out, err = run(photos, tmp_path / 'more', capsys)
+  assert '19 train, 8 validation images, 1 skipped; train on them' in out
+  assert f'skipped {photos}/train/cat/3.png: ' in err
+
+
+def test_a_set_is_split_without_counting_other_files_twice(tmp_path, capsys):
+  photos = tiny.write_photos(tmp_path / 'photos')
+  (tmp_path / 'photos/train/cat/a.txt').write_bytes(b'')
+  out, _ = run(f'{photos}/train', tmp_path / 'records', capsys)
+  assert ', 1 passed over; train on them' in out
+
+
+def test_large_tables_are_shortened():
+  passed_over = {f'class{i:02}': Counter({f'.{j}': i + j + 1
+                                          for j in range(10)})
+                 for i in range(30)}
+  table = prepare.passed_over_table(passed_over)
+  assert len(table) == 1 + 20 + 2
+  assert table[0].split()[-1] == 'others'
+  assert table[-2].startswith('10 more') and table[-1].startswith('all')
+  total = sum(sum(counts.values()) for counts in passed_over.values())
+  assert sum(int(cell.replace(',', ''))
+             for cell in table[-1].split()[1:]) == total
