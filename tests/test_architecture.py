@@ -9,6 +9,7 @@ PACKAGE = ROOT / 'alexnet_jax'
 # From the ground up: a room imports only from the floors below its own.
 FLOORS = (
     {'errors', 'files', 'machine', 'tables'},
+    {'array_files'},
     {'network', 'data', 'command_line'},
     {'learning'},
     {'run'},

@@ -2,10 +2,11 @@
 
 ImageNet's classes are named by their WordNet identifiers. The words.txt of
 ImageNet, that of Tiny ImageNet and the synset_words.txt of other programs have
-one line per class.
+one line per class. The map_clsloc.txt of ImageNet has a number before the word.
 """
 
 import os
+import re
 from collections import Counter
 from collections.abc import Sequence
 
@@ -41,6 +42,23 @@ def readable(class_names: Sequence[str], path: str = '') -> tuple[str, ...]:
   return tuple(words.get(name, name) for name in class_names)
 
 
+def listed(path: str) -> tuple[str, ...]:
+  """Returns the classes of such a file in the order of a network's outputs.
+
+  ImageNet's classes are in the order of their identifiers, whatever the order
+  of the lines; others are in that of the lines.
+
+  Raises:
+    InputError: the file does not exist or is not text, or lists no classes.
+  """
+  names = tuple(_read(path))
+  if not names:
+    raise InputError(f'--words={path} lists no classes: give a file of lines'
+                     ' such as \'n01440764 tench\'.')
+  are_synsets = all(re.fullmatch(r'n\d{8}', name) for name in names)
+  return tuple(sorted(names)) if are_synsets else names
+
+
 def classes_of_folders(class_names: Sequence[str],
                        names: Sequence[str]) -> dict[str, int]:
   """Returns {name of a folder: class of the images in it}.
@@ -70,6 +88,11 @@ def _read(path: str) -> dict[str, str]:
     raise InputError(f'--words: {path!r} is no UTF-8 text: give a file of lines'
                      ' "CLASS its, words".') from error
   parts = [line.split('\t' if '\t' in line else None, 1) for line in lines]
-  words = {part[0].strip(): part[1].split(',')[0].strip()
+  words = {part[0].strip(): _first_word(part[1])
            for part in parts if len(part) == 2}
   return {name: word for name, word in words.items() if word}
+
+
+def _first_word(text):
+  match = re.fullmatch(r'\d+ (\S+)', text.strip())  # 1 kit_fox
+  return match[1].replace('_', ' ') if match else text.split(',')[0].strip()

@@ -22,7 +22,7 @@ class Folder:
   """A source for the pictures of one split in the folder `path`."""
 
   def __init__(self, path: str, split: str, image_size: int,
-               validation_fraction: float):
+               validation_fraction: float, resize: str = 'crop'):
     """Lists the pictures.
 
     Args:
@@ -31,6 +31,7 @@ class Folder:
       image_size: side of the squares in pixels.
       validation_fraction: share of the pictures that is used for validation
         if there is no validation folder; between 0 and 1.
+      resize: see `images.square`.
 
     Raises:
       InputError: the folder has neither layout (the message names the folder
@@ -39,7 +40,7 @@ class Folder:
     """
     train, validation = _split_folders(path)
     self.class_names = _class_names(train)
-    self._image_size = image_size
+    self._image_size, self._resize = image_size, resize
     if validation is None:
       files = _set_aside(train, self.class_names, split, validation_fraction)
     elif split == 'train':
@@ -56,7 +57,7 @@ class Folder:
     return len(self._paths)
 
   def __getitem__(self, i: int) -> dict:
-    image = images.read_square(self._paths[i], self._image_size)
+    image = images.read_square(self._paths[i], self._image_size, self._resize)
     return {'image': image, 'label': self._labels[i]}
 
   def where(self, i: int) -> str:

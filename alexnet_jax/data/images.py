@@ -46,13 +46,19 @@ def _readable_extensions() -> tuple[str, ...]:
 
 
 EXTENSIONS = _readable_extensions()
+RESIZES = ('crop', 'warp')  # see `square`
 # The HEIC brands, stored in bytes 8 to 11 of the file.
 _HEIF_BRANDS = (b'heic', b'heix', b'heim', b'heis', b'hevc', b'hevx', b'mif1',
                 b'msf1')
 
 
-def read_square(path: str, size: int) -> np.ndarray:
+def read_square(path: str, size: int, resize: str = 'crop') -> np.ndarray:
   """Reads the central square of a picture: uint8 [size, size, 3] (section 2).
+
+  Args:
+    path: the file.
+    size: side of the square in pixels.
+    resize: see `square`.
 
   Raises:
     InputError: the file cannot be opened or is not a readable picture.
@@ -63,7 +69,7 @@ def read_square(path: str, size: int) -> np.ndarray:
   except OSError as error:
     raise InputError(f'{path} cannot be read ({error.strerror}); check that the'
                      ' file is still there and may be read.') from error
-  return square(decode(data, path), size)
+  return square(decode(data, path), size, resize)
 
 
 def decode(data: bytes, name: str = 'the picture') -> np.ndarray:
@@ -91,16 +97,30 @@ def resize_shorter_side(image: np.ndarray, size: int) -> np.ndarray:
   """Resizes [H, W, 3] so that the shorter side has `size` pixels."""
   height, width = image.shape[:2]
   shorter = min(height, width)
-  if shorter == size:
+  return _resized(image, round(height * size / shorter),
+                  round(width * size / shorter))
+
+
+def _resized(image, height, width):
+  if image.shape[:2] == (height, width):
     return image
-  new_height = round(height * size / shorter)
-  new_width = round(width * size / shorter)
-  method = cv2.INTER_AREA if shorter > size else cv2.INTER_CUBIC
-  return cv2.resize(image, (new_width, new_height), interpolation=method)
+  shrinks = min(height, width) < min(image.shape[:2])
+  return cv2.resize(image, (width, height), interpolation=(
+      cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC))
 
 
-def square(image: np.ndarray, size: int) -> np.ndarray:
-  """Resizes and crops the center: uint8 [H, W, 3] -> [size, size, 3]."""
+def square(image: np.ndarray, size: int, resize: str = 'crop') -> np.ndarray:
+  """Makes a picture square: uint8 [H, W, 3] -> [size, size, 3].
+
+  Args:
+    image: the picture.
+    size: side of the square in pixels.
+    resize: 'crop' resizes the shorter side and crops the center (section 2);
+      'warp' resizes both sides and keeps the whole picture, as Caffe's
+      convert_imageset does.
+  """
+  if resize == 'warp':
+    return np.ascontiguousarray(_resized(image, size, size))
   image = resize_shorter_side(_shorten_strip(image), size)
   top = (image.shape[0] - size) // 2
   left = (image.shape[1] - size) // 2

@@ -42,7 +42,8 @@ def find(paths: Sequence[str]) -> list[str]:
 
 
 def read_all(paths: Sequence[str], size: int, threads: int = 2,
-             ahead: int = 64) -> Iterator[np.ndarray | InputError]:
+             ahead: int = 64,
+             resize: str = 'crop') -> Iterator[np.ndarray | InputError]:
   """Reads the central square of every picture, in order.
 
   Args:
@@ -50,6 +51,7 @@ def read_all(paths: Sequence[str], size: int, threads: int = 2,
     size: side of the squares in pixels.
     threads: number of decoding threads; 0 for one per core, at most 16.
     ahead: maximum number of pictures decoded in advance.
+    resize: see `images.square`.
 
   Yields:
     uint8 [size, size, 3], or the error that says why a picture is unreadable.
@@ -57,7 +59,7 @@ def read_all(paths: Sequence[str], size: int, threads: int = 2,
 
   def read(path: str) -> np.ndarray | InputError:
     try:
-      return images.read_square(path, size)
+      return images.read_square(path, size, resize)
     except InputError as error:
       return error
 

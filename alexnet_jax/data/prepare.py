@@ -38,7 +38,7 @@ class Summary(NamedTuple):
 def prepare(source_by_split: Mapping[str, Source], folder: str, *,
             image_size: int = 256, quality: int = 95, seed: int = 0,
             shard_size: int = 1024, threads: int = 2,
-            progress: bool = True) -> Summary:
+            progress: bool = True, resize: str = 'crop') -> Summary:
   """Writes square JPEG records of every split, and the training statistics.
 
   Unreadable images are skipped and listed in the summary and in `meta.json`;
@@ -54,6 +54,7 @@ def prepare(source_by_split: Mapping[str, Source], folder: str, *,
     shard_size: examples per shard (1024, as in the authors' files).
     threads: number of decoding threads; 0 for one per core, at most 16.
     progress: shows a progress bar, or a message if the folder is finished.
+    resize: how the sources made the images square; see `images.square`.
 
   Returns:
     The folder, the number of images and the list of skipped images.
@@ -66,7 +67,7 @@ def prepare(source_by_split: Mapping[str, Source], folder: str, *,
   os.makedirs(folder, exist_ok=True)
   settings = {
       'image_size': image_size, 'quality': quality, 'seed': seed,
-      'shard_size': shard_size,
+      'shard_size': shard_size, 'resize': resize,
       'source': {k: _fingerprint(v) for k, v in source_by_split.items()}}
   _claim(folder, settings)
   if not os.path.exists(os.path.join(folder, records.META)):
@@ -97,7 +98,7 @@ def _claim(folder: str, settings: dict) -> None:
     _write_json(path, settings)
     return
   with open(path, encoding='utf-8') as file:
-    before = json.load(file)
+    before = {'resize': 'crop'} | json.load(file)
   for field, value in settings.items():
     if before[field] != value:
       was, now = ((f'{before[field]}', f'{value}') if field != 'source'
@@ -142,7 +143,8 @@ def _finish(folder: str, shards: dict[str, list[Shard]],
       'class_names': list(class_names), 'counts': counts,
       'shards': {split: len(part) for split, part in shards.items()},
       'image_size': settings['image_size'], 'quality': settings['quality'],
-      'seed': settings['seed'], 'skipped': skipped})
+      'seed': settings['seed'], 'resize': settings['resize'],
+      'skipped': skipped})
 
 
 def _remove_leftovers(folder: str) -> None:

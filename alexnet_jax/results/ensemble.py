@@ -225,9 +225,17 @@ def parse_weights(values: str, count: int,
   return weights
 
 
-def open_images(settings: Settings, image_size: int) -> Source:
-  """Opens the validation images of the config at a given image size."""
-  data = settings.data._replace(image_size=image_size)
+def open_images(settings: Settings, image_size: int,
+                resize: str = '') -> Source:
+  """Opens the validation images of the config at a given image size.
+
+  Args:
+    settings: the experiment.
+    image_size: side of the images in pixels.
+    resize: as config.data.resize, whose value is used for ''.
+  """
+  data = settings.data._replace(
+      image_size=image_size, resize=resize or settings.data.resize)
   return settings._replace(data=data).open_split('validation')
 
 
@@ -242,7 +250,8 @@ def predict(one: Checkpoint, settings: Settings,
   """
   trained = open_trained(one.workdir, str(one.step), *settings.mesh)
   probabilities, labels = predictions.predict(
-      trained, open_images(settings, trained.settings.data.image_size),
+      trained, open_images(settings, trained.settings.data.image_size,
+                           trained.settings.data.resize),
       settings.run.views, settings.optimizer.batch_size,
       settings.run.threads)
   return Predictions(one.workdir, one.step, one.saved, settings.run.views,

@@ -22,7 +22,8 @@ STATE, METADATA = 'state', 'about'  # the two items of a checkpoint on disk
 IDENTITY = ('model', 'data', 'augment', 'optimizer', 'seed', 'precision')
 MAY_DIFFER = ('data.path',)
 # Fields that older configs lack, and the values that reproduce those runs.
-ADDED_FIELDS = {'precision': 'float32', 'run.hold_data': False}
+ADDED_FIELDS = {'precision': 'float32', 'run.hold_data': False,
+                'data.resize': 'crop', 'augment.mean_pixel': []}
 # Names of State fields in checkpoints of versions before 1.0.
 OLD_NAMES = {'input_stats': 'pixels'}
 

@@ -59,6 +59,7 @@ class Data(NamedTuple):
   train_examples: int  # 0: all
   validation_examples: int
   reshuffle: bool  # whether each epoch has a new order
+  resize: str = 'crop'  # how pictures become square; or 'warp'
 
 
 class Optimization(NamedTuple):
@@ -117,7 +118,8 @@ class Settings(NamedTuple):
         image_size=self.data.image_size,
         validation_fraction=self.data.validation_fraction,
         limit=(self.data.train_examples if split == 'train'
-               else self.data.validation_examples))
+               else self.data.validation_examples),
+        resize=self.data.resize)
 
   def build_model(self, mesh: Mesh, num_classes: int) -> Model:
     """Builds the network that config.model describes."""
@@ -181,6 +183,11 @@ def _check_names(settings):
     if value not in known:
       raise InputError(f'config.{field}={value!r} is not known: give one of'
                        f' {", ".join(map(str, known))}.')
+  mean = settings.augmentation.mean_pixel
+  if len(mean) not in (0, 3) or not all(0 <= value <= 255 for value in mean):
+    raise InputError(
+        f'config.augment.mean_pixel={mean!r} is not a color: give three numbers'
+        ' in 0..255, or () for the mean image of the data.')
   if settings.augmentation.crop > settings.data.image_size:
     raise InputError(
         f'config.augment.crop={settings.augmentation.crop} is larger than the'

@@ -178,7 +178,7 @@ def probabilities(network: Trained, paths: Sequence[str],
   # One size for all batches: every other size needs another compilation.
   batch_size = min(BATCH, 1 << (len(paths) - 1).bit_length())
   loaded = pictures.read_all(paths, size, settings.run.threads,
-                           ahead=2 * batch_size)
+                           ahead=2 * batch_size, resize=settings.data.resize)
   while loaded_batch := list(itertools.islice(loaded, batch_size)):
     batch = np.zeros((batch_size, size, size, 3), np.uint8)
     for place, one in enumerate(loaded_batch):

@@ -56,7 +56,7 @@ def prepare(settings: Settings, folder: str) -> preparation.Summary:
             for split in ('train', 'validation')}
   summary = preparation.prepare(
       splits, folder, image_size=data.image_size,
-      threads=settings.run.threads)
+      threads=settings.run.threads, resize=data.resize)
   for skipped in summary.skipped:
     print(f'skipped {skipped["where"]}: {skipped["reason"]}', file=sys.stderr)
   print(f'{summary.folder}: '

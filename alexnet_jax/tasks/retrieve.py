@@ -264,7 +264,8 @@ def given_queries(images: Sequence[str], database: Database) -> Queries:
   names, squares, labels = [], [], []
   paths = pictures.find(images)
   for path, square in zip(paths, pictures.read_all(
-      paths, settings.data.image_size, settings.run.threads), strict=True):
+      paths, settings.data.image_size, settings.run.threads,
+      resize=settings.data.resize), strict=True):
     if isinstance(square, InputError):
       print(square, file=sys.stderr)
       continue
