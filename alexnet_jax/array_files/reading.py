@@ -23,7 +23,7 @@ TORCH = ('.pth', '.pt')
 FORMATS = ('.npz', '.npy', '.safetensors', '.caffemodel', '.pkl', *TORCH)
 # The two-column net of 21,843 classes has 110 million numbers of 8 bytes.
 MOST_BYTES = 2**30
-MOST_LEVELS = 4  # of dictionaries in a dictionary
+MOST_LEVELS = 8  # of dictionaries in a dictionary
 # Under these names training programs store the parameters beside others.
 NESTED = ('state_dict', 'model_state_dict', 'model')
 
@@ -32,7 +32,7 @@ def read(path: str) -> dict[str, np.ndarray]:
   """Returns the arrays of a file by their names, '' in an .npy of one array.
 
   Levels of nested dictionaries and lists are separated by '/': 'conv1/weights',
-  'conv1/0'.
+  'conv1/0'. A dictionary in a list counts by its 'name', if it has one.
 
   Raises:
     InputError: the file does not exist, has another format, is damaged, holds
@@ -156,7 +156,7 @@ def _flattened(tree: Any) -> dict[str, np.ndarray]:
         visit(value, (*names, _text(name)))
     elif isinstance(item, (list, tuple)):
       for i, value in enumerate(item):
-        visit(value, (*names, str(i)))
+        visit(value, (*names, _name_of(value) or str(i)))
     elif isinstance(item, np.ndarray) and item.ndim:
       size += item.nbytes
       if size > MOST_BYTES:
@@ -165,6 +165,12 @@ def _flattened(tree: Any) -> dict[str, np.ndarray]:
 
   visit(tree, ())
   return arrays
+
+
+def _name_of(item):
+  if not isinstance(item, Mapping):
+    return ''
+  return _text(item.get('name', item.get(b'name', '')))
 
 
 def _text(name):

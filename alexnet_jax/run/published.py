@@ -79,8 +79,11 @@ def recognize(path: str, arrays: Mapping[str, np.ndarray]) -> Published:
     raise InputError(
         f'{path} was written by --task=export: start a run from it with'
         f' --init_from={path}.')
-  every = {re.sub(r'(^|\.)module\.', r'\1', name): array
-           for name, array in arrays.items()}
+  # PyTorch's DataParallel and the 2012 program put these before a name; that
+  # program stores the last step of every weight beside it.
+  every = {re.sub(r'(^|\.)module\.|^(model_state/)?layers/', r'\1', name): array
+           for name, array in arrays.items()
+           if not re.search(r'Inc(/\d)?$', name)}
   for program, order, read in (('torchvision', 'rgb', _torchvision_name),
                                ('the 2012 program', 'rgb', _name_of_2012),
                                ('Caffe', 'bgr', _caffe_name)):

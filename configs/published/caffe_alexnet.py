@@ -22,7 +22,7 @@ from configs.published import torchvision
 def get_config() -> ConfigDict:
   config = torchvision.get_config()
   config.model.update({
-      'kernels': (96, 256, 384, 256, 256),
+      'kernels': (96, 256, 384, 384, 256),
       'groups': (1, 2, 1, 2, 2),
       'stddevs': (0.01, 0.01, 0.01, 0.01, 0.01, 0.005, 0.005, 0.01),
       'biases': (0.0, 0.1, 0.0, 0.1, 0.1, 0.1, 0.1, 0.0),
