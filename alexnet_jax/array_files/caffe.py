@@ -38,6 +38,8 @@ def read_model(data: bytes) -> dict[str, np.ndarray]:
     name, blobs = _layer(value, number == 2)
     for i, blob in enumerate(blobs):
       arrays[f'{name}/{i}'] = read_blob(blob)
+  if not arrays:
+    raise ValueError('it has no layers with weights')
   return arrays
 
 

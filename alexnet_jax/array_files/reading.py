@@ -48,20 +48,19 @@ def read(path: str) -> dict[str, np.ndarray]:
     raise InputError(
         f'{path} does not end in {_any_of(FORMATS)}: save the arrays as one of'
         ' these (a PyTorch state_dict with safetensors.torch.save_file).')
-  with readable(path, f'an {ending} file' if ending.startswith('.n')
-                else f'a {ending} file'):
+  with readable(path, ending):
     if os.path.getsize(path) > MOST_BYTES:
       raise ValueError(_too_large(os.path.getsize(path)))
     return _read(path, ending)
 
 
 @contextlib.contextmanager
-def readable(path: str, what: str) -> Generator[None]:
+def readable(path: str, ending: str) -> Generator[None]:
   """Turns whatever a damaged file raises into one sentence.
 
   Args:
     path: the file.
-    what: such as 'an .npz file'.
+    ending: of its name, such as '.npz'.
 
   Raises:
     InputError: the block raised an exception.
@@ -75,8 +74,9 @@ def readable(path: str, what: str) -> Generator[None]:
     reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
     if isinstance(error, OSError) and error.strerror:
       reason = error.strerror
-    raise InputError(f'{path} cannot be read as {what} ({reason[:200]}): write'
-                     ' it again, or give another.') from error
+    raise InputError(f'{path} cannot be read as an {ending} file'
+                     f' ({reason[:200]}): write it again, or give another.'
+                     ) from error
 
 
 def _read(path, ending) -> dict[str, np.ndarray]:

@@ -67,8 +67,10 @@ def prepare(source_by_split: Mapping[str, Source], folder: str, *,
   os.makedirs(folder, exist_ok=True)
   settings = {
       'image_size': image_size, 'quality': quality, 'seed': seed,
-      'shard_size': shard_size, 'resize': resize,
+      'shard_size': shard_size,
       'source': {k: _fingerprint(v) for k, v in source_by_split.items()}}
+  if resize != 'crop':  # which older folders do not say
+    settings['resize'] = resize
   _claim(folder, settings)
   if not os.path.exists(os.path.join(folder, records.META)):
     shards = {
@@ -99,7 +101,7 @@ def _claim(folder: str, settings: dict) -> None:
     return
   with open(path, encoding='utf-8') as file:
     before = {'resize': 'crop'} | json.load(file)
-  for field, value in settings.items():
+  for field, value in ({'resize': 'crop'} | settings).items():
     if before[field] != value:
       was, now = ((f'{before[field]}', f'{value}') if field != 'source'
                   else ('another data set', 'this one'))
@@ -139,12 +141,12 @@ def _finish(folder: str, shards: dict[str, list[Shard]],
             f'first being {skipped[0]["where"]}; mend them, remove '
             f'{folder!r} and prepare again.')
       stats.save(folder, stats.from_sums(sums))
+  resized = {name: settings[name] for name in ('resize',) if name in settings}
   _write_json(os.path.join(folder, records.META), {
       'class_names': list(class_names), 'counts': counts,
       'shards': {split: len(part) for split, part in shards.items()},
       'image_size': settings['image_size'], 'quality': settings['quality'],
-      'seed': settings['seed'], 'resize': settings['resize'],
-      'skipped': skipped})
+      'seed': settings['seed'], 'skipped': skipped, **resized})
 
 
 def _remove_leftovers(folder: str) -> None:

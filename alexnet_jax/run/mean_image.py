@@ -44,8 +44,7 @@ def read(path: str, image_size: int, crop: int, order: str) -> np.ndarray:
 
 def _only_array(path):
   if os.path.splitext(path)[1].lower() == BINARYPROTO and os.path.isfile(path):
-    with reading.readable(path, f'a {BINARYPROTO} file'), open(
-        path, 'rb') as file:
+    with reading.readable(path, BINARYPROTO), open(path, 'rb') as file:
       return caffe.read_blob(file.read())
   arrays = reading.read(path)
   if len(arrays) != 1:
