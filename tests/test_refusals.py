@@ -8,6 +8,7 @@ import tiny
 
 Q = '--config=configs/quickstart.py'
 PUBLISHED = '--config=configs/published/torchvision.py'
+SIZES = (PUBLISHED, '--task=describe')
 
 
 def experiment_with(**fields):
@@ -290,21 +291,21 @@ REFUSED = {
         experiment_with(augment__mean_pixel=(1.0, 2.0)),
         ['config.augment.mean_pixel=(1.0, 2.0)', 'three numbers']),
     'groups that do not divide': (
-        [PUBLISHED, '--task=describe', '--config.model.groups=(1,5,1,1,1)', '--workdir={new}'],
+        [*SIZES, '--config.model.groups=(1,5,1,1,1)', '--workdir={new}'],
         ['config.model.groups=(1, 5, 1, 1, 1)', 'divisors']),
     'norm groups that do not divide': (
-        [PUBLISHED, '--task=describe', '--config.model.response_norm=True',
+        [*SIZES, '--config.model.response_norm=True',
          '--config.model.norm_groups=5', '--workdir={new}'],
         ['config.model.norm_groups=5', 'such as 1']),
     'columns of a network of groups': (
-        [PUBLISHED, '--task=describe', '--config.model.num_columns=2', '--workdir={new}'],
+        [*SIZES, '--config.model.num_columns=2', '--workdir={new}'],
         ['config.model.num_columns=2', 'config.model.groups']),
     'dropout before a convolution': (
-        [PUBLISHED, '--task=describe', "--config.model.dropout_before=('conv5',)",
+        [*SIZES, "--config.model.dropout_before=('conv5',)",
          '--workdir={new}'],
         ["config.model.dropout_before names 'conv5'", 'fc6, fc7, fc8']),
     'colors that are divided by zero': (
-        [PUBLISHED, '--task=describe', '--config.model.pixel_stddevs=(1.0,0.0,1.0)',
+        [*SIZES, '--config.model.pixel_stddevs=(1.0,0.0,1.0)',
          '--workdir={new}'],
         ['config.model.pixel_stddevs=(1.0, 0.0, 1.0)', '()']),
     'projections of a full layer': (

@@ -69,7 +69,8 @@ def test_messages_that_end_too_early_are_refused():
 
 
 @pytest.mark.parametrize('message, reason', [
-    (b'\xff' * 11, 'ten bytes'), (b'\x0b', 'wire type 3'), (b'\0\0', 'number 0'),
+    (b'\xff' * 11, 'ten bytes'), (b'\x0b', 'wire type 3'),
+    (b'\0\0', 'number 0'),
     (varint(5 << 3 | 2) + varint(2**63), 'too early'),
     (b'\x08\x00' * (caffe.MOST_FIELDS + 1), 'fields')])
 def test_what_is_no_message_is_refused(message, reason):

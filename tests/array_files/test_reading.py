@@ -135,7 +135,8 @@ class Call:
 def test_a_pickle_that_calls_anything_is_refused_unexecuted(tmp_path):
   trace = tmp_path / 'executed'
   for i, bomb in enumerate((
-      Call(os.system, f'touch {trace}'), Call(exec, f'open({str(trace)!r},"w")'),
+      Call(os.system, f'touch {trace}'),
+      Call(exec, f'open({str(trace)!r}, "w")'),
       Call(open, str(trace), 'w'), Call(getattr, 'x', 'upper'),
       Call(np.load, str(trace)), Call(pickle.loads, b'N.'))):
     (tmp_path / f'{i}.npy').write_bytes(dictionary({'conv1': bomb}))

@@ -102,3 +102,12 @@ def test_encoding_keeps_colors_in_their_channels():
 def test_exact_encoding_loses_nothing():
   image = np.random.default_rng(0).integers(0, 256, (9, 8, 3), np.uint8)
   assert np.array_equal(images.decode(images.encode_png(image)), image)
+
+
+def test_a_warped_picture_is_whole_and_has_lost_its_shape():
+  image = np.zeros((40, 80, 3), np.uint8)
+  image[:, :40] = 200
+  warped = images.square(image, 20, 'warp')
+  assert warped.shape == (20, 20, 3)
+  assert (warped[:, :9] == 200).all() and (warped[:, 11:] == 0).all()
+  assert np.array_equal(images.square(warped, 20, 'warp'), warped)
