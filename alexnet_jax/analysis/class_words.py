@@ -46,12 +46,13 @@ def listed(path: str) -> tuple[str, ...]:
   """Returns the classes of such a file in the order of a network's outputs.
 
   ImageNet's classes are in the order of their identifiers, whatever the order
-  of the lines; others are in that of the lines.
+  of the lines; others are in that of the lines. A line may have no words.
 
   Raises:
     InputError: the file does not exist or is not text, or lists no classes.
   """
-  names = tuple(_read(path))
+  names = tuple(dict.fromkeys(
+      parts[0].strip() for parts in _parts(path) if parts))
   if not names:
     raise InputError(f'--words={path} lists no classes: give a file of lines'
                      ' such as \'n01440764 tench\'.')
@@ -77,6 +78,13 @@ def shortened(text: str, most: int) -> str:
 
 
 def _read(path: str) -> dict[str, str]:
+  words = {part[0].strip(): _first_word(part[1])
+           for part in _parts(path) if len(part) == 2}
+  return {name: word for name, word in words.items() if word}
+
+
+def _parts(path: str) -> list[list[str]]:
+  """Splits each line into the class and its words."""
   try:
     # Other programs' files may begin with a byte order mark.
     with open(os.path.expanduser(path), encoding='utf-8-sig') as file:
@@ -87,10 +95,7 @@ def _read(path: str) -> dict[str, str]:
   except UnicodeDecodeError as error:
     raise InputError(f'--words: {path!r} is no UTF-8 text: give a file of lines'
                      ' "CLASS its, words".') from error
-  parts = [line.split('\t' if '\t' in line else None, 1) for line in lines]
-  words = {part[0].strip(): _first_word(part[1])
-           for part in parts if len(part) == 2}
-  return {name: word for name, word in words.items() if word}
+  return [line.split('\t' if '\t' in line else None, 1) for line in lines]
 
 
 def _first_word(text):

@@ -73,6 +73,8 @@ def test_a_long_text_ends_in_an_ellipsis():
 def test_a_file_lists_synsets_in_order_and_other_classes_as_they_stand(written):
   assert words.listed(written(LINES)) == ('n01443537', 'n03400231')
   assert words.listed(written('b\tone\na\ttwo\n')) == ('b', 'a')
+  assert words.listed(written('n03400231\n\nn01443537\n')) == (
+      'n01443537', 'n03400231')
 
 
 def test_the_map_of_imagenet_has_a_number_before_the_word(written):

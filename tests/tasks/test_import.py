@@ -176,6 +176,18 @@ def test_a_run_that_starts_from_it_trains(run, tmp_path):
       (123.675, 116.28, 103.53))).all()
 
 
+def test_fine_tuning_keeps_what_the_network_was_trained_on():
+  for name in ('torchvision', 'caffenet'):
+    tuned, base = (command_line.load_config(f'configs/{path}', {}, 'config')
+                   for path in (f'fine_tune.py:published/{name}',
+                                f'published/{name}.py'))
+    assert tuned.model == base.model
+    for field in ('data.resize', 'data.image_size', 'augment.crop',
+                  'augment.mean_pixel'):
+      section, key = field.split('.')
+      assert tuned[section][key] == base[section][key]
+
+
 # --- Parts and classes --------------------------------------------------------
 
 
