@@ -4,6 +4,7 @@ Reading order, with the paper open:
 
     network/alexnet.py       3      the network of Figure 2
     network/alexnet_2012.py         the same in the released program's order
+    network/published.py            the same as other programs publish it
     network/layers.py        3.1-4  norm, pooling, dropout, initial weights
     network/columns.py       3.2    columns on devices, and their crossings
     learning/augment.py      4.1    crops, reflections, colors

@@ -234,7 +234,8 @@ class Network:
     batch_size = 1 << (len(first) - 1).bit_length()
     squares = any_image.squares(
         itertools.chain(first, images), size,
-        self.trained.settings.run.threads, ahead=2 * batch_size)
+        self.trained.settings.run.threads, ahead=2 * batch_size,
+        resize=self.trained.settings.data.resize)
     while read := list(itertools.islice(squares, batch_size)):
       batch = np.zeros((batch_size, size, size, 3), np.uint8)
       for place, one in enumerate(read):

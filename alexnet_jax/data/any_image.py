@@ -58,7 +58,8 @@ def _from_array(array):
 
 
 def squares(several: Iterable[Any], size: int, threads: int = 2,
-            ahead: int = 64) -> Iterator[np.ndarray | InputError]:
+            ahead: int = 64,
+            resize: str = 'crop') -> Iterator[np.ndarray | InputError]:
   """Reads the central square of every image, in order.
 
   Args:
@@ -66,6 +67,7 @@ def squares(several: Iterable[Any], size: int, threads: int = 2,
     size: side of the squares in pixels.
     threads: number of decoding threads; 0 for one per core, at most 16.
     ahead: maximum number of images decoded in advance.
+    resize: see `images.square`.
 
   Yields:
     uint8 [size, size, 3], or the error that says why an image is unreadable.
@@ -73,7 +75,7 @@ def squares(several: Iterable[Any], size: int, threads: int = 2,
 
   def square(image):
     try:
-      return images.square(read(image), size)
+      return images.square(read(image), size, resize)
     except InputError as error:
       return error
 

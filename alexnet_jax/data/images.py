@@ -67,6 +67,7 @@ def _readable_extensions() -> tuple[str, ...]:
 
 
 EXTENSIONS = _readable_extensions()
+RESIZES = ('crop', 'warp')  # see `square`
 
 
 class UnreadablePicture(InputError):
@@ -91,13 +92,18 @@ class UnreadablePicture(InputError):
             f' ({printable(self.reason)}); {self.advice}.')
 
 
-def read_square(path: str, size: int) -> np.ndarray:
+def read_square(path: str, size: int, resize: str = 'crop') -> np.ndarray:
   """Reads the central square of a picture: uint8 [size, size, 3] (section 2).
+
+  Args:
+    path: the file.
+    size: side of the square in pixels.
+    resize: see `square`.
 
   Raises:
     UnreadablePicture: the file cannot be opened or is not a readable picture.
   """
-  return square(decode(read_file(path), path), size)
+  return square(decode(read_file(path), path), size, resize)
 
 
 def read_file(path: str) -> bytes:
@@ -153,16 +159,30 @@ def resize_shorter_side(image: np.ndarray, size: int) -> np.ndarray:
   """Resizes [H, W, 3] so that the shorter side has `size` pixels."""
   height, width = image.shape[:2]
   shorter = min(height, width)
-  if shorter == size:
+  return _resized(image, round(height * size / shorter),
+                  round(width * size / shorter))
+
+
+def _resized(image, height, width):
+  if image.shape[:2] == (height, width):
     return image
-  new_height = round(height * size / shorter)
-  new_width = round(width * size / shorter)
-  method = cv2.INTER_AREA if shorter > size else cv2.INTER_CUBIC
-  return cv2.resize(image, (new_width, new_height), interpolation=method)
+  shrinks = min(height, width) < min(image.shape[:2])
+  return cv2.resize(image, (width, height), interpolation=(
+      cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC))
 
 
-def square(image: np.ndarray, size: int) -> np.ndarray:
-  """Resizes and crops the center: uint8 [H, W, 3] -> [size, size, 3]."""
+def square(image: np.ndarray, size: int, resize: str = 'crop') -> np.ndarray:
+  """Makes a picture square: uint8 [H, W, 3] -> [size, size, 3].
+
+  Args:
+    image: the picture.
+    size: side of the square in pixels.
+    resize: 'crop' resizes the shorter side and crops the center (section 2);
+      'warp' resizes both sides and keeps the whole picture, as Caffe's
+      convert_imageset does.
+  """
+  if resize == 'warp':
+    return np.ascontiguousarray(_resized(image, size, size))
   image = resize_shorter_side(_shorten_strip(image), size)
   top = (image.shape[0] - size) // 2
   left = (image.shape[1] - size) // 2

@@ -268,7 +268,8 @@ def given_queries(images: Sequence[str], database: Database) -> Queries:
   names, squares, labels = [], [], []
   paths = pictures.find(images)
   for path, square in zip(paths, any_image.squares(
-      paths, settings.data.image_size, settings.run.threads), strict=True):
+      paths, settings.data.image_size, settings.run.threads,
+      resize=settings.data.resize), strict=True):
     if isinstance(square, InputError):
       print(printable(str(square)), file=sys.stderr)
       continue
