@@ -14,6 +14,12 @@ CLASSES, BATCH = 5, 3
 SMALL: dict[str, Any] = {
     'kernels': (4, 6, 6, 6, 4), 'neurons': (8, 8), 'stddevs': (0.1,) * 8}
 CIFAR: dict[str, Any] = {'kernels': (4, 4, 6)}
+PUBLISHED: dict[str, Any] = {
+    'kernels': (4, 6, 8, 6, 8), 'neurons': (8, 12)}
+CAFFE: dict[str, Any] = {
+    'groups': (1, 2, 1, 2, 2), 'conv1_padding': 0, 'response_norm': True,
+    'pooling_rounds_up': True, 'dropout_before': ('fc7', 'fc8'),
+    'pixel_stddevs': ()}
 # name: (network, side of a patch, fields that differ from its defaults). The
 # poolings of 70 pixels extend past the edge, and conv5 leaves 2 x 2 units.
 FORMS: dict[str, tuple[str, int, dict[str, Any]]] = {
@@ -39,6 +45,10 @@ FORMS: dict[str, tuple[str, int, dict[str, Any]]] = {
     'cifar in two columns': ('cifar', 26, CIFAR | {
         'num_columns': 2, 'neurons': (8,), 'stddevs': (0.1,) * 5,
         'biases': (0.1,) * 5}),
+    'torchvision': ('published', 70, PUBLISHED),
+    'caffe_alexnet': ('published', 71, PUBLISHED | CAFFE),
+    'caffenet': ('published', 67, PUBLISHED | CAFFE | {
+        'norm_after_pooling': True, 'norm_groups': 2}),
 }
 
 
@@ -54,7 +64,8 @@ class Problem(NamedTuple):
 @functools.cache
 def problem(form):
   name, patch, fields = FORMS[form]
-  columns_of_form = fields.get('num_columns', 1 if name == 'cifar' else 2)
+  columns_of_form = fields.get('num_columns', 2 if name.startswith(
+      'alexnet') else 1)
   model = nets.build(
       name, columns.make_mesh(1, 1, columns_of_form), CLASSES, patch, **fields)
   draw = np.random.default_rng(0)

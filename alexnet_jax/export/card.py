@@ -10,6 +10,15 @@ from alexnet_jax.learning import augment
 from alexnet_jax.run import checkpoint, journal, weights
 from alexnet_jax.run.trained import Trained
 
+# How pictures become square, by the value of config.data.resize.
+RESIZES = {
+    'crop': 'the shorter side to {size} pixels (area averaging to shrink, cubic'
+            ' interpolation to enlarge), then the central {size} x {size}'
+            ' square',
+    'warp': 'both sides to {size} pixels (area averaging to shrink, cubic'
+            ' interpolation to enlarge)',
+}
+
 
 def describe(network: Trained, data_license: str = '') -> dict[str, Any]:
   """Returns the card of a checkpoint, as JSON takes it.
@@ -27,9 +36,7 @@ def describe(network: Trained, data_license: str = '') -> dict[str, Any]:
       'layers': list(weights.to_layers(network.model, network.params)),
       'input': {
           'image_size': size,
-          'resize': f'the shorter side to {size} pixels (area averaging to'
-                    ' shrink, cubic interpolation to enlarge), then the central'
-                    f' {size} x {size} square',
+          'resize': RESIZES[settings.data.resize].format(size=size),
           'crop': crop,
           'channels': 'RGB, 0 to 255',
           'subtract': 'the central part of the mean image',

@@ -181,6 +181,9 @@ class _Graph:
   def _scale(self, x, factor):
     return self._node('Mul', x, self._number(factor))
 
+  def _crop(self, x, height, width):
+    return self._slice(x, [2, 3], [0, 0], [height, width])
+
   def _max_pool(self, x, size, stride, overhang):
     return self._pool('MaxPool', x, size, stride, [0, 0, *overhang])
 

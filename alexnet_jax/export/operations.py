@@ -22,6 +22,7 @@ from jax import lax
 
 from alexnet_jax.errors import InputError
 from alexnet_jax.network import layers as L
+from alexnet_jax.network import published
 from alexnet_jax.network.classifier import Model
 from alexnet_jax.network.columns import Layer
 
@@ -39,6 +40,7 @@ class Operation(NamedTuple):
     map_norm: k, size, alpha, beta; alpha is per squared term.
     max_pool, avg_pool: size, stride, overhang: rows and columns by which the
       last windows extend past the edge, where there are no units.
+    crop: height, width of the units that stay, from the top left.
     scale: factor.
     flatten, relu, tanh: none.
   """
@@ -52,7 +54,8 @@ class Operation(NamedTuple):
 KINDS: Mapping[Callable, str] = {
     jax.nn.relu: 'relu', jnp.tanh: 'tanh', L.flatten: 'flatten',
     L.local_response_norm: 'channel_norm', L.within_map_norm: 'map_norm',
-    L.max_pool: 'max_pool', L.avg_pool: 'avg_pool'}
+    L.max_pool: 'max_pool', L.avg_pool: 'avg_pool',
+    published.keep_whole_windows: 'crop'}
 
 
 def operations(model: Model, params: Any) -> list[Operation]:
@@ -105,7 +108,7 @@ class _Chain:
     self._maps = self._column.shape[1:] if len(self._column.shape) == 4 else ()
     for function in layer.post_ops:
       self._add_function(layer.name, function)
-    if layer.dropout:
+    if layer.dropout and not layer.inverted:
       self._add('scale', factor=DROPOUT)
 
   def _add(self, kind, name='', arrays=None, **settings):
@@ -116,6 +119,9 @@ class _Chain:
     stride = module.strides or 1
     sides = (stride, stride) if isinstance(stride, int) else tuple(stride)
     weight = params['kernel'].transpose(0, 4, 3, 1, 2)  # [K, out, in, h, w]
+    if isinstance(module, published.PixelConv):
+      stddevs = np.asarray(module.pixel_stddevs, np.float32)
+      weight = weight / stddevs[:, None, None]
     self._add(
         'convolution', layer.name,
         {'weight': weight.reshape(-1, *weight.shape[2:]),
@@ -153,29 +159,41 @@ class _Chain:
     return rows.reshape(-1)
 
   def _add_function(self, name, function):
-    base, settings = function, {}
-    if isinstance(function, functools.partial):
-      base = function.func
-    kind = KINDS.get(base)
+    base, keywords = _function_and_keywords(function)
+    groups = self._num_columns
+    if base is published.norm_in_groups:
+      groups *= keywords['groups']
+      base, keywords = _function_and_keywords(keywords['norm'])
+    kind, settings = KINDS.get(base), {}
     if kind is None:
       raise _no_form(name, getattr(base, '__name__', str(base)))
-    if kind not in ('relu', 'tanh', 'flatten'):
-      keywords = getattr(function, 'keywords', {})
+    after = jax.eval_shape(function, self._column)
+    if kind in ('channel_norm', 'map_norm', 'max_pool', 'avg_pool'):
       bound = inspect.signature(base).bind(None, **keywords)
       bound.apply_defaults()
       settings = dict(list(bound.arguments.items())[1:])
     if kind == 'channel_norm':
-      settings['groups'] = self._num_columns
+      settings['groups'] = groups
+    if kind == 'crop':
+      settings = dict(zip(('height', 'width'), after.shape[1:3], strict=True))
     if kind == 'map_norm':
       settings['k'] = 1.0  # the constant of `layers.within_map_norm`
     if kind in ('max_pool', 'avg_pool'):
       settings['overhang'] = [
           _overhang(units, settings['size'], settings['stride'])
           for units in self._column.shape[1:3]]
-    self._add(kind, **settings)
-    self._column = jax.eval_shape(function, self._column)
+    if kind != 'crop' or after.shape != self._column.shape:
+      self._add(kind, **settings)
+    self._column = after
     if len(self._column.shape) == 4:
       self._maps = self._column.shape[1:]
+
+
+def _function_and_keywords(
+    function: Any) -> tuple[Callable, Mapping[str, Any]]:
+  if isinstance(function, functools.partial):
+    return function.func, function.keywords
+  return function, {}
 
 
 def _padding(padding: Any, units: Sequence[int], sizes: Sequence[int],

@@ -111,6 +111,7 @@ def _avg_pool(x, size, stride, overhang):
 OPERATIONS = {
     'relu': F.relu, 'tanh': torch.tanh,
     'flatten': lambda x: x.flatten(1),
+    'crop': lambda x, height, width: x[:, :, :height, :width],
     'scale': lambda x, factor: x * factor,
     'channel_norm': _channel_norm, 'map_norm': _map_norm,
     'max_pool': _max_pool, 'avg_pool': _avg_pool,

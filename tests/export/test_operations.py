@@ -69,6 +69,7 @@ OPERATIONS = {
     'convolution': convolution, 'full': full, 'channel_norm': channel_norm,
     'map_norm': map_norm, 'max_pool': max_pool, 'avg_pool': avg_pool,
     'scale': lambda x, factor: x * factor, 'tanh': np.tanh,
+    'crop': lambda x, height, width: x[:, :, :height, :width],
     'relu': lambda x: np.maximum(x, 0), 'flatten': lambda x: x.reshape(
         len(x), -1)}
 
