@@ -15,7 +15,7 @@ Reading order, with the paper open:
     results/                 3-7    many runs beside the paper's numbers
     analysis/, figures/      6.1    what the network has learned, in pictures
     export/                         the network in the formats of others
-    library.py                      load, build: the package as a library
+    library/                        load, build: the package as a library
     tasks/                          one file for each --task of launch.py
 
 Letters for axes: B batch, H height, W width, C maps per column, K columns.
@@ -34,27 +34,27 @@ from alexnet_jax.errors import InputError
 if TYPE_CHECKING:
   from ml_collections import ConfigDict
 
-  from alexnet_jax.library import Network
+  from alexnet_jax.library.network import Network
 
 __all__ = ['InputError', 'build', 'load']
 
 
 def load(path: str | os.PathLike[str]) -> 'Network':
-  """Loads a network that was trained or exported: see `library.load`.
+  """Loads a network that was trained or exported: see `opening.load`.
 
   Raises:
     InputError: there is no such network, or its files are damaged.
   """
-  from alexnet_jax import library  # imports JAX, which takes seconds
-  return library.load(path)
+  from alexnet_jax.library import opening  # imports JAX, which takes seconds
+  return opening.load(path)
 
 
 def build(config: 'ConfigDict | str | os.PathLike[str]',
           classes: int | Sequence[str] | None = None) -> 'Network':
-  """Builds the network of a config: see `library.build`.
+  """Builds the network of a config: see `opening.build`.
 
   Raises:
     InputError: there is no such config, or a field is invalid.
   """
-  from alexnet_jax import library
-  return library.build(config, classes)
+  from alexnet_jax.library import opening
+  return opening.build(config, classes)

@@ -165,7 +165,7 @@ def close():
 
 # Most of the time of their tiny runs is compilation.
 SHARE_COMPILED = {'run', 'tasks', 'results', 'configs', 'benchmarks', 'export',
-                  'tests'}
+                  'library', 'tests'}
 
 
 @pytest.fixture(scope='session')

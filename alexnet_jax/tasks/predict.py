@@ -26,7 +26,7 @@ from alexnet_jax.data import images, pictures
 from alexnet_jax.errors import InputError, printable
 from alexnet_jax.figures import figure4_left, style
 from alexnet_jax.learning import augment
-from alexnet_jax.library import Network, most_probable
+from alexnet_jax.library.network import Network, most_probable
 from alexnet_jax.run.trained import open_trained
 
 FIVE = 5  # Labels per picture.

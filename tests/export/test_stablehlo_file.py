@@ -7,7 +7,7 @@ import pytest
 
 from alexnet_jax.export import stablehlo_file
 from alexnet_jax.learning import augment
-from alexnet_jax.library import Network
+from alexnet_jax.library.network import Network
 from alexnet_jax.run.trained import open_trained
 
 
