@@ -175,31 +175,29 @@ def sentence_of(error: BaseException) -> str:
     A sentence that names the path, or '' if the error is of another kind.
   """
   for cause in _causes(error):
-    number = cause.errno if isinstance(cause, OSError) else _number_in(
-        str(cause))
+    number, path = _number_and_path(cause)
     if number in MEANINGS:
-      path = (cause.filename if isinstance(cause, OSError)
-              else _path_in(str(cause)))
-      return f'{os.fsdecode(path)}: {MEANINGS[number]}.' if path else (
-          f'A file cannot be written or read: {MEANINGS[number]}.')
+      # Temporary names mean nothing to a reader.
+      path = re.sub(r'/[^/]*\.orbax-checkpoint-tmp.*|\.part$', '', path)
+      return (f'{path or "A file cannot be written or read"}:'
+              f' {MEANINGS[number]}.')
   return ''
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:
   while error is not None:
     yield error
-    error = error.__cause__ or error.__context__
+    error = error.__cause__
 
 
-def _number_in(text):
-  for number in MEANINGS:
-    if os.strerror(number) in text:
-      return number
-  return None
-
-
-def _path_in(text):
-  # The innermost cause comes last. Temporary names mean nothing to a reader.
+def _number_and_path(error):
+  if isinstance(error, OSError):
+    return error.errno, os.fsdecode(error.filename or '')
+  if type(error) not in (ValueError, RuntimeError):  # of the libraries
+    return None, ''
+  text = str(error)
+  number = next((number for number in MEANINGS if os.strerror(number) in text),
+                None)
+  # The innermost cause comes last.
   paths = re.findall(r'(?<![\w.])/[^\s"\';:,]+', text)
-  return re.sub(r'/[^/]*\.orbax-checkpoint-tmp.*|\.part$', '', paths[-1]
-                ) if paths else ''
+  return number, paths[-1] if paths else ''

@@ -13,14 +13,13 @@ import zlib
 # XLA flags that make this network faster on a CPU, or reduce its memory at no
 # loss of speed, as measured with this version of jaxlib. They are set per
 # version because jaxlib aborts the process on an unknown flag.
-FLAGS = {
-    '0.10.2': (
-        # Do not use the YNN library for individual convolutions.
-        '--xla_cpu_experimental_ynn_fusion_type=-individual_convolution',
-        # Schedule operations so that fewer arrays are live at once.
-        '--xla_cpu_scheduler_type=CPU_SCHEDULER_TYPE_MEMORY_OPTIMIZED',
-    ),
-}
+_CPU_FLAGS = (
+    # Do not use the YNN library for individual convolutions.
+    '--xla_cpu_experimental_ynn_fusion_type=-individual_convolution',
+    # Schedule operations so that fewer arrays are live at once.
+    '--xla_cpu_scheduler_type=CPU_SCHEDULER_TYPE_MEMORY_OPTIMIZED',
+)
+FLAGS = {'0.10.2': _CPU_FLAGS, '0.11.2': _CPU_FLAGS}
 
 # A step allocates and frees one or two gigabytes. With huge pages the kernel
 # maps them in a few hundred page faults instead of half a million, which saves

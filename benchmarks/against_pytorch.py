@@ -53,6 +53,8 @@ ENTRIES = {
     'pytorch-compiled-hand': Entry(Peer(norm='hand', compiled=True)),
     'pytorch-strict': Entry(
         Peer(norm='hand', arithmetic='strict'), only_on='gpu'),
+    'pytorch-compiled-strict': Entry(
+        Peer(norm='hand', compiled=True, arithmetic='strict'), only_on='gpu'),
     'pytorch-bf16': Entry(Peer(norm='hand', arithmetic='bfloat16')),
     'pytorch-compiled-bf16': Entry(
         Peer(norm='hand', compiled=True, arithmetic='bfloat16')),
@@ -111,19 +113,41 @@ def run(problem: Problem, names: Sequence[str], rounds: int,
     rounds: timed turns; one untimed turn comes first.
     steps: steps per turn.
   """
-  contenders = {}
   with tempfile.TemporaryDirectory() as scratch:
-    with tqdm(names, leave=False, dynamic_ncols=True, disable=None) as bar:
-      for name in bar:
-        bar.set_description(f'{name} compiles')
-        contenders[name] = _start(problem, ENTRIES[name].variant, steps,
-                                  os.path.join(scratch, name))
+    start = lambda name: _start(problem, ENTRIES[name].variant, steps,
+                                os.path.join(scratch, name))
+    # Starting takes long on a GPU and disturbs nobody there.
+    contenders = {name: start(name) for name in names if problem.gpu}
+    with tqdm(total=len(names), leave=False, dynamic_ncols=True,
+              disable=None) as bar:
+      for group in _build_together(problem, names):
+        bar.set_description(f'{" ".join(group)} compiles')
+        for name in group:
+          contenders[name] = contenders.get(name) or start(name)
+          contenders[name].begin()
+        for name in group:
+          contenders[name].wait_until_built()
+        bar.update(len(group))
     for contender in contenders.values():
       contender.warm_up()
     turns.take_turns(contenders, rounds, f'{problem.mode} {problem.batch}')
     for contender in contenders.values():
       contender.close()
   return contenders
+
+
+def _build_together(problem: Problem,
+                    names: Sequence[str]) -> list[list[str]]:
+  """Returns the contenders in groups that build at the same time.
+
+  On a GPU, PyTorch compiles with the processor and can share it, and searches
+  for algorithms later, when it is alone. XLA searches for them as it compiles,
+  so each of ours is alone.
+  """
+  peers = [name for name in names if isinstance(ENTRIES[name].variant, Peer)]
+  if not problem.gpu or not peers:
+    return [[name] for name in names]
+  return [peers, *([name] for name in names if name not in peers)]
 
 
 def _start(problem: Problem, variant: Ours | Peer, steps: int,
@@ -139,7 +163,8 @@ def _start(problem: Problem, variant: Ours | Peer, steps: int,
       {'problem': problem._asdict(), 'variant': variant._asdict(),
        'cores': machine.cores()},
       {**os.environ, **_settings(problem, variant if ours else Ours()),
-       'PYTHONPATH': ROOT, 'TORCHINDUCTOR_CACHE_DIR': scratch}, steps)
+       'PYTHONPATH': os.pathsep.join([ROOT, os.environ.get('PYTHONPATH', '')]),
+       'TORCHINDUCTOR_CACHE_DIR': scratch}, steps)
 
 
 def _settings(problem: Problem, ours: Ours) -> Mapping[str, str]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from alexnet_jax import machine
-from alexnet_jax.bench import process
+from alexnet_jax.bench import process, traffic
 from benchmarks import problem as problems
 from benchmarks.problem import Ours, Problem
 
@@ -20,6 +20,7 @@ import numpy as np  # noqa: E402
 from ml_collections import ConfigDict  # noqa: E402
 
 from alexnet_jax.learning import augment  # noqa: E402
+from alexnet_jax.network import describe  # noqa: E402
 from alexnet_jax.run import device_data, experiment  # noqa: E402
 from configs import paper  # noqa: E402
 
@@ -47,8 +48,14 @@ class OurWork:
              'valid': np.ones(problem.batch, bool)}
     self._batch = device_data.to_device(batch, built.mesh)
     self._result: Any = None
+    self._program: dict[str, Any] = {}
     if problem.mode == 'train':
-      self._train_step = built.train_step()
+      train_step: Any = built.train_step()
+      self._train_step = train_step.lower(self._state, self._batch).compile()
+      self._program = {
+          'moved_bytes': traffic.moved_bytes(self._train_step.as_text() or ''),
+          'flops': problem.batch * describe.totals(describe.layer_rows(
+              built.model, problem.sizes.classes))['step_flops']}
       self.step = self._train
     elif problem.mode == 'forward':
       self._apply = jax.jit(lambda params, patches: built.model.apply(
@@ -87,7 +94,7 @@ class OurWork:
     if memory:
       description |= {'device': device.device_kind,
                 'device_peak_bytes': memory['peak_bytes_in_use']}
-    return description
+    return description | self._program
 
 
 def _from_images(problem, ours):

@@ -39,22 +39,33 @@ class PeersWork:
         if variant.arithmetic == 'bfloat16' else contextlib.nullcontext())
     compiled = torch.compile if variant.compiled else lambda f: f
     self._result = torch.zeros(())
+    self._steps = 0
     if problem.mode == 'train':
       self._patches = self._pictures(problems.patches(problem))
       self._optimizer = peer.optimizer(self._net)
       self._loss = compiled(self._loss_of_the_batch)
-      self.step = self._train
+      self._work = self._train
       return
     self._net.eval()
     self._apply = compiled(self._net)
     if problem.mode == 'forward':
       self._patches = self._pictures(problems.patches(problem))
-      self.step = self._forward
+      self._work = self._forward
     else:
       self._images = self._pictures(problems.images(problem))
       self._mean = torch.full((3, sizes.image, sizes.image), 120.0,
                               device=self._device)
-      self.step = self._ten_crop
+      self._work = self._ten_crop
+
+  def step(self) -> None:
+    """See process.Work.
+
+    cuDNN searches for the best algorithms in the third step, the first that
+    a contender takes without others beside it.
+    """
+    torch.backends.cudnn.benchmark = self._steps >= 2
+    self._steps += 1
+    self._work()
 
   def _pictures(self, array: np.ndarray) -> torch.Tensor:
     """Converts [B, S, S, 3] to [B, 3, S, S] in the variant's memory layout."""
@@ -152,7 +163,6 @@ def build(task: Mapping[str, Any]) -> PeersWork:
     fast = variant.arithmetic != 'strict'
     torch.set_float32_matmul_precision('high' if fast else 'highest')
     torch.backends.cudnn.allow_tf32 = fast
-    torch.backends.cudnn.benchmark = True
   return PeersWork(problem, variant)
 
 

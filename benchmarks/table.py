@@ -38,8 +38,9 @@ def as_numbers(problem: Problem, contenders: Mapping[str, ProcessRow],
         'compile_seconds': contender.compile_seconds,
         'seconds': contender.seconds,
         'peak_bytes': contender.description['peak_bytes']}
-    if 'device_peak_bytes' in contender.description:
-      row['device_peak_bytes'] = contender.description['device_peak_bytes']
+    row |= {name: contender.description[name]
+            for name in ('device_peak_bytes', 'moved_bytes', 'flops')
+            if name in contender.description}
   results = {**problem._asdict(), 'contenders': rows}
   if not ours.failed:
     results['ours_over'] = _ours_over(contenders, variants)

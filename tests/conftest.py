@@ -1,6 +1,11 @@
-"""Four CPU devices, strict arithmetic, and one small net for all tests."""
+"""Four CPU devices, strict arithmetic, and one small net for all tests.
+
+If JAX sees an accelerator the tests run on it, and those that need more devices
+than there are of it are skipped.
+"""
 
 import functools
+import os
 from typing import NamedTuple
 
 import jax
@@ -19,7 +24,8 @@ jax.config.update('jax_num_cpu_devices', 4)
 jax.config.update('jax_numpy_rank_promotion', 'raise')
 jax.config.update('jax_numpy_dtype_promotion', 'strict')
 # Compiling is most of what the tests do; speed is `--task=bench`'s matter.
-jax.config.update('jax_disable_most_optimizations', True)
+if 'JAX_DISABLE_MOST_OPTIMIZATIONS' not in os.environ:
+  jax.config.update('jax_disable_most_optimizations', True)
 
 # Grain's worker processes look at absl's flags.
 if not flags.FLAGS.is_parsed():
@@ -37,7 +43,9 @@ SMALL = {
 
 @functools.cache
 def make_mesh(data=1, column=1, num_columns=2):
-  """A mesh of the pretended devices."""
+  """A mesh of the pretended devices, or of the accelerators there are."""
+  if jax.default_backend() != 'cpu' and data * column > len(jax.devices()):
+    pytest.skip(f'needs {data * column} accelerators')
   return columns.make_mesh(data, column, num_columns)
 
 

@@ -83,6 +83,8 @@ def of_the_system(number, path='/runs/a'):
     (of_the_system(errno.ENAMETOOLONG), ['/runs/a: ', 'a shorter one']),
     (of_the_system(errno.EIO), ['/runs/a: ', 'the disk reports an error']),
     (of_the_system(errno.ENOSPC, b'/runs/a'), ['/runs/a: ', 'full']),
+    (of_the_system(errno.ENOSPC, '/r/3.orbax-checkpoint-tmp/about/metadata'),
+     ['/r: ', 'full']),
     (OSError(errno.ENOSPC, 'no name'), ['A file', 'full']),
     # As TensorStore and ArrayRecord say it.
     (ValueError(
@@ -107,7 +109,8 @@ def test_the_cause_of_an_error_counts():
 
 
 @pytest.mark.parametrize('error', [
-    KeyError('a'), ValueError('no device'), OSError(errno.EINVAL, 'odd')])
+    KeyError('a'), ValueError('no device'), OSError(errno.EINVAL, 'odd'),
+    ImportError('libcudnn.so: No such file or directory')])
 def test_other_errors_have_no_sentence(error):
   assert files.sentence_of(error) == ''
 

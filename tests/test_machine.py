@@ -3,8 +3,11 @@
 import importlib.metadata
 import os
 import platform
+import subprocess
 import sys
+import time
 
+import program
 import pytest
 
 from alexnet_jax import machine
@@ -116,3 +119,37 @@ def test_the_user_decides_where_or_that_it_is_not_wanted(
   monkeypatch.setenv('JAX_COMPILATION_CACHE_DIR', given)
   machine.keep_compiled()
   assert os.environ['JAX_COMPILATION_CACHE_DIR'] == given
+
+
+def test_a_process_ends_with_a_parent_that_is_killed():
+  child = ('import time; from alexnet_jax import machine;'
+           'machine.end_with_parent(); print("ready", flush=True);'
+           'time.sleep(60)')
+  parent = subprocess.Popen(
+      [sys.executable, '-c', f"""
+import subprocess, sys, time
+print(subprocess.Popen([sys.executable, '-c', {child!r}]).pid, flush=True)
+time.sleep(60)
+"""], cwd=program.ROOT, text=True, stdout=subprocess.PIPE)
+  process = int(parent.stdout.readline())
+  assert parent.stdout.readline() == 'ready\n'
+  parent.kill()
+  parent.wait()
+  for _ in range(50):
+    try:
+      os.kill(process, 0)
+    except ProcessLookupError:
+      return
+    time.sleep(0.1)
+  os.kill(process, 9)
+  raise AssertionError('it is still there after 5 seconds')
+
+
+def test_the_memory_is_that_of_the_smallest_limit(tmp_path, monkeypatch):
+  (tmp_path / 'limit').write_text('1000000\n')
+  (tmp_path / 'none').write_text('max\n')
+  limits = [str(tmp_path / name) for name in ('none', 'missing', 'limit')]
+  monkeypatch.setattr(machine, 'MEMORY_LIMITS', limits[:2])
+  assert machine.memory() > 1e8
+  monkeypatch.setattr(machine, 'MEMORY_LIMITS', limits)
+  assert machine.memory() == 1_000_000

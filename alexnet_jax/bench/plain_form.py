@@ -42,6 +42,8 @@ def start(task: PlainTask) -> ProcessRow:
       flag for flag in environment.get('XLA_FLAGS', '').split()
       if flag not in ours)
   row = ProcessRow('alexnet_jax.bench.plain_form', task, environment)
+  row.begin()
+  row.wait_until_built()
   if row.failed:
     raise InputError(f'the plain form does not run in a process of its own'
                      f' ({row.failed}): leave --plain out.')

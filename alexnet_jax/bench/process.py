@@ -42,7 +42,7 @@ class ProcessRow:
 
   def __init__(self, module: str, task: Any, environment: Mapping[str, str],
                steps: int = 1):
-    """Starts the child and waits until it is ready to take turns.
+    """Starts the child, which builds nothing before `begin`.
 
     Args:
       module: the module whose `main` calls `serve`.
@@ -53,12 +53,20 @@ class ProcessRow:
     self.seconds: list[float] = []  # Of one step, per turn.
     self.failed = ''  # The reason of a failure.
     self.description: dict[str, Any] = {}
+    self.compile_seconds = 0.0
     self._steps = steps
+    self._task = pickle.dumps(task)
     self._process: Any = subprocess.Popen(
         [sys.executable, '-m', module], env=dict(environment),
         stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-    self.compile_seconds: float = self._ask(
-        pickle.dumps(task)).get('compile', 0.0)
+
+  def begin(self) -> None:
+    """Lets the child build its work; several may do so at the same time."""
+    self._send(self._task)
+
+  def wait_until_built(self) -> None:
+    """Waits until the child is ready to take turns."""
+    self.compile_seconds = self._answer().get('compile', 0.0)
 
   def warm_up(self) -> None:
     """Takes a turn that does not count."""
@@ -77,21 +85,32 @@ class ProcessRow:
 
   def _ask(self, message: bytes) -> dict[str, Any]:
     """Sends a message, or closes the input, and reads the answer."""
+    self._send(message)
+    return self._answer()
+
+  def _send(self, message):
     if self.failed:
-      return {}
+      return
     try:
       if message:
         self._process.stdin.write(message)
         self._process.stdin.flush()
       else:
         self._process.stdin.close()
-      answer = json.loads(self._process.stdout.readline() or '{}')
     except BrokenPipeError:
-      answer = {}
+      self._ended()
+
+  def _answer(self):
+    if self.failed:
+      return {}
+    answer = json.loads(self._process.stdout.readline() or '{}')
     if not answer:
-      answer = {'failed': f'the process ended with {self._process.wait()}'}
-    self.failed = answer.get('failed', '')
+      self._ended()
+    self.failed = self.failed or answer.get('failed', '')
     return answer
+
+  def _ended(self):
+    self.failed = f'the process ended with {self._process.wait()}'
 
 
 def serve(build: Callable[[Any], Any]) -> None:

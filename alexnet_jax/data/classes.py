@@ -202,6 +202,6 @@ def how_to_read(endings: Iterable[str]) -> tuple[str, ...]:
 
 def _passed_over(folder, passed_over):
   total = sum(passed_over.values(), Counter())
-  return (f'Passed over in {printable(folder)}, as they are no pictures that'
-          f' can be read: {endings(total)}.',
+  return (f'Passed over in {printable(folder)}, as they are no pictures:'
+          f' {endings(total)}.',
           *how_to_read(total)) if total else ()

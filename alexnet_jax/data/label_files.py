@@ -18,7 +18,7 @@ from alexnet_jax.data import walk
 from alexnet_jax.data.images import EXTENSIONS
 from alexnet_jax.errors import InputError, printable
 
-# Names of columns, without what is not a letter.
+# Names of columns without what is not a letter, the clearest first.
 FILE_COLUMNS = ('file', 'filename', 'filepath', 'image', 'imagename', 'imageid',
                 'imagepath', 'img', 'path', 'picture', 'photo', 'id', 'name')
 CLASS_COLUMNS = ('label', 'labels', 'class', 'classname', 'labelname',
@@ -198,7 +198,8 @@ def _file_and_class(line):
 def _header(cells):
   """Returns the columns of file and class if the row is a header."""
   names = [re.sub('[^a-z]', '', cell.lower()) for cell in cells]
-  files = [i for i, name in enumerate(names) if name in FILE_COLUMNS]
+  files = sorted((i for i, name in enumerate(names) if name in FILE_COLUMNS),
+                 key=lambda i: FILE_COLUMNS.index(names[i]))
   classes = [i for i, name in enumerate(names)
              if name in CLASS_COLUMNS and i not in files[:1]]
   if not files or any(map(_is_file, cells)):

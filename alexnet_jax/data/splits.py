@@ -59,7 +59,10 @@ def find_splits(path: str, labels: str = '') -> Splits:
   if not found:
     return _without_splits(path)
   if others and not _are_splits(path, found, labels):
-    return Splits(path, None, None, ())
+    named_so = [name for name in names if name not in others]
+    return Splits(path, None, None, (
+        'Taken as classes, as they have no class folders, although named like'
+        f' splits: {_quoted(named_so)} in {printable(path)}.',))
   if 'train' not in found:
     raise InputError(
         f'{printable(path)!r} has {_quoted(names)} but no folder for training;'

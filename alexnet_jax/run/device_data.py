@@ -6,7 +6,7 @@ once. Tiny ImageNet takes 1.6 GB at 72 pixels and ILSVRC-2012 takes 250 GB at
 the loader.
 """
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 
 import jax
 import numpy as np
@@ -19,24 +19,6 @@ from alexnet_jax.data.sources import Source
 from alexnet_jax.network import columns
 
 BATCH = 256  # images per decoded batch
-
-
-class Indices:
-  """A source whose examples are their own indices."""
-
-  def __init__(self, source: Source):
-    self.class_names = source.class_names
-    self._count = len(source)
-
-  def __len__(self) -> int:
-    return self._count
-
-  def __getitem__(self, i: int) -> dict:
-    return {'index': np.int32(i)}
-
-  def where(self, i: int) -> str:
-    """Returns a readable name of the example."""
-    return f'example {i}'
 
 
 def to_device(batch: dict, mesh: Mesh) -> dict[str, jax.Array]:
@@ -68,14 +50,13 @@ def load(source: Source, mesh: Mesh, threads: int) -> dict[str, jax.Array]:
       for name in ('image', 'label')}
 
 
-def batches(data: dict[str, jax.Array], indices: loader.Batches,
+def batches(data: dict[str, jax.Array], indices: Iterator[np.ndarray],
             mesh: Mesh) -> Generator[dict[str, jax.Array]]:
   """Yields batches on the mesh, gathered from the result of `load`.
 
   Args:
     data: all examples.
-    indices: this process's part of the indices of each batch; closed at the
-      end.
+    indices: this process's part of the indices of each batch.
     mesh: mesh of the devices.
   """
   sharding = columns.batch_sharding(mesh)
@@ -84,9 +65,5 @@ def batches(data: dict[str, jax.Array], indices: loader.Batches,
   def pick(data, indices):
     return jax.tree.map(lambda examples: examples[indices], data)
 
-  try:
-    for batch in indices:
-      yield pick(data, jax.make_array_from_process_local_data(
-          sharding, batch['index']))
-  finally:
-    indices.close()
+  for batch in indices:
+    yield pick(data, jax.make_array_from_process_local_data(sharding, batch))

@@ -214,13 +214,17 @@ class Experiment(NamedTuple):
 
   def train_batches(self, source: Source, at_step: int = 0) -> loader.Batches:
     """Returns this process's part of the training batches from a step on."""
+    return loader.train_batches(
+        source, threads=self.settings.run.threads,
+        workers=self.settings.run.workers, **self._order(at_step))
+
+  def _order(self, at_step: int) -> dict[str, Any]:
+    """Returns what decides which examples a batch of this process has."""
     settings = self.settings
     shard, num_shards = columns.process_shard(self.mesh)
-    return loader.train_batches(
-        source, batch_size=settings.optimizer.batch_size, seed=settings.seed,
-        step=at_step, shard=shard, num_shards=num_shards,
-        reshuffle=settings.data.reshuffle, threads=settings.run.threads,
-        workers=settings.run.workers)
+    return {'batch_size': settings.optimizer.batch_size, 'seed': settings.seed,
+            'step': at_step, 'shard': shard, 'num_shards': num_shards,
+            'reshuffle': settings.data.reshuffle}
 
   def device_batches(self, source: Source,
                      at_step: int = 0) -> Generator[dict[str, jax.Array]]:
@@ -228,7 +232,7 @@ class Experiment(NamedTuple):
     if self.settings.run.hold_data:
       data = device_data.load(source, self.mesh, self.settings.run.threads)
       yield from device_data.batches(
-          data, self.train_batches(device_data.Indices(source), at_step),
+          data, loader.train_indices(len(source), **self._order(at_step)),
           self.mesh)
       return
     batches = self.train_batches(source, at_step)

@@ -107,7 +107,8 @@ def run(
   metrics.flush()
   batches.close()
   if timer.steps > 0:
-    journal.say(timer.summary())
+    held = session.metadata.config.get('run', {}).get('hold_data', False)
+    journal.say(timer.summary(held))
   return state, ended
 
 
@@ -140,11 +141,16 @@ class WaitTimer:
     since, self._since = self._since, time.perf_counter()
     return self._since - since if self.steps >= 0 else 0.0
 
-  def summary(self) -> str:
-    """Summarizes the waiting times, with advice if data slowed a long run."""
+  def summary(self, held: bool = False) -> str:
+    """Summarizes the waiting times, with advice if data slowed a long run.
+
+    Args:
+      held: whether all data is on the device already, where no advice helps.
+    """
     total = self.data + self.device
     share = self.data / total
-    slow = share >= SLOW_DATA_SHARE and total >= SLOW_DATA_SECONDS
+    slow = (not held and share >= SLOW_DATA_SHARE
+            and total >= SLOW_DATA_SECONDS)
     advice = (': try more decoding threads or workers (--config.run.threads,'
               ' --config.run.workers), or keep the data on the device'
               ' (--config.run.hold_data)') if slow else ''

@@ -45,7 +45,7 @@ class Whole(NamedTuple):
 
   @property
   def text(self) -> str:
-    """Such as 'a whole number of 1 or more, up to 64'."""
+    """Such as 'a whole number of 1 or more, up to 16'."""
     kind = ('a whole number' if self.multiple_of == 1
             else f'a multiple of {self.multiple_of}')
     return f'{kind} of {self.least} or more, up to {self.most:,}'
@@ -182,7 +182,7 @@ FIELDS: Mapping[str, Range] = {
     'precision': Choice(tuple(models.PRECISIONS)),
 
     'model.name': Choice(tuple(models.NETWORKS)),
-    'model.num_columns': Whole(1, 64),
+    'model.num_columns': Whole(1, 16),
     'model.crossings': Each(LAYER, ('conv3', 'fc8')),
     'model.kernels': Each(Whole(1, UNITS), (48, 128, 192, 192, 128)),
     'model.local_kernels': Each(Whole(1, UNITS), (64, 32)),

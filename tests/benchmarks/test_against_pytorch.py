@@ -55,6 +55,8 @@ def test_a_child_that_cannot_work_is_passed_over():
   given = {'problem': PROBLEM._asdict(), 'cores': 1,
            'variant': Ours(columns_on=2)._asdict()}
   child = ProcessRow('benchmarks.in_jax', given, settings)
+  child.begin()
+  child.wait_until_built()
   child.turn()
   child.close()
   assert 'config.mesh.column=2 needs 2 devices' in child.failed
@@ -63,6 +65,8 @@ def test_a_child_that_cannot_work_is_passed_over():
 
 def test_a_child_that_dies_is_passed_over():
   child = ProcessRow('benchmarks.no_such_module', {}, dict(os.environ))
+  child.begin()
+  child.wait_until_built()
   child.turn()
   child.close()
   assert child.failed == 'the process ended with 1'

@@ -75,6 +75,7 @@ def test_a_list_in_or_beside_the_folder_is_found(where, pictures, photos):
     lines('{stem},{label}', 'id,breed\n'),
     lines('{label},5,{file}', 'label,count,filename\n'),
     lines('{label},{file}', 'Class Name,Image Path\n'),
+    lines('7,{file},{label}', 'Id,File Name,Label\n'),
     lines('{file},{label}', 'file,anything\n'),
     '\ufeff' + lines('{file},{label}', 'filename,label\n')])
 def test_any_usual_form_is_read(text, photos):

@@ -9,7 +9,11 @@ import numpy as np
 import program
 import pytest
 
-from alexnet_jax.data.loader import evaluation_batches, train_batches
+from alexnet_jax.data.loader import (
+    evaluation_batches,
+    train_batches,
+    train_indices,
+)
 from alexnet_jax.data.sources import open_source
 from alexnet_jax.errors import InputError
 
@@ -217,3 +221,16 @@ def test_an_empty_source_is_refused(function):
   assert str(error.value) == (
       'the data set has no examples in this split; add pictures or choose '
       'another --config.data.path.')
+
+
+@pytest.mark.parametrize('arguments', [
+    {}, {'step': 3, 'reshuffle': False}, {'seed': 2**32 - 2},
+    {'shard': 1, 'num_shards': 3, 'step': 5}], ids=str)
+def test_indices_are_those_of_the_batches(arguments):
+  labels = [batch['label'] for batch in _train(
+      9, Numbered(50), **arguments)]  # into the third epoch
+  indices = train_indices(50, **{'batch_size': 12, 'seed': 5, **arguments})
+  for expected in labels:
+    ours = next(indices)
+    np.testing.assert_array_equal(ours, expected)
+    assert ours.dtype == np.int32

@@ -185,6 +185,10 @@ def test_pictures_without_classes_are_refused_also_in_splits(tree):
 def test_a_class_may_be_called_like_a_split(names, tree):
   root = tree(*(f'{name}/{i}.jpg' for name in names for i in range(3)))
   assert open_source('folder', 'train', path=root).class_names == names
+  named_so = [name for name in names if split_of(name)]
+  assert notes(root)[0] == (
+      'Taken as classes, as they have no class folders, although named like'
+      f' splits: {named_so[0]!r} in ROOT.')
 
 
 def test_links_to_one_folder_are_no_two_splits(data):

@@ -43,6 +43,13 @@ def test_a_run_that_waits_for_data_is_told_what_helps(clock):
     assert cure in waited.summary()
 
 
+def test_a_run_that_holds_its_data_is_told_no_cure(clock):
+  waited = loop.WaitTimer()
+  clock(waited, 1, 1)
+  clock(waited, 60, 20)
+  assert waited.summary(held=True).endswith('20.0 s for the device.')
+
+
 def test_every_run_says_it_at_its_end(tmp_path, capsys):
   training.train(experiment.read(tiny.config({'run.steps': 3})), str(tmp_path))
   said = [line for line in capsys.readouterr().err.splitlines()
@@ -67,5 +74,6 @@ def test_a_slow_source_is_seen(tmp_path, capsys, monkeypatch):
 
   monkeypatch.setattr(loop, 'SLOW_DATA_SECONDS', 0.5)
   monkeypatch.setattr(experiment.Experiment, 'device_batches', slow)
-  training.train(experiment.read(tiny.config({'run.steps': 4})), str(tmp_path))
+  training.train(experiment.read(tiny.config(
+      {'run.steps': 4, 'run.hold_data': False})), str(tmp_path))
   assert '--config.run.hold_data' in capsys.readouterr().err

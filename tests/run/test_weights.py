@@ -1,5 +1,6 @@
 """Parameters by name: in a file, and taken by another network."""
 
+import jax
 import numpy as np
 import pytest
 import safetensors.numpy
@@ -170,6 +171,34 @@ def test_a_file_that_unpacks_to_more_than_the_memory_is_refused(
 def test_a_folder_is_no_weights_file(tmp_path):
   with pytest.raises(InputError, match='is not a file'):
     weights.load(str(tmp_path))
+
+
+def same_weights(ours, theirs):
+  return ours.class_names == theirs.class_names and all(
+      np.array_equal(a, b) for a, b in zip(
+          jax.tree.leaves((ours.layers, ours.input_stats)),
+          jax.tree.leaves((theirs.layers, theirs.input_stats)), strict=True))
+
+
+@pytest.mark.parametrize('compressed', [False, True])
+def test_a_bit_of_the_file_is_found_or_harmless(tmp_path, compressed):
+  path = tmp_path / 'weights.npz'
+  written(path)
+  if compressed:
+    with np.load(path) as file:
+      np.savez_compressed(path, **dict(file))
+  content, whole = path.read_bytes(), weights.load(str(path))
+  found = 0
+  for i in (*range(0, len(content), len(content) // 100),
+            *range(len(content) - 300, len(content), 3)):
+    damaged = bytearray(content)
+    damaged[i] ^= 1 << i % 8
+    path.write_bytes(damaged)
+    try:
+      assert same_weights(weights.load(str(path)), whole), i
+    except InputError:
+      found += 1
+  assert found > 90
 
 
 def test_all_but_the_softmax_layer_is_taken_for_other_classes():
