@@ -58,7 +58,8 @@ def read(source: str, layout: str = '', order: str = '') -> KernelFile:
   name = name or _only_one(path, arrays)
   if name not in arrays:
     raise InputError(f'{path} has no array {name!r} but'
-                     f' {reading.listed(arrays)}: give --kernels=FILE:NAME with one of these names.')
+                     f' {reading.listed(arrays)}: give --kernels=FILE:NAME with'
+                     ' one of these names.')
   where = f'{path}:{name}' if name else path
   array = arrays[name]
   fitting = ([LAYOUT_NAMES[layout]] if layout else layouts(array.shape))
@@ -152,7 +153,8 @@ def _only_one(path, arrays) -> str:
   if not fitting:
     raise InputError(
         f'{path} has no kernels over three colors, only'
-        f' {reading.listed(arrays)}: give a file with an array of {_formats()}.')
+        f' {reading.listed(arrays)}: give a file with an array of'
+        f' {_formats()}.')
   if len(fitting) > 1:
     raise InputError(
         f'{path} has several arrays that may be first-layer kernels,'

@@ -92,8 +92,8 @@ def recognize(path: str, arrays: Mapping[str, np.ndarray]) -> Published:
       return _named(path, program, order, every, known)
   raise InputError(
       f'{path} has none of the layers of AlexNet, only'
-      f' {reading.listed(every)}: give'
-      " weights of torchvision's alexnet, of Caffe's bvlc_alexnet or"
+      f" {reading.listed(every)}: give weights of torchvision's alexnet, of"
+      " Caffe's bvlc_alexnet or"
       ' bvlc_reference_caffenet, or of the 2012 program.')
 
 
