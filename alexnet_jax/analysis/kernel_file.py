@@ -27,7 +27,6 @@ LAYOUTS = {
 LAYOUT_NAMES = dict(zip(('HWIO', 'OIHW', 'OHWI'), LAYOUTS, strict=True))
 ORDERS = ('bgr', 'rgb')
 FIRST_LAYER = 'conv1/kernel'  # the name that --task=export writes
-LISTED = 12  # maximum number of arrays that a message names
 
 
 class KernelFile(NamedTuple):
@@ -58,8 +57,9 @@ def read(source: str, layout: str = '', order: str = '') -> KernelFile:
   arrays = _arrays(source, path)
   name = name or _only_one(path, arrays)
   if name not in arrays:
-    raise InputError(f'{path} has no array {name!r} but {_listed(arrays)}:'
-                     ' give --kernels=FILE:NAME with one of these names.')
+    raise InputError(f'{path} has no array {name!r} but'
+                     f' {reading.listed(arrays)}: give --kernels=FILE:NAME with'
+                     ' one of these names.')
   where = f'{path}:{name}' if name else path
   array = arrays[name]
   fitting = ([LAYOUT_NAMES[layout]] if layout else layouts(array.shape))
@@ -152,12 +152,13 @@ def _only_one(path, arrays) -> str:
     return FIRST_LAYER
   if not fitting:
     raise InputError(
-        f'{path} has no kernels over three colors, only {_listed(arrays)}:'
-        f' give a file with an array of {_formats()}.')
+        f'{path} has no kernels over three colors, only'
+        f' {reading.listed(arrays)}: give a file with an array of'
+        f' {_formats()}.')
   if len(fitting) > 1:
     raise InputError(
         f'{path} has several arrays that may be first-layer kernels,'
-        f' {_listed(fitting)}: give --kernels={path}:NAME.')
+        f' {reading.listed(fitting)}: give --kernels={path}:NAME.')
   return next(iter(fitting))
 
 
@@ -172,11 +173,3 @@ def _formats():
 
 def _shape(array):
   return str(list(array.shape))
-
-
-def _listed(arrays):
-  listed = [f'{name} {_shape(array)}'.strip()
-          for name, array in list(arrays.items())[:LISTED]]
-  more = len(arrays) - len(listed)
-  return (', '.join(listed) + (f' and {more} more' if more else '')
-          if listed else 'nothing')

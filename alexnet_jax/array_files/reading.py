@@ -23,6 +23,7 @@ TORCH = ('.pth', '.pt')
 FORMATS = ('.npz', '.npy', '.safetensors', '.caffemodel', '.pkl', *TORCH)
 # The two-column net of 21,843 classes has 110 million numbers of 8 bytes.
 MOST_BYTES = 2**30
+LISTED, LONGEST = 12, 60  # arrays that a message names; characters of a name
 MOST_LEVELS = 8  # of dictionaries in a dictionary
 # Under these names training programs store the parameters beside others.
 NESTED = ('state_dict', 'model_state_dict', 'model')
@@ -52,6 +53,19 @@ def read(path: str) -> dict[str, np.ndarray]:
     if os.path.getsize(path) > MOST_BYTES:
       raise ValueError(_too_large(os.path.getsize(path)))
     return _read(path, ending)
+
+
+def listed(arrays: Mapping[str, np.ndarray]) -> str:
+  """Returns 'a [2, 3], b [4] and 7 more' for a message."""
+  shown = [f'{_printable(name)} {list(array.shape)}'.strip()
+           for name, array in list(arrays.items())[:LISTED]]
+  more = len(arrays) - len(shown)
+  return (', '.join(shown) + (f' and {more} more' if more else '')
+          if shown else 'nothing')
+
+
+def _printable(text):
+  return ''.join(c if c.isprintable() else '?' for c in text)[:LONGEST]
 
 
 @contextlib.contextmanager

@@ -15,16 +15,15 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
+from alexnet_jax.array_files import reading
 from alexnet_jax.errors import InputError
 from alexnet_jax.network import columns
 from alexnet_jax.network.classifier import Model
-from alexnet_jax.run import weights
 from alexnet_jax.run.weights import Layers
 
 Shape = tuple[int, ...]
 # {'conv1': {'kernel': ..., 'bias': ...}, ...} with the arrays of a file.
 Named = dict[str, dict[str, np.ndarray]]
-LISTED = 12  # maximum number of arrays that a message names
 
 TORCHVISION = {
     'features.0': 'conv1', 'features.3': 'conv2', 'features.6': 'conv3',
@@ -92,8 +91,9 @@ def recognize(path: str, arrays: Mapping[str, np.ndarray]) -> Published:
     if known:
       return _named(path, program, order, every, known)
   raise InputError(
-      f'{path} has none of the layers of AlexNet, only {_listed(every)}: give'
-      " weights of torchvision's alexnet, of Caffe's bvlc_alexnet or"
+      f'{path} has none of the layers of AlexNet, only'
+      f" {reading.listed(every)}: give weights of torchvision's alexnet, of"
+      " Caffe's bvlc_alexnet or"
       ' bvlc_reference_caffenet, or of the 2012 program.')
 
 
@@ -105,22 +105,30 @@ def _named(path, program, order, every, known) -> Published:
              if not re.match(r'fc8\w', name) and array.size > 1}
   if foreign:
     raise InputError(
-        f'{path} has {_listed(foreign)} beside the layers of {program}\'s'
-        ' AlexNet: give the weights of an AlexNet without further layers.')
+        f'{path} has {reading.listed(foreign)} beside the layers of'
+        f" {program}'s AlexNet: give the weights of an AlexNet without further"
+        ' layers.')
+  for name in known:
+    if not _are_finite(every[name]):
+      raise InputError(f'{reading.listed({name: every[name]})} of {path} are'
+                       ' not all finite numbers: give a file that is not'
+                       ' damaged.')
   arrays: Named = {}
   if program == 'the 2012 program':
     arrays = _joined_columns(path, every, known)
   else:
     for name, (layer, kind) in known.items():
       arrays.setdefault(layer, {})[kind] = every[name]
-  for layer, leaves in arrays.items():
-    for kind, array in leaves.items():
-      if array.dtype.kind not in 'fiuV' or not np.isfinite(
-          array.astype(np.float64)).all():
-        raise InputError(
-            f'{layer}/{kind} of {path} are not all finite numbers: give a file'
-            ' that is not damaged.')
   return Published(program, order, arrays, tuple(sorted(unused)))
+
+
+def _are_finite(array):
+  if array.dtype.kind not in 'fiuV':  # V: bfloat16
+    return False
+  try:
+    return bool(np.isfinite(array.astype(np.float32)).all())
+  except (TypeError, ValueError):
+    return False
 
 
 def _torchvision_name(name):
@@ -161,8 +169,8 @@ def _joined_columns(path, every, known) -> Named:
             for layer, kinds in parts.items()}
   except ValueError as error:
     raise InputError(
-        f'{path} has columns of different sizes, {_listed(every)}: give the'
-        ' weights of both columns of one network.') from error
+        f'{path} has columns of different sizes, {reading.listed(every)}: give'
+        ' the weights of both columns of one network.') from error
 
 
 # --- Shapes -------------------------------------------------------------------
@@ -313,18 +321,24 @@ def _in_columns(leaf, fresh):
 
 def summary(imported: Imported, origin: str) -> str:
   """Returns 'Took conv1 to fc7 from X; fc8 is new.'."""
-  said = f'Took {weights.layers_in_words(imported.taken)} from {origin}'
+  names = list(imported.layers)
+  said = f'Took {_in_words(imported.taken, names)} from {origin}'
   if imported.new_biases:
-    said += f'; no bias for {weights.layers_in_words(imported.new_biases)}'
+    said += f'; no bias for {_in_words(imported.new_biases, names)}'
   if imported.new:
     verb = 'is' if len(imported.new) == 1 else 'are'
-    said += f'; {weights.layers_in_words(imported.new)} {verb} new'
+    said += f'; {_in_words(imported.new, names)} {verb} new'
   return said + '.'
 
 
-def _listed(arrays):
-  listed = [f'{name} {list(array.shape)}'.strip()
-            for name, array in list(arrays.items())[:LISTED]]
-  more = len(arrays) - len(listed)
-  return (', '.join(listed) + (f' and {more} more' if more else '')
-          if listed else 'nothing')
+def _in_words(chosen, names):
+  """Returns 'conv1, conv3 to fc8' for layers that need not be adjacent."""
+  groups: list[list[str]] = []
+  for name in chosen:
+    below = names[names.index(name) - 1]
+    if groups and groups[-1][-1] == below:
+      groups[-1].append(name)
+    else:
+      groups.append([name])
+  return ', '.join(group[0] if len(group) == 1 else f'{group[0]} to {group[-1]}'
+                   for group in groups)

@@ -232,14 +232,12 @@ def _mismatch(name, fresh, pretrained, height, same_classes) -> str:
 
 def summary(matched: Match, origin: str) -> str:
   """Returns 'Took conv1 to fc7 from X; fc8 is new (...).'."""
-  taken = f'Took {layers_in_words(matched.taken)} from {origin}'
+  taken = f'Took {_range(matched.taken)} from {origin}'
   if not matched.new:
     return f'{taken}.'
   verb = 'is' if len(matched.new) == 1 else 'are'
-  return (f'{taken}; {layers_in_words(matched.new)} {verb} new'
-          f' ({matched.reason}).')
+  return f'{taken}; {_range(matched.new)} {verb} new ({matched.reason}).'
 
 
-def layers_in_words(names: Sequence[str]) -> str:
-  """Returns 'conv1' or, for several layers, 'conv1 to fc8'."""
+def _range(names):
   return names[0] if len(names) == 1 else f'{names[0]} to {names[-1]}'

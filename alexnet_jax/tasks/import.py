@@ -38,6 +38,10 @@ CONFIG = 'required'
 TRAIN_EXAMPLES = 1_281_167
 CLASSES = 1000  # of a file without fc8, unless --words lists others
 ORDERS = ('bgr', 'rgb')
+IMPORTED = 'imported.txt'  # what was taken
+# A workdir is written under this name first, with nothing but these.
+PART = '.part'
+WRITTEN = (checkpoint.FOLDER, journal.CONFIG, journal.COMMAND, IMPORTED)
 
 
 def define_flags(values: flags.FlagValues) -> None:
@@ -111,6 +115,11 @@ def _check(file, workdir):
                      f' ({", ".join(reading.FORMATS)}).')
   if os.path.isdir(workdir) and os.listdir(workdir):
     raise InputError(f'--workdir={workdir} is not empty: give a new one.')
+  part = f'{os.path.normpath(workdir)}{PART}'
+  if os.path.exists(part) and not (
+      os.path.isdir(part) and set(os.listdir(part)) <= set(WRITTEN)):
+    raise InputError(f'{part} is in the way of --workdir={workdir}: move it, or'
+                     ' give another --workdir.')
 
 
 def _make(config, path, mean, words, order) -> _Run:
@@ -120,7 +129,10 @@ def _make(config, path, mean, words, order) -> _Run:
   built = experiment.build(settings, CLASSES, TRAIN_EXAMPLES)
   wants = published.wanted(built.model)
   common = published.in_common_form(path, found, wants)
-  names = _class_names(path, common, words)
+  names = _class_names(common, words)
+  there = len(common['fc8']['kernel']) if 'fc8' in common else len(names)
+  if there != len(names):
+    del common['fc8']
   stats = _input_stats(config, mean, settings, order)
   built = experiment.build(settings, len(names), TRAIN_EXAMPLES)
   state = built.new_state(stats)
@@ -131,24 +143,22 @@ def _make(config, path, mean, words, order) -> _Run:
       weights.from_layers(imported.layers))
   origin = f'{path} ({found.program}, {order.upper()}, {len(names):,} classes)'
   said = published.summary(imported, origin)
+  if there != len(names):
+    said += (f' fc8 has {there:,} classes in the file and {len(names):,} in'
+             ' --words.')
   if found.unused:
     said += f' Left out {", ".join(found.unused)}.'
   return _Run(state._replace(params=params),
               Metadata(config.to_dict(), names, TRAIN_EXAMPLES), said)
 
 
-def _class_names(path, common, words) -> tuple[str, ...]:
-  listed = class_words.listed(words) if words else ()
+def _class_names(common, words) -> tuple[str, ...]:
+  if words:
+    return class_words.listed(words)
   fc8 = common.get('fc8')
-  count = len(fc8['kernel']) if fc8 else len(listed) or CLASSES
-  if not listed:
-    width = len(str(count - 1))
-    return tuple(f'class {i:0{width}d}' for i in range(count))
-  if len(listed) != count:
-    raise InputError(
-        f'--words={words} lists {len(listed):,} classes and fc8 of {path} has'
-        f' {count:,}: give a file with one line for each of them.')
-  return listed
+  count = len(fc8['kernel']) if fc8 else CLASSES
+  width = len(str(count - 1))
+  return tuple(f'class {i:0{width}d}' for i in range(count))
 
 
 def _input_stats(config: Any, mean: str, settings: experiment.Settings,
@@ -174,14 +184,14 @@ def _input_stats(config: Any, mean: str, settings: experiment.Settings,
 
 def _write(made: _Run, workdir: str, command: str) -> None:
   """Writes the workdir under another name first: it is complete or absent."""
-  part = f'{os.path.normpath(workdir)}.part'
+  part = f'{os.path.normpath(workdir)}{PART}'
   shutil.rmtree(part, ignore_errors=True)
   try:
     with checkpoint.open_manager(part, keep=1) as manager:
       checkpoint.save(manager, 0, made.state, made.metadata, None)
       manager.wait_until_finished()
     files.write_json(os.path.join(part, journal.CONFIG), made.metadata.config)
-    _write_lines(os.path.join(part, 'imported.txt'), [made.said])
+    _write_lines(os.path.join(part, IMPORTED), [made.said])
     if command:
       _write_lines(os.path.join(part, journal.COMMAND), [command])
     os.replace(part, workdir)

@@ -270,6 +270,18 @@ def test_what_a_file_lacks_stays_as_it_was(tmp_path):
   assert (params['fc8']['kernel'] == 5).all()
 
 
+def test_layers_between_others_may_be_missing(tmp_path):
+  built, arrays = built_of('torchvision'), arrays_of('torchvision')
+  np.savez(tmp_path / 'part.npz', **{
+      name: leaf for name, leaf in other.state_dict(arrays).items()
+      if not name.startswith(('features.3', 'classifier.4'))})
+  fresh = jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype),
+                       jax.eval_shape(built.model.init, jax.random.key(0)))
+  made = imported(str(tmp_path / 'part.npz'), built.model, fresh)[1]
+  assert published.summary(made, 'X') == (
+      'Took conv1, conv3 to fc6, fc8 from X; conv2, fc7 are new.')
+
+
 def refusal(path, name='torchvision'):
   built = built_of(name)
   with pytest.raises(InputError) as refused:
@@ -320,8 +332,18 @@ def test_layers_that_alexnet_lacks_are_refused(tmp_path):
 
 
 def test_numbers_that_are_not_finite_are_refused(tmp_path):
-  assert 'conv1/bias of' in changed(
-      tmp_path, lambda named: named['features.0.bias'].fill(np.nan))
+  said = changed(tmp_path, lambda named: named['features.0.bias'].fill(np.nan))
+  assert 'features.0.bias [4] of' in said and 'finite' in said
+  for wrong in (np.array(['a'] * 4), np.ones(4, complex), np.zeros(4, 'V3')):
+    assert 'not all finite numbers' in changed(
+        tmp_path, lambda named, wrong=wrong: named.update(
+            {'features.0.bias': wrong}))
+
+
+def test_names_that_would_fill_the_screen_are_shortened(tmp_path):
+  said = changed(tmp_path, lambda named: named.update(
+      {'evil\n\x1b[2J' + 'x' * 500: np.zeros(4)}))
+  assert 'evil??[2Jx' in said and len(said) < 400
 
 
 def test_biases_alone_are_refused(tmp_path):

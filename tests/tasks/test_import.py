@@ -203,6 +203,18 @@ def test_convolutions_alone_leave_new_layers_and_the_listed_classes(
       0.009, rel=0.2)
 
 
+def test_a_list_of_other_classes_leaves_fc8_new(words, tmp_path, capsys):
+  path, arrays = write(tmp_path, classes=9)
+  said = import_task.import_weights(config_of(), path, str(tmp_path / 'w'),
+                                    words=words)
+  assert 'Took conv1 to fc7 from' in said and 'fc8 is new.' in said
+  assert 'fc8 has 9 classes in the file and 12 in --words.' in said
+  network = trained.open_trained(str(tmp_path / 'w'))
+  assert network.class_names == WORDS
+  np.testing.assert_array_equal(network.params['columns']['fc7']['bias'][0],
+                                arrays['fc7'][1])
+
+
 def test_classes_without_a_list_have_numbers(tmp_path, capsys):
   path, _ = write(tmp_path, classes=11)
   said = import_task.import_weights(config_of(), path, str(tmp_path / 'w'))
@@ -264,8 +276,6 @@ def test_nothing_is_written_if_an_argument_cannot_be_used(words, tmp_path):
   np.save(tmp_path / 'mean.npy', np.zeros((3, 9, 9)))
   before = sorted(os.listdir(tmp_path))
   workdir = str(tmp_path / 'w')
-  assert 'lists 12 classes and fc8 of' in refusal(
-      config_of(), path, workdir, words=words)
   assert 'cannot be read as an .npz' in refusal(
       config_of(), str(tmp_path / 'cut.npz'), workdir)
   assert 'no mean image' in refusal(
@@ -277,6 +287,15 @@ def test_nothing_is_written_if_an_argument_cannot_be_used(words, tmp_path):
   assert '--words: ' in refusal(config_of(), path, workdir,
                                 words=str(tmp_path / 'none.txt'))
   assert sorted(os.listdir(tmp_path)) == before
+
+
+def test_other_files_in_the_way_are_left_alone(tmp_path):
+  path, _ = write(tmp_path)
+  (tmp_path / 'w.part').mkdir()
+  (tmp_path / 'w.part' / 'thesis.tex').write_text('x')
+  assert 'w.part is in the way' in refusal(
+      config_of(), path, str(tmp_path / 'w'))
+  assert (tmp_path / 'w.part' / 'thesis.tex').exists()
 
 
 def test_a_workdir_that_cannot_be_written_is_refused(tmp_path):
