@@ -15,6 +15,7 @@ import pytest
 from alexnet_jax import command_line
 from alexnet_jax.data import procedural
 from alexnet_jax.errors import InputError
+from alexnet_jax.library.network import Network
 from alexnet_jax.network import columns
 from alexnet_jax.run import checkpoint, experiment, fine_tune, trained, training
 from alexnet_jax.tasks import (
@@ -248,8 +249,8 @@ def test_a_mean_image_takes_the_place_of_the_pixel(tmp_path):
       network.input_stats.mean, bgr[0, ::-1].transpose(1, 2, 0))
   assert network.settings.augmentation.mean_pixel == ()
   assert network.settings.data.resize == 'warp'
-  probabilities = next(predict.probabilities(
-      network, [_photo(tmp_path)], 1))
+  probabilities = next(Network(network).probabilities(
+      [_photo(tmp_path)], views=1))
   square = cv2.resize(cv2.imread(_photo(tmp_path)), (72, 72),
                       interpolation=cv2.INTER_AREA)[..., ::-1]
   logits = other.caffe(arrays, square[4:68, 4:68].astype(np.float64),
