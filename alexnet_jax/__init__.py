@@ -4,6 +4,7 @@ Reading order, with the paper open:
 
     network/alexnet.py       3      the network of Figure 2
     network/alexnet_2012.py         the same in the released program's order
+    network/published.py            the same as other programs publish it
     network/layers.py        3.1-4  norm, pooling, dropout, initial weights
     network/columns.py       3.2    columns on devices, and their crossings
     learning/augment.py      4.1    crops, reflections, colors
@@ -13,6 +14,8 @@ Reading order, with the paper open:
     run/                            a config becomes a run with checkpoints
     results/                 3-7    many runs beside the paper's numbers
     analysis/, figures/      6.1    what the network has learned, in pictures
+    export/                         the network in the formats of others
+    library/                        load, build: the package as a library
     tasks/                          one file for each --task of launch.py
 
 Letters for axes: B batch, H height, W width, C maps per column, K columns.
@@ -21,3 +24,37 @@ every column's maps; features are the last hidden layer's 4096 numbers.
 Modules import only from lower layers of the package;
 tests/test_architecture.py lists these layers.
 """
+
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from alexnet_jax.errors import InputError
+
+if TYPE_CHECKING:
+  from ml_collections import ConfigDict
+
+  from alexnet_jax.library.network import Network
+
+__all__ = ['InputError', 'build', 'load']
+
+
+def load(path: str | os.PathLike[str]) -> 'Network':
+  """Loads a network that was trained or exported: see `opening.load`.
+
+  Raises:
+    InputError: there is no such network, or its files are damaged.
+  """
+  from alexnet_jax.library import opening  # imports JAX, which takes seconds
+  return opening.load(path)
+
+
+def build(config: 'ConfigDict | str | os.PathLike[str]',
+          classes: int | Sequence[str] | None = None) -> 'Network':
+  """Builds the network of a config: see `opening.build`.
+
+  Raises:
+    InputError: there is no such config, or a field is invalid.
+  """
+  from alexnet_jax.library import opening
+  return opening.build(config, classes)

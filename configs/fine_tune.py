@@ -36,7 +36,9 @@ def get_config(base: str = 'authors_2012') -> ConfigDict:
   trained = _config(base)
   config.model = trained.model
   config.data.image_size = trained.data.image_size
+  config.data.resize = trained.data.resize
   config.augment.crop = trained.augment.crop
+  config.augment.mean_pixel = trained.augment.mean_pixel
 
   config.data.name = 'folder'
   config.data.path = ''  # the folder of your photos

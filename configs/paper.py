@@ -51,6 +51,7 @@ def get_config() -> ConfigDict:
       'check': 'headers',  # of picture files, before training; full, none
       'labels': '',  # a list FILE,CLASS if a folder lacks class folders
       'image_size': 256,  # side of the stored square, pixels (2)
+      'resize': 'crop',  # the shorter side, then the center; or 'warp' both
       'validation_fraction': 0.1,  # of a folder without val/
       'train_examples': 0,  # 0: all
       'validation_examples': 0,  # 0: all
@@ -66,6 +67,7 @@ def get_config() -> ConfigDict:
       'jitter_scale': 'stddev',  # the printed form: 'eigenvalue'
       'jitter_rescale': False,
       'jitter_until': 0,  # first epoch without jitter; 0: none
+      'mean_pixel': (),  # RGB, 0..255; (): the mean image of the data (2)
   })
 
   config.optimizer = ConfigDict({  # 5

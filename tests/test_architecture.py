@@ -10,12 +10,14 @@ PACKAGE = ROOT / 'alexnet_jax'
 FLOORS = (
     {'errors', 'signals', 'task_files'},
     {'files', 'flag_errors', 'machine', 'paths', 'tables'},
+    {'array_files'},
     {'network', 'data', 'flag_help'},
     {'command_line'},
     {'learning'},
     {'run'},
-    {'bench', 'results'},
+    {'bench', 'results', 'export'},
     {'analysis'},
+    {'library'},
     {'figures'},
     {'tasks'},
 )

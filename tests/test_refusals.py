@@ -8,6 +8,8 @@ import pytest
 import tiny
 
 Q = '--config=configs/quickstart.py'
+PUBLISHED = '--config=configs/published/torchvision.py'
+SIZES = (PUBLISHED, '--task=describe')
 
 
 def experiment_with(**fields):
@@ -237,6 +239,21 @@ REFUSED = {
     'export into a folder': (
         ['--task=export', '--workdir={old}', '--out={photos}'],
         ['--out={photos} is a folder', '{photos}/weights.npz']),
+    'export into an unknown format': (
+        ['--task=export', '--workdir={old}', '--format=keras'],
+        ['--format=keras', 'npz, safetensors, stablehlo, onnx, torch']),
+    'export into a file with an unknown ending': (
+        ['--task=export', '--workdir={old}', '--out={new}.h5'],
+        ['--out={new}.h5', '.npz or .safetensors or .stablehlo or .onnx']),
+    'export into a file with the ending of another format': (
+        ['--task=export', '--workdir={old}', '--format=onnx',
+         '--out={new}.npz'], ['--out={new}.npz', 'another ending than .onnx']),
+    'export with pre-processing nowhere': (
+        ['--task=export', '--workdir={old}', '--preprocessing=none'],
+        ['--preprocessing=none', 'inside or outside']),
+    'export with crops that no test had': (
+        ['--task=export', '--workdir={old}', '--crops=5'],
+        ['--crops=5', '1, 9, 10']),
     'no logging': (
         experiment_with(run__log_every=0), ['config.run.log_every=0']),
     'another seed in the workdir': (
@@ -309,6 +326,55 @@ REFUSED = {
         ['--task=predict', '--workdir={old}', '--words={new}', '--images',
          '{photos}'],
         ["'{new}' cannot be read", 'CLASS its, words']),
+    'layout without kernels': (
+        ['--task=figure3', '--workdir={old}', '--layout=OIHW'],
+        ['--layout and --order describe a file', '--kernels=FILE']),
+    'columns that the kernels have not': (
+        ['--task=figure3', '--workdir={old}', '--columns=3'],
+        ['--columns=3', 'has 2 columns already']),
+    'import of nothing': (
+        [PUBLISHED, '--task=import', '--workdir={new}'],
+        ['--task=import needs weights', '--weights=FILE', '.caffemodel']),
+    'import of weights that are not there': (
+        [PUBLISHED, '--task=import', '--workdir={new}', '--weights={new}.npz'],
+        ['{new}.npz does not exist', '.safetensors']),
+    'import of a folder': (
+        [PUBLISHED, '--task=import', '--workdir={new}', '--weights={photos}'],
+        ['{photos} is a folder', '.safetensors']),
+    'import of another kind of file': (
+        [PUBLISHED, '--task=import', '--workdir={new}',
+         '--weights=README.md'],
+        ['README.md does not end in', 'save_file']),
+    'import into a run': (
+        [PUBLISHED, '--task=import', '--workdir={old}', '--weights=README.md'],
+        ['--workdir={old} is not empty', 'give a new one']),
+    'import without architecture': (
+        ['--task=import', '--workdir={new}', '--weights=README.md'],
+        ['--task=import needs an experiment']),
+    'unknown way to resize': (
+        experiment_with(data__resize='stretch'),
+        ["config.data.resize='stretch'", 'crop, warp']),
+    'mean that is no color': (
+        experiment_with(augment__mean_pixel=(1.0, 2.0)),
+        ['config.augment.mean_pixel=(1.0, 2.0)', 'three numbers']),
+    'groups that do not divide': (
+        [*SIZES, '--config.model.groups=(1,5,1,1,1)', '--workdir={new}'],
+        ['config.model.groups=(1, 5, 1, 1, 1)', 'divisors']),
+    'norm groups that do not divide': (
+        [*SIZES, '--config.model.response_norm=True',
+         '--config.model.norm_groups=5', '--workdir={new}'],
+        ['config.model.norm_groups=5', 'such as 1']),
+    'columns of a network of groups': (
+        [*SIZES, '--config.model.num_columns=2', '--workdir={new}'],
+        ['config.model.num_columns=2', 'config.model.groups']),
+    'dropout before a convolution': (
+        [*SIZES, "--config.model.dropout_before=('conv5',)",
+         '--workdir={new}'],
+        ["config.model.dropout_before names 'conv5'", 'fc6, fc7, fc8']),
+    'colors that are divided by zero': (
+        [*SIZES, '--config.model.pixel_stddevs=(1.0,0.0,1.0)',
+         '--workdir={new}'],
+        ['config.model.pixel_stddevs=(1.0, 0.0, 1.0)', '()']),
     'projections of a full layer': (
         ['--task=projections', '--workdir={old}', '--layers=conv1,fc6'],
         ['--layers=conv1,fc6', 'fc6, whose units have no place',

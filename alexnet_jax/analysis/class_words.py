@@ -2,10 +2,11 @@
 
 ImageNet's classes are named by their WordNet identifiers. The words.txt of
 ImageNet, that of Tiny ImageNet and the synset_words.txt of other programs have
-one line per class.
+one line per class. The map_clsloc.txt of ImageNet has a number before the word.
 """
 
 import os
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
@@ -40,6 +41,24 @@ def readable(class_names: Sequence[str], path: str = '') -> tuple[str, ...]:
         f'--words={path} has no line for any of the {len(class_names)} classes:'
         f' give a file of lines such as {line!r}.')
   return tuple(words.get(name, name) for name in class_names)
+
+
+def listed(path: str) -> tuple[str, ...]:
+  """Returns the classes of such a file in the order of a network's outputs.
+
+  ImageNet's classes are in the order of their identifiers, whatever the order
+  of the lines; others are in that of the lines. A line may have no words.
+
+  Raises:
+    InputError: the file does not exist or is not text, or lists no classes.
+  """
+  names = tuple(dict.fromkeys(
+      parts[0].strip() for parts in _parts(path) if parts))
+  if not names:
+    raise InputError(f'--words={path} lists no classes: give a file of lines'
+                     ' such as \'n01440764 tench\'.')
+  are_synsets = all(re.fullmatch(r'n\d{8}', name) for name in names)
+  return tuple(sorted(names)) if are_synsets else names
 
 
 def classes_of_folders(class_names: Sequence[str],
@@ -84,6 +103,13 @@ def shortened(text: str, most: int) -> str:
 
 
 def _read(path: str) -> dict[str, str]:
+  words = {part[0].strip(): _first_word(part[1])
+           for part in _parts(path) if len(part) == 2}
+  return {name: word for name, word in words.items() if word}
+
+
+def _parts(path: str) -> list[list[str]]:
+  """Splits each line into the class and its words."""
   try:
     # Other programs' files may begin with a byte order mark.
     with open(os.path.expanduser(path), encoding='utf-8-sig') as file:
@@ -94,7 +120,9 @@ def _read(path: str) -> dict[str, str]:
   except UnicodeDecodeError as error:
     raise InputError(f'--words: {path!r} is no UTF-8 text: give a file of lines'
                      ' "CLASS its, words".') from error
-  parts = [line.split('\t' if '\t' in line else None, 1) for line in lines]
-  words = {part[0].strip(): part[1].split(',')[0].strip()
-           for part in parts if len(part) == 2}
-  return {name: word for name, word in words.items() if word}
+  return [line.split('\t' if '\t' in line else None, 1) for line in lines]
+
+
+def _first_word(text):
+  match = re.fullmatch(r'\d+ (\S+)', text.strip())  # 1 kit_fox
+  return match[1].replace('_', ' ') if match else text.split(',')[0].strip()

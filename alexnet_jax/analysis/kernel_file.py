@@ -1,24 +1,21 @@
 """Reads the first-layer kernels of any network from a file of arrays.
 
-The file is an .npz, .npy or .safetensors file, from this program
-(`--task=export`), Flax or PyTorch. The position of the axis of three colors
-determines the layout of an array.
+The file is an .npz, .npy, .safetensors or .caffemodel file, from this program
+(`--task=export`), Flax, PyTorch or Caffe. The position of the axis of three
+colors determines the layout of an array, unless it is given.
 """
 
 import os
-import zipfile
-import zlib
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-import ml_dtypes  # noqa: F401 (numpy learns bfloat16 from it)
 import numpy as np
-from safetensors import SafetensorError
-from safetensors.numpy import load_file
 
+from alexnet_jax.array_files import reading
 from alexnet_jax.errors import InputError
 
-FORMATS = ('.npz', '.npy', '.safetensors')
+FORMATS = ('.npz', '.npy', '.safetensors', '.caffemodel')
+BGR = ('.caffemodel',)  # of these the colors are blue, green and red
 OURS = '[K, h, w, 3, C]'
 # The axes of an array that are h, w, 3 and N.
 LAYOUTS = {
@@ -26,8 +23,10 @@ LAYOUTS = {
     '[N, 3, h, w]': (2, 3, 1, 0),  # PyTorch
     '[N, h, w, 3]': (1, 2, 3, 0),
 }
+# The names that a person may give them.
+LAYOUT_NAMES = dict(zip(('HWIO', 'OIHW', 'OHWI'), LAYOUTS, strict=True))
+ORDERS = ('bgr', 'rgb')
 FIRST_LAYER = 'conv1/kernel'  # the name that --task=export writes
-LISTED = 12  # maximum number of arrays that a message names
 
 
 class KernelFile(NamedTuple):
@@ -38,11 +37,17 @@ class KernelFile(NamedTuple):
   kernels: np.ndarray  # [K, h, w, 3, C] as in a checkpoint; K=1: one column
 
 
-def read(source: str) -> KernelFile:
+def read(source: str, layout: str = '', order: str = '') -> KernelFile:
   """Reads 'FILE' or 'FILE:NAME'.
 
   Without a name, it reads 'conv1/kernel' or else the only array that can be
   first-layer kernels.
+
+  Args:
+    source: the file, and the array in it.
+    layout: one of LAYOUT_NAMES; '' tells it from the shape.
+    order: 'rgb' or 'bgr', the order of the colors in the array; '' is that of
+      the program that writes such files.
 
   Raises:
     InputError: the file or array does not exist, no array can be first-layer
@@ -52,21 +57,54 @@ def read(source: str) -> KernelFile:
   arrays = _arrays(source, path)
   name = name or _only_one(path, arrays)
   if name not in arrays:
-    raise InputError(f'{path} has no array {name!r} but {_listed(arrays)}:'
-                     ' give --kernels=FILE:NAME with one of these names.')
+    raise InputError(f'{path} has no array {name!r} but'
+                     f' {reading.listed(arrays)}: give --kernels=FILE:NAME with'
+                     ' one of these names.')
   where = f'{path}:{name}' if name else path
-  array, fitting = arrays[name], layouts(arrays[name].shape)
+  array = arrays[name]
+  fitting = ([LAYOUT_NAMES[layout]] if layout else layouts(array.shape))
+  if layout and (array.ndim != 4 or array.shape[layout.index('I')] != 3):
+    raise InputError(f'{where} is {_shape(array)}, no kernels over three colors'
+                     f' as {layout}: leave --layout out, or give another.')
   if not fitting:
     raise InputError(f'{where} is {_shape(array)}, no kernels over three'
                      f' colors: give an array of {_formats()}.')
   if len(fitting) > 1:
     raise InputError(
         f'{where}, {_shape(array)}, could be {" or ".join(fitting)}: save it'
-        ' as [h, w, 3, N] in an .npy of its own.')
+        ' as [h, w, 3, N] in an .npy of its own, or add'
+        f' {" or ".join(_flag(one) for one in fitting)}.')
   kernels = array.astype(np.float64)
   if fitting != [OURS]:
     kernels = kernels.transpose(LAYOUTS[fitting[0]])[None]
+  is_bgr = os.path.splitext(path)[1].lower() in BGR
+  if (order or ('bgr' if is_bgr else 'rgb')) == 'bgr':
+    kernels = kernels[..., ::-1, :]
   return KernelFile(path, name, kernels)
+
+
+def in_columns(kernels: np.ndarray, columns: int, source: str) -> np.ndarray:
+  """Divides the kernels of a network that is stored as one column.
+
+  Args:
+    kernels: [K, h, w, 3, C].
+    columns: number of columns, which have equal parts of the kernels in their
+      order; 0 keeps those of the file.
+    source: name of the kernels in error messages.
+
+  Raises:
+    InputError: the kernels have other columns, or cannot be divided evenly.
+  """
+  stored, maps = len(kernels), kernels.shape[-1]
+  if columns in (0, stored):
+    return kernels
+  if stored > 1:
+    raise InputError(f'--columns={columns}: {source} has {stored} columns'
+                     ' already: leave --columns out.')
+  if columns < 0 or maps % columns:
+    raise InputError(f'--columns={columns} does not divide the {maps} kernels'
+                     f' of {source}: give a divisor.')
+  return np.concatenate(np.split(kernels, columns, axis=-1))
 
 
 def split(source: str) -> tuple[str, str]:
@@ -104,19 +142,7 @@ def _arrays(source, path) -> Mapping[str, np.ndarray]:
         f'--kernels={source} does not end in {", ".join(FORMATS)}: save the'
         ' arrays as one of these (a PyTorch state_dict with'
         ' safetensors.torch.save_file).')
-  try:
-    if ending == '.safetensors':
-      return load_file(path)
-    loaded = np.load(path)
-    if isinstance(loaded, np.ndarray):
-      return {'': loaded}
-    with loaded:
-      return dict(loaded)
-  except (EOFError, OSError, SafetensorError, TypeError, ValueError,
-          zipfile.BadZipFile, zlib.error) as error:
-    raise InputError(f'{path} cannot be read as an {ending} file'
-                     f' ({str(error).splitlines()[0]}): write it again, or give'
-                     ' another.') from error
+  return reading.read(path)
 
 
 def _only_one(path, arrays) -> str:
@@ -126,13 +152,19 @@ def _only_one(path, arrays) -> str:
     return FIRST_LAYER
   if not fitting:
     raise InputError(
-        f'{path} has no kernels over three colors, only {_listed(arrays)}:'
-        f' give a file with an array of {_formats()}.')
+        f'{path} has no kernels over three colors, only'
+        f' {reading.listed(arrays)}: give a file with an array of'
+        f' {_formats()}.')
   if len(fitting) > 1:
     raise InputError(
         f'{path} has several arrays that may be first-layer kernels,'
-        f' {_listed(fitting)}: give --kernels={path}:NAME.')
+        f' {reading.listed(fitting)}: give --kernels={path}:NAME.')
   return next(iter(fitting))
+
+
+def _flag(layout):
+  return next(f'--layout={name}' for name, axes in LAYOUT_NAMES.items()
+              if axes == layout)
 
 
 def _formats():
@@ -141,11 +173,3 @@ def _formats():
 
 def _shape(array):
   return str(list(array.shape))
-
-
-def _listed(arrays):
-  listed = [f'{name} {_shape(array)}'.strip()
-          for name, array in list(arrays.items())[:LISTED]]
-  more = len(arrays) - len(listed)
-  return (', '.join(listed) + (f' and {more} more' if more else '')
-          if listed else 'nothing')

@@ -26,7 +26,7 @@ from flax import linen as nn
 from jax import lax
 
 from alexnet_jax.errors import InputError
-from alexnet_jax.network import columns
+from alexnet_jax.network import columns, published
 from alexnet_jax.network import layers as L
 from alexnet_jax.network.columns import Layer
 
@@ -239,6 +239,8 @@ WAYS_DOWN: dict[Callable, Callable] = {
     jnp.tanh: _pass,
     L.local_response_norm: _pass,
     L.within_map_norm: _pass,
+    published.norm_in_groups: _pass,
+    published.keep_whole_windows: _spread,
     L.max_pool: _unpool,
     L.avg_pool: _spread,
 }

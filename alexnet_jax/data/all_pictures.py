@@ -22,7 +22,8 @@ class _Part(NamedTuple):
 
 
 def open_all(path: str, class_names: Sequence[str], image_size: int,
-             labels: str = '', split: str = '') -> LabeledPictures:
+             labels: str = '', split: str = '',
+             resize: str = 'crop') -> LabeledPictures:
   """Opens all pictures in a folder, or those of one of its splits.
 
   Args:
@@ -32,6 +33,7 @@ def open_all(path: str, class_names: Sequence[str], image_size: int,
     image_size: side of the squares in pixels.
     labels: the list of labels of pictures that are in no class folders.
     split: 'train', 'validation' or 'test'; '' for all pictures.
+    resize: see `images.square`.
 
   Raises:
     InputError: the folder has other classes, no pictures or no such split.
@@ -72,7 +74,8 @@ def open_all(path: str, class_names: Sequence[str], image_size: int,
   return LabeledPictures(class_names, Classes(
       pictures, passed_over,
       (summary, *notes, *(note for one in found for note in one.notes)),
-      tuple(report for one in found for report in one.reports)), image_size)
+      tuple(report for one in found for report in one.reports)), image_size,
+      resize)
 
 
 def _folders_of(path: str, split: str) -> list[str]:

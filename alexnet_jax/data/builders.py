@@ -37,12 +37,14 @@ class Built:
     path: the TFDS data folder.
     split: 'train' or 'validation'.
     image_size: side of the squares in pixels.
+    resize: see `images.square`.
 
   Raises:
     InputError: `path` contains no such data set in a readable format.
   """
 
-  def __init__(self, name: str, path: str, split: str, image_size: int):
+  def __init__(self, name: str, path: str, split: str, image_size: int,
+               resize: str = 'crop'):
     import tensorflow_datasets as tfds
     builder = tfds.builder(name, data_dir=path)
     # A decorator of TFDS hides that as_data_source is a method.
@@ -61,7 +63,7 @@ class Built:
           f'--config.data.path={path} --workdir=RECORDS') from error
     self.class_names = tuple(builder.info.features['label'].names)
     self._name = f'{name} {split} in {path}'
-    self._image_size = image_size
+    self._image_size, self._resize = image_size, resize
 
   def __len__(self) -> int:
     return len(self._records)
@@ -69,7 +71,7 @@ class Built:
   def __getitem__(self, i: int) -> dict:
     record = self._records[i]
     image = images.decode(record['image'], self.where(i))
-    return {'image': images.square(image, self._image_size),
+    return {'image': images.square(image, self._image_size, self._resize),
             'label': np.int32(record['label'])}
 
   def where(self, i: int) -> str:

@@ -7,10 +7,10 @@ The two official formats, Python pickles and plain bytes, are loaded into memory
 import glob
 import io
 import os
-import pickle
 
 import numpy as np
 
+from alexnet_jax.array_files import pickled
 from alexnet_jax.data import images
 from alexnet_jax.data.builders import CIFAR, Built, build_cifar10
 from alexnet_jax.data.folders import Folder
@@ -153,21 +153,9 @@ def _entry(batch, name: str, path: str):
   raise _damaged(path, f'it has no {name!r}')
 
 
-class _ArraysOnly(pickle.Unpickler):
-  """A restricted unpickler, which can only create NumPy arrays."""
-
-  def find_class(self, module, name):
-    module = module.replace('numpy.core', 'numpy._core')
-    allowed = {('numpy._core.multiarray', '_reconstruct'), ('numpy', 'ndarray'),
-               ('numpy', 'dtype'), ('_codecs', 'encode')}
-    if (module, name) not in allowed:
-      raise pickle.UnpicklingError(f'it asks for {module}.{name}')
-    return super().find_class(module, name)
-
-
 def _unpickled(path: str):
   try:
-    return _ArraysOnly(io.BytesIO(_contents(path)), encoding='bytes').load()
+    return pickled.load(io.BytesIO(_contents(path)))
   # A damaged pickle can raise almost any exception.
   except InputError:
     raise

@@ -36,19 +36,20 @@ class LabeledPictures:
   """
 
   def __init__(self, class_names: Sequence[str], found: Classes,
-               image_size: int):
+               image_size: int, resize: str = 'crop'):
     """Orders the pictures by class and path.
 
     Args:
       class_names: the names of all classes in the order of the labels.
       found: the pictures.
       image_size: side of the squares in pixels.
+      resize: see `images.square`.
     """
     self.class_names = tuple(class_names)
     self.notes = (*found.notes, *found.reports)
     self.reports = found.reports
     self.passed_over = found.passed_over
-    self._image_size = image_size
+    self._image_size, self._resize = image_size, resize
     label = {walk.nfc(name): i for i, name in enumerate(class_names)}
     self.paths = [path for paths in found.pictures.values() for path in paths]
     self._labels = np.repeat(
@@ -59,7 +60,7 @@ class LabeledPictures:
     return len(self.paths)
 
   def __getitem__(self, i: int) -> dict:
-    image = images.read_square(self.paths[i], self._image_size)
+    image = images.read_square(self.paths[i], self._image_size, self._resize)
     return {'image': image, 'label': self._labels[i]}
 
   def where(self, i: int) -> str:

@@ -23,7 +23,8 @@ class Folder(LabeledPictures):
   """A source for the pictures of one split in the folder `path`."""
 
   def __init__(self, path: str, split: str, image_size: int,
-               validation_fraction: float, labels: str = ''):
+               validation_fraction: float, labels: str = '',
+               resize: str = 'crop'):
     """Lists the pictures.
 
     Args:
@@ -34,6 +35,7 @@ class Folder(LabeledPictures):
       validation_fraction: share of the pictures that is used for validation
         if there is no other folder than that for training; between 0 and 1.
       labels: the list of labels of pictures that are in no class folders.
+      resize: see `images.square`.
 
     Raises:
       InputError: the folder has none of the layouts (the message names the
@@ -47,7 +49,7 @@ class Folder(LabeledPictures):
       found = layout.validation(validation_fraction)
     else:
       found = layout.test()
-    super().__init__(layout.class_names, found, image_size)
+    super().__init__(layout.class_names, found, image_size, resize)
 
 
 def has_test_split(path: str, labels: str = '') -> bool:

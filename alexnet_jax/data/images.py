@@ -67,6 +67,7 @@ def _readable_extensions() -> tuple[str, ...]:
 
 
 EXTENSIONS = _readable_extensions()
+RESIZES = ('crop', 'warp')  # see `square`
 
 
 class UnreadablePicture(InputError):
@@ -91,13 +92,18 @@ class UnreadablePicture(InputError):
             f' ({printable(self.reason)}); {self.advice}.')
 
 
-def read_square(path: str, size: int) -> np.ndarray:
+def read_square(path: str, size: int, resize: str = 'crop') -> np.ndarray:
   """Reads the central square of a picture: uint8 [size, size, 3] (section 2).
+
+  Args:
+    path: the file.
+    size: side of the square in pixels.
+    resize: see `square`.
 
   Raises:
     UnreadablePicture: the file cannot be opened or is not a readable picture.
   """
-  return square(decode(read_file(path), path), size)
+  return square(decode(read_file(path), path), size, resize)
 
 
 def read_file(path: str) -> bytes:
@@ -153,16 +159,30 @@ def resize_shorter_side(image: np.ndarray, size: int) -> np.ndarray:
   """Resizes [H, W, 3] so that the shorter side has `size` pixels."""
   height, width = image.shape[:2]
   shorter = min(height, width)
-  if shorter == size:
+  return _resized(image, round(height * size / shorter),
+                  round(width * size / shorter))
+
+
+def _resized(image, height, width):
+  if image.shape[:2] == (height, width):
     return image
-  new_height = round(height * size / shorter)
-  new_width = round(width * size / shorter)
-  method = cv2.INTER_AREA if shorter > size else cv2.INTER_CUBIC
-  return cv2.resize(image, (new_width, new_height), interpolation=method)
+  shrinks = min(height, width) < min(image.shape[:2])
+  return cv2.resize(image, (width, height), interpolation=(
+      cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC))
 
 
-def square(image: np.ndarray, size: int) -> np.ndarray:
-  """Resizes and crops the center: uint8 [H, W, 3] -> [size, size, 3]."""
+def square(image: np.ndarray, size: int, resize: str = 'crop') -> np.ndarray:
+  """Makes a picture square: uint8 [H, W, 3] -> [size, size, 3].
+
+  Args:
+    image: the picture.
+    size: side of the square in pixels.
+    resize: 'crop' resizes the shorter side and crops the center (section 2);
+      'warp' resizes both sides and keeps the whole picture, as Caffe's
+      convert_imageset does.
+  """
+  if resize == 'warp':
+    return np.ascontiguousarray(_resized(image, size, size))
   image = resize_shorter_side(_shorten_strip(image), size)
   top = (image.shape[0] - size) // 2
   left = (image.shape[1] - size) // 2
@@ -259,12 +279,23 @@ def _decode_with_opencv(data: bytes) -> np.ndarray | None:
   return cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB)
 
 
+def from_pillow(picture: Image.Image) -> np.ndarray:
+  """Converts an open picture of any mode to upright uint8 RGB [H, W, 3].
+
+  Raises:
+    UnreadablePicture: it cannot be decoded or has no white level.
+  """
+  try:
+    return _pixels(picture, _is_deep(picture))
+  except Exception as error:  # as in `decode`
+    raise UnreadablePicture(
+        'the PIL image', f'{error}' or type(error).__name__,
+        'give another, or convert it to mode RGB') from error
+
+
 def _decode_with_pillow(data: bytes) -> np.ndarray:
   with Image.open(io.BytesIO(data)) as picture:
-    # Integers of a PNM file are scaled to 16 bits by Pillow.
-    if picture.mode == 'F' or (picture.mode == 'I' and picture.format != 'PPM'):
-      raise ValueError('no white level is defined for its 32-bit numbers')
-    deep = any(';16' in f'{tile.args}' for tile in picture.tile)
+    deep = _is_deep(picture)
     plain = (picture.mode in ('RGB', 'L') and not deep
              and not picture.has_transparency_data)
     if plain and picture.format in ('PNG', 'JPEG2000'):
@@ -272,7 +303,20 @@ def _decode_with_pillow(data: bytes) -> np.ndarray:
       image = _decode_with_opencv(data)
       if image is not None:
         return image
-    image = _to_rgb(ImageOps.exif_transpose(picture))
+    return _pixels(picture, deep)
+
+
+def _is_deep(picture: Image.Image) -> bool:
+  """Returns whether the picture, which is not yet decoded, has 16 bits."""
+  return picture.mode.startswith('I;16') or any(
+      ';16' in f'{tile.args}' for tile in getattr(picture, 'tile', ()))
+
+
+def _pixels(picture: Image.Image, deep: bool) -> np.ndarray:
+  # Integers of a PNM file are scaled to 16 bits by Pillow.
+  if picture.mode == 'F' or (picture.mode == 'I' and picture.format != 'PPM'):
+    raise ValueError('no white level is defined for its 32-bit numbers')
+  image = _to_rgb(ImageOps.exif_transpose(picture))
   # Of 16 bits the upper eight are left.
   if deep and image.max() < LEAST_16_BIT_WHITE >> 8:
     raise ValueError(f'its 16-bit values are all below {LEAST_16_BIT_WHITE:,},'

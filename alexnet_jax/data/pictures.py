@@ -1,16 +1,10 @@
-"""Pictures given by the user as files and folders.
-
-A damaged picture does not prevent the others from being read.
-"""
+"""Pictures given by the user as files and folders."""
 
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
-import grain
-import numpy as np
-
-from alexnet_jax.data import classes, images, loader, walk
+from alexnet_jax.data import classes, images, walk
 from alexnet_jax.errors import InputError, printable
 
 
@@ -60,27 +54,3 @@ def _in_folder(folder: str) -> list[str]:
     print(f'Passed over in {printable(folder)}, as they are no pictures:'
           f' {classes.endings(listing.passed_over)}.', file=sys.stderr)
   return listing.pictures
-
-
-def read_all(paths: Sequence[str], size: int, threads: int = 2,
-             ahead: int = 64) -> Iterator[np.ndarray | InputError]:
-  """Reads the central square of every picture, in order.
-
-  Args:
-    paths: paths of files, as returned by `find`.
-    size: side of the squares in pixels.
-    threads: number of decoding threads; 0 for one per core, at most 16.
-    ahead: maximum number of pictures decoded in advance.
-
-  Yields:
-    uint8 [size, size, 3], or the error that says why a picture is unreadable.
-  """
-
-  def read(path: str) -> np.ndarray | InputError:
-    try:
-      return images.read_square(path, size)
-    except InputError as error:
-      return error
-
-  data = grain.MapDataset.source(paths).map(read)
-  return iter(data.to_iter_dataset(loader.reading(threads, ahead)))

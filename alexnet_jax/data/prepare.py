@@ -44,7 +44,7 @@ class Summary(NamedTuple):
 def prepare(source_by_split: Mapping[str, Source], folder: str, *,
             image_size: int = 256, quality: int = 95, seed: int = 0,
             shard_size: int = 1024, threads: int = 2,
-            progress: bool = True) -> Summary:
+            progress: bool = True, resize: str = 'crop') -> Summary:
   """Writes square JPEG records of every split, and the training statistics.
 
   Unreadable images are skipped and listed in the summary and in `meta.json`;
@@ -60,6 +60,7 @@ def prepare(source_by_split: Mapping[str, Source], folder: str, *,
     shard_size: examples per shard (1024, as in the authors' files).
     threads: number of decoding threads; 0 for one per core, at most 16.
     progress: shows a progress bar, or a message if the folder is finished.
+    resize: how the sources made the images square; see `images.square`.
 
   Returns:
     The folder, the number of images and the list of skipped images.
@@ -73,6 +74,8 @@ def prepare(source_by_split: Mapping[str, Source], folder: str, *,
       'image_size': image_size, 'quality': quality, 'seed': seed,
       'shard_size': shard_size,
       'source': {k: _fingerprint(v) for k, v in source_by_split.items()}}
+  if resize != 'crop':  # which older folders do not say
+    settings['resize'] = resize
   try:
     with files.hold(folder, 'a task that prepares records'):
       _claim(folder, settings)
@@ -109,8 +112,8 @@ def _claim(folder: str, settings: dict) -> None:
   if not os.path.exists(path):
     _write_json(path, settings)
     return
-  before = records.read_json(folder, records.PREPARATION)
-  for field, value in settings.items():
+  before = {'resize': 'crop'} | records.read_json(folder, records.PREPARATION)
+  for field, value in ({'resize': 'crop'} | settings).items():
     if field not in before:
       raise records.damaged(path, f'{field} is missing')
     if before[field] != value:
@@ -155,11 +158,12 @@ def _finish(folder: str, shards: dict[str, list[Shard]],
   names = [os.path.basename(shard.file)
            for part in shards.values() for shard in part]
   described = records.describe_files(folder, [*names, records.STATISTICS])
+  resized = {name: settings[name] for name in ('resize',) if name in settings}
   _write_json(os.path.join(folder, records.META), {
       'class_names': list(class_names), 'counts': counts,
       'shards': {split: len(part) for split, part in shards.items()},
       'image_size': settings['image_size'], 'quality': settings['quality'],
-      'seed': settings['seed'], 'skipped': skipped,
+      'seed': settings['seed'], 'skipped': skipped, **resized,
       'fingerprint': records.fingerprint(class_names, described),
       'files': described})
 

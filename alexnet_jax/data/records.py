@@ -44,18 +44,27 @@ class Records:
     folder: the folder written by `prepare`.
     split: 'train' or 'validation'.
     image_size: side of the squares in pixels.
+    resize: see `images.square`.
 
   Raises:
     InputError: the folder contains no records, the preparation is unfinished,
-      it does not include the split, or a file is damaged or missing.
+      it does not include the split, its images were resized differently, or a
+      file is damaged or missing.
   """
 
-  def __init__(self, folder: str, split: str, image_size: int):
+  def __init__(self, folder: str, split: str, image_size: int,
+               resize: str = 'crop'):
     meta = read_meta(folder)
     if split not in meta['counts']:
       raise InputError(
           f'the records in {folder!r} have no split {split!r}, only '
           f'{", ".join(meta["counts"])}; prepare it into another folder.')
+    stored = meta.get('resize', 'crop')
+    if stored != resize:
+      raise InputError(
+          f'the records in {folder!r} were made with config.data.resize='
+          f'{stored!r}, not {resize!r}; prepare the pictures into another '
+          f'folder, or add --config.data.resize={stored} to use these.')
     self.class_names = tuple(meta['class_names'])
     self.folder = folder
     self.stored_size = meta['image_size']

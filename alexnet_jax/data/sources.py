@@ -11,7 +11,14 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from alexnet_jax.data import builders, cifar, folders, procedural, records
+from alexnet_jax.data import (
+    builders,
+    cifar,
+    folders,
+    images,
+    procedural,
+    records,
+)
 from alexnet_jax.errors import InputError
 
 NAMES = ('procedural', 'folder', 'records', 'imagenet2012', 'cifar10')
@@ -93,7 +100,8 @@ class Subset:
 
 def open_source(name: str, split: str, *, path: str = '',
                 image_size: int = 256, validation_fraction: float = 0.1,
-                limit: int = 0, labels: str = '') -> Source:
+                limit: int = 0, labels: str = '',
+                resize: str = 'crop') -> Source:
   """Opens one split of a data set as images of `image_size` x `image_size`.
 
   Args:
@@ -109,12 +117,13 @@ def open_source(name: str, split: str, *, path: str = '',
       endless procedural data set it is the length, and 0 means 8192 (train) or
       1024 (validation).
     labels: the list of labels of pictures that are in no class folders.
+    resize: how pictures become square; see `images.square`.
 
   Raises:
     InputError: the name or split is unknown, or the path or the list is missing
       or unsuitable.
   """
-  _check(name, split, path, image_size, limit)
+  _check(name, split, path, image_size, limit, resize)
   if labels and name != 'folder':
     raise InputError(
         f'config.data.labels={labels} is for pictures in a folder; leave it out'
@@ -125,17 +134,17 @@ def open_source(name: str, split: str, *, path: str = '',
       return procedural.Procedural(split, image_size, limit)
     case 'folder':
       source = folders.Folder(path, split, image_size, validation_fraction,
-                              labels)
+                              labels, resize)
     case 'records':
-      source = records.Records(path, split, image_size)
+      source = records.Records(path, split, image_size, resize)
     case 'cifar10':
       source = cifar.open_cifar10(path, split, image_size)
     case _:
-      source = builders.Built(name, path, split, image_size)
+      source = builders.Built(name, path, split, image_size, resize)
   return Subset(source, limit) if 0 < limit < len(source) else source
 
 
-def _check(name, split, path, image_size, limit) -> None:
+def _check(name, split, path, image_size, limit, resize) -> None:
   if name not in NAMES:
     near = difflib.get_close_matches(name, NAMES, n=2) or NAMES
     raise InputError(
@@ -158,3 +167,6 @@ def _check(name, split, path, image_size, limit) -> None:
     raise InputError(
         f'--config.data.{split}_examples={limit} is negative; give the number '
         'of examples to keep, or 0 for all.')
+  if resize not in images.RESIZES:
+    raise InputError(f'config.data.resize={resize!r} is not known: give one of'
+                     f' {", ".join(images.RESIZES)}.')

@@ -5,6 +5,7 @@ The input is uint8 images. Pixels keep the scale 0..255, minus the mean image
 assume this scale.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple, TypeVar
 
 import jax
@@ -26,6 +27,8 @@ class Augmentation(NamedTuple):
   jitter_scale: str  # 'stddev' or 'eigenvalue'
   jitter_rescale: bool  # divide by 1 + jitter
   jitter_until: int  # first epoch without jitter; 0: jitter never ends
+  # RGB in 0..255, in place of the mean image of the training set; ().
+  mean_pixel: tuple[float, ...] = ()
 
 
 class PixelStats(NamedTuple):
@@ -36,8 +39,17 @@ class PixelStats(NamedTuple):
   stddevs: jax.Array | np.ndarray  # [3] standard deviation along each, 0..255
 
 
-def pixel_stats(mean: np.ndarray, covariance: np.ndarray) -> PixelStats:
-  """PCA of the RGB values of the training set: [S, S, 3], [3, 3] -> stats."""
+def pixel_stats(mean: np.ndarray, covariance: np.ndarray,
+                mean_pixel: Sequence[float] = ()) -> PixelStats:
+  """PCA of the RGB values of the training set: [S, S, 3], [3, 3] -> stats.
+
+  Args:
+    mean: the mean image of the training set.
+    covariance: the covariance of its RGB values.
+    mean_pixel: replaces every pixel of the mean image, unless ().
+  """
+  if mean_pixel:
+    mean = np.broadcast_to(np.asarray(mean_pixel), mean.shape)
   variances, directions = np.linalg.eigh(np.asarray(covariance, np.float64))
   return PixelStats(
       np.asarray(mean, np.float32), np.asarray(directions, np.float32),
@@ -167,5 +179,5 @@ def cut_crop(images: jax.Array, crop: jax.Array | np.ndarray,
   """
   patches = lax.dynamic_slice(
       images, (0, crop[0], crop[1], 0),
-      (len(images), size, size, images.shape[-1]))
+      (images.shape[0], size, size, images.shape[-1]))
   return jnp.where(crop[2] == 1, patches[:, :, ::-1], patches)

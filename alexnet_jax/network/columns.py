@@ -33,6 +33,7 @@ class Layer(NamedTuple):
     Callable[[jax.Array], jax.Array]
   ]  # operations after the weights
   dropout: bool = False  # after the post_ops (4.2)
+  inverted: bool = False  # dropout scales in training, not at test
 
 
 # --- The mesh and the placement of arrays -------------------------------------
@@ -203,7 +204,7 @@ def apply_post_ops(
   """
   for f in layer.post_ops:
     x = f(x)
-  return L.dropout(x, keys) if layer.dropout else x
+  return L.dropout(x, keys, layer.inverted) if layer.dropout else x
 
 
 # --- Shapes and initial values ------------------------------------------------

@@ -22,7 +22,7 @@ class FullyConnected(nn.Dense):
   """Fully connected: [B, ...] -> [B, neurons], inputs in (H, W, C) order."""
 
   def __call__(self, inputs: jax.Array) -> jax.Array:
-    return super().__call__(inputs.reshape(len(inputs), -1))
+    return super().__call__(inputs.reshape(inputs.shape[0], -1))
 
 
 class LocallyConnected(nn.Module):
@@ -124,7 +124,7 @@ def locally_connected(
 
 def flatten(x: jax.Array) -> jax.Array:
   """Flattens maps to features: [B, H, W, C] -> [B, H*W*C]."""
-  return x.reshape(len(x), -1)
+  return x.reshape(x.shape[0], -1)
 
 
 def gaussian(stddev: float):
@@ -364,24 +364,27 @@ def _taps(x, size, stride, axis):
 # --- Dropout (4.2) ------------------------------------------------------------
 
 
-def dropout(x: jax.Array, keys: jax.Array | None) -> jax.Array:
+def dropout(x: jax.Array, keys: jax.Array | None,
+            inverted: bool = False) -> jax.Array:
   """Dropout (4.2): zeroes half the neurons in training, halves all at test.
 
   As in the paper, outputs are not scaled in training. One random bit decides
   for each neuron, which is exact for a probability of one half and is cheap.
 
   Args:
-    x: activations [B, neurons].
+    x: activations [B, neurons], or maps [B, H, W, C].
     keys: one key per example [B], or None at test time.
+    inverted: double the others in training and leave all as they are at test,
+      as Caffe and PyTorch do.
   """
   if keys is None:
-    return 0.5 * x
-  neurons = x.shape[-1]
+    return x if inverted else 0.5 * x
+  neurons = math.prod(x.shape[1:])
 
   def coins(key):
     words = jax.random.bits(key, (-(-neurons // 32), 1), jnp.uint32)
     places = jnp.arange(32, dtype=jnp.uint32)[None]
     return (words >> places).reshape(-1)[:neurons] & jnp.uint32(1)
 
-  heads = jax.vmap(coins)(keys).astype(bool)
-  return jnp.where(heads, x, jnp.zeros((), x.dtype))
+  heads = jax.vmap(coins)(keys).astype(bool).reshape(x.shape)
+  return jnp.where(heads, 2 * x if inverted else x, jnp.zeros((), x.dtype))

@@ -17,13 +17,20 @@ import jax.numpy as jnp
 from jax.sharding import Mesh
 
 from alexnet_jax.errors import InputError
-from alexnet_jax.network import alexnet, alexnet_2012, cifar, cifar_local
+from alexnet_jax.network import (
+    alexnet,
+    alexnet_2012,
+    cifar,
+    cifar_local,
+    published,
+)
 from alexnet_jax.network.classifier import Model
 
 NETWORKS: Mapping[str, Any] = {
     'alexnet': alexnet, 'alexnet_2012': alexnet_2012,
-    'cifar': cifar, 'cifar_local': cifar_local}
-Spec = alexnet.Spec | alexnet_2012.Spec | cifar.Spec | cifar_local.Spec
+    'cifar': cifar, 'cifar_local': cifar_local, 'published': published}
+Spec = (alexnet.Spec | alexnet_2012.Spec | cifar.Spec | cifar_local.Spec
+        | published.Spec)
 
 # The names that `jax.default_matmul_precision` takes; without this setting JAX
 # rounds float32 on a GPU.

@@ -76,9 +76,9 @@ def evaluate(settings: Settings, workdir: str, checkpoints: Sequence[str],
   found = [(name, one) for name in checkpoints
            for one in look_up(name, workdir, folder, views)]
 
-  def open_images(image_size):
-    sized = settings._replace(
-        data=settings.data._replace(image_size=image_size))
+  def open_images(image_size, resize=settings.data.resize):
+    sized = settings._replace(data=settings.data._replace(
+        image_size=image_size, resize=resize))
     return evaluation.open_images(sized, found[0][1].class_names, data, split)
 
   # One size for all, so that networks of different sizes can be compared.
@@ -237,19 +237,20 @@ def parse_weights(values: str, count: int,
 
 
 def predict(one: Checkpoint, settings: Settings,
-            open_images: Callable[[int], Source],
+            open_images: Callable[..., Source],
             colors: np.ndarray) -> Predictions:
   """Computes the predictions of one network, which is in memory only here.
 
   Args:
     one: the checkpoint of the network.
     settings: the experiment; its model is not used.
-    open_images: opens the images at an image size.
+    open_images: opens the images at an image size, resized in one way.
     colors: the mean colors of some images, from `predictions.glance`.
   """
   trained = open_trained(one.workdir, str(one.step), *settings.mesh)
   probabilities, labels = predictions.predict(
-      trained, open_images(trained.settings.data.image_size),
+      trained, open_images(trained.settings.data.image_size,
+                           trained.settings.data.resize),
       settings.run.views, settings.optimizer.batch_size,
       settings.run.threads)
   return Predictions(one.workdir, one.step, one.saved, settings.run.views,

@@ -30,7 +30,8 @@ IDENTITY = ('model', 'data', 'augment', 'optimizer', 'seed', 'precision')
 MAY_DIFFER = ('data.path', 'data.labels', 'data.check')
 # Fields that older configs lack, and the values that reproduce those runs.
 ADDED_FIELDS = {'precision': 'float32', 'run.hold_data': False,
-                'data.labels': '', 'data.check': 'headers'}
+                'data.labels': '', 'data.check': 'headers',
+                'data.resize': 'crop', 'augment.mean_pixel': []}
 # Names of State fields in checkpoints of versions before 1.0.
 OLD_NAMES = {'input_stats': 'pixels'}
 

@@ -73,7 +73,8 @@ def open_images(settings: Settings, class_names: Sequence[str], data: str = '',
     path = os.path.expanduser(data)
     if not os.path.exists(os.path.join(path, records.META)):
       return _intact(settings, all_pictures.open_all(
-          path, class_names, fields.image_size, fields.labels, split))
+          path, class_names, fields.image_size, fields.labels, split,
+          fields.resize))
     fields = fields._replace(name='records', path=path, labels='')
   source = settings._replace(data=fields).open_split(split or 'validation')
   if not len(source):

@@ -46,6 +46,7 @@ class Data(NamedTuple):
   reshuffle: bool  # whether each epoch has a new order
   labels: str = ''  # the list of labels of pictures in no class folders
   check: str = 'headers'  # one of check.MODES
+  resize: str = 'crop'  # how pictures become square; or 'warp'
 
 
 class Optimization(NamedTuple):
@@ -105,7 +106,8 @@ class Settings(NamedTuple):
         self.data.name, split, path=self.data.path,
         image_size=self.data.image_size,
         validation_fraction=self.data.validation_fraction,
-        limit=limits.get(split, 0), labels=self.data.labels)
+        limit=limits.get(split, 0), labels=self.data.labels,
+        resize=self.data.resize)
 
   def build_model(self, mesh: Mesh, num_classes: int) -> Model:
     """Builds the network that config.model describes."""
@@ -145,6 +147,7 @@ def _settings(config):
       Augmentation(**config.augment.to_dict()), optimization,
       RunSettings(**config.run.to_dict()), MeshShape(**config.mesh.to_dict()))
   _check_crop(settings)
+  _check_mean_pixel(settings.augmentation.mean_pixel)
   return settings
 
 
@@ -161,6 +164,13 @@ def _check_crop(settings):
         f'config.augment.crop={settings.augmentation.crop} is larger than the'
         f' {settings.data.image_size}-pixel images: give a smaller crop or a'
         ' larger config.data.image_size.')
+
+
+def _check_mean_pixel(mean):
+  if len(mean) not in (0, 3):
+    raise InputError(
+        f'config.augment.mean_pixel={mean!r} is not a color: give three numbers'
+        ' in 0..255, or () for the mean image of the data.')
 
 
 # --- Experiment ---------------------------------------------------------------

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, Protocol
 from ml_collections import ConfigDict
 
 from alexnet_jax.data import check as picture_check
-from alexnet_jax.data import sources
+from alexnet_jax.data import images, sources
 from alexnet_jax.errors import InputError
 from alexnet_jax.flag_errors import fields, shortened
 from alexnet_jax.learning import augment, schedules
@@ -196,6 +196,14 @@ FIELDS: Mapping[str, Range] = {
     'model.norm_size': Whole(1, 1000),
     'model.norm_alpha': Real(0, 1e6),
     'model.norm_beta': Real(0, 100),
+    'model.norm_after_pooling': Switch(),
+    'model.norm_groups': Whole(1, 64),
+    'model.groups': Each(Whole(1, UNITS), (1, 2, 1, 2, 2)),
+    'model.conv1_padding': Whole(0, 1000),
+    'model.pooling_rounds_up': Switch(),
+    'model.dropout_before': Each(LAYER, ('fc6', 'fc7')),
+    'model.pixel_stddevs': Each(
+        Real(0, 1e6, above_least=True), (58.395, 57.12, 57.375)),
     'model.within_map_size': Whole(1, 1000),
     'model.within_map_alpha': Real(0, 1e6),
     'model.overlapping_pooling': Switch(),
@@ -207,6 +215,7 @@ FIELDS: Mapping[str, Range] = {
     'data.path': Text('a path'),
     'data.labels': Text('a path'),
     'data.check': Choice(picture_check.MODES),
+    'data.resize': Choice(images.RESIZES),
     'data.image_size': Whole(1, SIDE),
     'data.validation_fraction': Real(0, 1, above_least=True, below_most=True),
     'data.train_examples': COUNT,
@@ -214,6 +223,7 @@ FIELDS: Mapping[str, Range] = {
     'data.reshuffle': Switch(),
 
     'augment.crop': Whole(1, SIDE),
+    'augment.mean_pixel': Each(Real(0, 255), (122.7, 116.7, 104.0)),
     'augment.random_crops': Switch(),
     'augment.flips': Switch(),
     'augment.share_crops': Whole(1, UNITS),

@@ -1,8 +1,11 @@
-"""Opens a trained network from its workdir."""
+"""Opens a trained network from its workdir or from a weights file."""
 
+import json
 import os
 from typing import Any, NamedTuple
 
+import jax
+import numpy as np
 from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
@@ -10,8 +13,9 @@ from alexnet_jax.data import records
 from alexnet_jax.data.sources import Source
 from alexnet_jax.errors import InputError
 from alexnet_jax.learning.augment import PixelStats
+from alexnet_jax.network import columns
 from alexnet_jax.network.classifier import Model
-from alexnet_jax.run import checkpoint, experiment
+from alexnet_jax.run import checkpoint, experiment, weights
 from alexnet_jax.run.checkpoint import Metadata
 from alexnet_jax.run.experiment import MeshShape, Settings
 
@@ -19,7 +23,7 @@ from alexnet_jax.run.experiment import MeshShape, Settings
 class Trained(NamedTuple):
   """The contents of a checkpoint, usable without the data set."""
 
-  workdir: str
+  workdir: str  # or the weights file
   step: int
   settings: Settings  # of the run
   class_names: tuple[str, ...]
@@ -54,6 +58,75 @@ def open_trained(workdir: str, which_checkpoint: str = 'latest', data: int = 1,
   return Trained(os.path.normpath(workdir), step, settings,
                  metadata.class_names, built.mesh, built.model, state.params,
                  state.input_stats)
+
+
+def open_weights(path: str) -> Trained:
+  """Opens a file that --task=export wrote, on one device.
+
+  The card in the file gives the config; in a file that has none, the card
+  beside it, FILE.json, does.
+
+  Raises:
+    InputError: the file is no weights file, or its card does not describe the
+      network of its arrays.
+  """
+  read = weights.load(path)
+  card = read.card or _card_beside(path)
+  try:
+    settings = experiment.read(config_of(
+        checkpoint.with_added_fields(card['config'])))
+    step = int(card.get('step', 0))
+    mesh = columns.make_mesh(1, 1, settings.model.num_columns)
+    model = settings.build_model(mesh, len(read.class_names))
+    shapes = jax.eval_shape(model.init, jax.random.key(0))
+    size = settings.data.image_size
+    differs = (_difference(shapes, weights.from_layers(read.layers))
+               or (size != len(read.input_stats.mean)
+                   and f'config.data.image_size is {size}, and the mean image'
+                       f' has {len(read.input_stats.mean)} rows'))
+  except Exception as error:  # a foreign card can cause almost any
+    raise InputError(
+        f'the card of {path} describes no network of this version'
+        f' ({str(error) or type(error).__name__}): export it again from its'
+        ' workdir.') from error
+  if differs:
+    raise InputError(f'the card of {path} and its arrays differ ({differs}):'
+                     ' export it again from its workdir.')
+  params = jax.tree.map(
+      lambda leaf: np.asarray(leaf, np.float32),
+      weights.from_layers(read.layers))
+  stats = PixelStats(*(np.asarray(leaf, np.float32)
+                       for leaf in read.input_stats))
+  params, stats = jax.device_put(
+      (params, stats), columns.param_shardings(mesh, (params, stats)))
+  return Trained(os.path.normpath(path), step, settings, read.class_names, mesh,
+                 model, params, stats)
+
+
+def _card_beside(path):
+  beside = path + weights.CARD_ENDING
+  try:
+    with open(beside, encoding='utf-8') as file:
+      card = json.load(file)
+    if not isinstance(card, dict):
+      raise ValueError
+  except (OSError, ValueError, RecursionError) as error:
+    raise InputError(
+        f'{path} has no card that describes its network, and there is none in'
+        f' {beside}: export it again from its workdir.') from error
+  return card
+
+
+def _difference(shapes, params) -> str:
+  """Returns where the parameters differ from those of a network, or ''."""
+  names = [{jax.tree_util.keystr(path, simple=True, separator='/'): leaf.shape
+            for path, leaf in jax.tree_util.tree_leaves_with_path(tree)}
+           for tree in (shapes, params)]
+  for name in {**names[0], **names[1]}:
+    ours, theirs = (shapes.get(name, 'not there') for shapes in names)
+    if ours != theirs:
+      return f'{name} is {ours} in the config and {theirs} in the file'
+  return ''
 
 
 def read_settings(metadata: Metadata, workdir: str) -> Settings:

@@ -133,7 +133,9 @@ def _first_state(
   devices = devices_in_words(built.mesh)
   if newest is None:
     pixels = statistics.statistics(source)
-    state = built.new_state(augment.pixel_stats(pixels.mean, pixels.covariance))
+    state = built.new_state(augment.pixel_stats(
+        pixels.mean, pixels.covariance,
+        built.settings.augmentation.mean_pixel))
     if not init_from:
       return state, devices
     params, origin = fine_tune.start_from(

@@ -5,22 +5,28 @@ The file is an .npz or, with the extra `export`, a .safetensors. It contains
 leading axis K of columns, 'class_names', and the statistics of the training
 images as in `augment.PixelStats`: 'pixels/mean' [S, S, 3], 'pixels/directions'
 [3, 3] and 'pixels/stddevs' [3]. An .npz can be read with NumPy alone.
+
+The card is JSON text with the config and what else a user of the network must
+know. It is in the file, and a copy is beside it for people to read.
 """
 
 import json
 import os
+import zipfile
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
+import ml_dtypes
 import numpy as np
 
-from alexnet_jax import files
+from alexnet_jax import files, machine
 from alexnet_jax.errors import InputError
 from alexnet_jax.learning.augment import PixelStats
 from alexnet_jax.network.classifier import Model
 
 FORMATS = ('.npz', '.safetensors')
+CARD_ENDING = '.json'  # of the copy of the card beside FILE: FILE.json
 # {'conv1': {'kernel': ..., 'bias': ...}, ...}, from bottom to top.
 Layers = Mapping[str, Mapping[str, Any]]
 
@@ -31,6 +37,7 @@ class Weights(NamedTuple):
   layers: Layers
   input_stats: PixelStats
   class_names: tuple[str, ...]
+  card: Mapping[str, Any] = {}  # with 'config'; {} in files of version 1.0
 
 
 def to_layers(model: Model, params: Any) -> Layers:
@@ -61,15 +68,18 @@ def save(path: str, weights: Weights) -> None:
              for name, leaf in weights.input_stats._asdict().items()}
   arrays = {name: np.ascontiguousarray(array)
             for name, array in jax.device_get(arrays).items()}
+  card = json.dumps(weights.card)
   if _is_safetensors(path):
-    data = _safetensors().save(
-        arrays, {'class_names': json.dumps(weights.class_names)})
+    data = import_safetensors().save(
+        arrays,
+        {'class_names': json.dumps(weights.class_names), 'card': card})
     with files.atomic_write(path) as file:
       file.write(data)
   else:
     with files.atomic_write(path) as file:
       contents: dict[str, Any] = {
-          **arrays, 'class_names': np.array(weights.class_names)}
+          **arrays, 'class_names': np.array(weights.class_names),
+          'card': np.array(card)}
       np.savez(file, **contents)
 
 
@@ -79,15 +89,25 @@ def load(path: str) -> Weights:
   Raises:
     InputError: the file has another format or is damaged.
   """
+  if os.path.exists(path) and not os.path.isfile(path):
+    raise InputError(f'{path} is not a file: give a file that --task=export'
+                     ' wrote, or the workdir of a run.')
   try:
     read = _load_safetensors if _is_safetensors(path) else _load_npz
-    arrays, class_names = read(path)
+    arrays, class_names, card = read(path)
     stats = PixelStats(*(
         arrays.pop(f'pixels/{name}') for name in PixelStats._fields))
+    _check_statistics(stats)
     layers = {}
     for name, leaf in arrays.items():
       layer, kind = name.split('/')
+      if leaf.dtype not in (np.float16, np.float32, np.float64,
+                            ml_dtypes.bfloat16):
+        raise TypeError(f'{name} has no real numbers')
       layers.setdefault(layer, {})[kind] = leaf
+    # A .safetensors file sorts its arrays by name.
+    order = [name for name in card.get('layers', ()) if name in layers]
+    layers = {name: layers[name] for name in [*order, *layers]}
   except InputError:
     raise
   # NumPy and zipfile raise almost any exception on damaged files.
@@ -95,31 +115,56 @@ def load(path: str) -> Weights:
     raise InputError(
         f'{path} cannot be read as weights: give a file that --task=export'
         ' wrote, or the workdir of a run.') from error
-  return Weights(layers, stats, tuple(map(str, class_names)))
+  return Weights(layers, stats, tuple(map(str, class_names)), card)
+
+
+def _check_statistics(stats):
+  size = len(stats.mean)
+  shapes = tuple(np.shape(leaf) for leaf in stats)
+  if shapes != ((size, size, 3), (3, 3), (3,)):
+    raise ValueError(f'the statistics of the images have shapes {shapes}')
 
 
 def _load_npz(path):
+  with zipfile.ZipFile(path) as file:
+    size = sum(entry.file_size for entry in file.infolist())
+  if size > machine.memory():
+    raise InputError(f'{path} unpacks to {size / 1e9:,.0f} GB, more than the'
+                     ' memory: give a file that --task=export wrote.')
   with np.load(path) as file:
     arrays = dict(file)
-  return arrays, arrays.pop('class_names')
+  class_names = arrays.pop('class_names')
+  card = _read_card(str(arrays.pop('card', '{}')))
+  return arrays, class_names, card
 
 
 def _load_safetensors(path):
-  module = _safetensors()
-  from safetensors import SafetensorError, safe_open
-  try:
-    with safe_open(path, 'np') as file:
-      class_names = json.loads(file.metadata()['class_names'])
-    return module.load_file(path), class_names
-  except SafetensorError as error:
-    raise ValueError(str(error)) from error
+  module = import_safetensors()
+  from safetensors import safe_open
+  with safe_open(path, 'np') as file:
+    metadata = file.metadata()
+  class_names = json.loads(metadata['class_names'])
+  return (module.load_file(path), class_names,
+          _read_card(metadata.get('card', '{}')))
+
+
+def _read_card(text):
+  card = json.loads(text)
+  if not isinstance(card, dict):
+    raise TypeError('the card is no JSON object')
+  return card
 
 
 def _is_safetensors(path):
   return os.path.splitext(path)[1] == '.safetensors'
 
 
-def _safetensors():
+def import_safetensors() -> Any:
+  """Imports the package that reads and writes .safetensors.
+
+  Raises:
+    InputError: it is not installed.
+  """
   try:
     import safetensors.numpy
   except ImportError as error:

@@ -27,10 +27,19 @@ def define_flags(values: flags.FlagValues) -> None:
   flags.DEFINE_string(
     'kernels',
     '',
-    'An .npz, .npy or .safetensors file instead of a run; an array in it'
-    ' behind a colon.',
+    'An .npz, .npy, .safetensors or .caffemodel file instead of a run; an array'
+    ' in it behind a colon.',
     flag_values=values,
   )
+  flags.DEFINE_enum(
+      'layout', '', ('', *kernel_file.LAYOUT_NAMES), 'Axes of the array of'
+      ' --kernels; told from its shape unless given.', flag_values=values)
+  flags.DEFINE_enum(
+      'order', '', ('', *kernel_file.ORDERS), 'Colors of --kernels; bgr for a'
+      ' .caffemodel and rgb for others unless given.', flag_values=values)
+  flags.DEFINE_integer(
+      'columns', 0, 'Columns that one array of kernels consists of; those of'
+      ' the file or run unless given.', flag_values=values)
   flags.DEFINE_string(
     'out',
     '',
@@ -47,11 +56,13 @@ def run(invocation: Invocation) -> None:
   values = invocation.flags
   workdir = '' if values.kernels else command_line.require_workdir(invocation)
   figure3(workdir, values.checkpoint, values.kernels, values.out,
-          values.per_kernel)
+          values.per_kernel, layout=values.layout, order=values.order,
+          columns=values.columns)
 
 
 def figure3(workdir: str, checkpoint: str = 'latest', kernels: str = '',
-            out: str = '', per_kernel: bool = False) -> dict[str, Any]:
+            out: str = '', per_kernel: bool = False, *, layout: str = '',
+            order: str = '', columns: int = 0) -> dict[str, Any]:
   """Draws the kernels of conv1, one column above the other, and measures them.
 
   Args:
@@ -62,6 +73,9 @@ def figure3(workdir: str, checkpoint: str = 'latest', kernels: str = '',
       or beside the kernel file. Its numbers are in the .json file of the same
       name.
     per_kernel: scale the contrast of each kernel separately, not per layer.
+    layout: axes of the array in `kernels`; see `kernel_file.read`.
+    order: colors of the array in `kernels`.
+    columns: columns that one array consists of; see `kernel_file.in_columns`.
 
   Returns:
     The numbers.
@@ -75,7 +89,11 @@ def figure3(workdir: str, checkpoint: str = 'latest', kernels: str = '',
     folder = os.path.dirname(kernel_file.split(kernels)[0])
   out = os.path.expanduser(out) or os.path.join(folder, 'figure3.png')
   style.check_picture_path('out', out)
-  source, weights = _open(workdir, checkpoint, kernels)
+  if (layout or order) and not kernels:
+    raise InputError('--layout and --order describe a file: add --kernels=FILE,'
+                     ' or leave them out.')
+  source, weights = _open(workdir, checkpoint, kernels, layout, order)
+  weights = kernel_file.in_columns(weights, columns, source)
   if not np.isfinite(weights).all():
     raise InputError(f'the kernels of {source} are not all finite numbers:'
                      ' give an earlier checkpoint or another array.')
@@ -88,10 +106,10 @@ def figure3(workdir: str, checkpoint: str = 'latest', kernels: str = '',
   return numbers
 
 
-def _open(workdir, checkpoint, kernels):
+def _open(workdir, checkpoint, kernels, layout, order):
   """Returns (name of the kernels, array [K, h, w, 3, C])."""
   if kernels:
-    file = kernel_file.read(kernels)
+    file = kernel_file.read(kernels, layout, order)
     name = f':{file.name}' if file.name else ''
     return file.path + name, file.kernels
   network = trained.open_trained(workdir, checkpoint)

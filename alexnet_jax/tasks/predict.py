@@ -4,8 +4,6 @@ Standard output contains only the predictions, in the order of the pictures and
 as soon as they are available; everything else goes to standard error.
 """
 
-import functools
-import itertools
 import json
 import os
 import sys
@@ -13,8 +11,6 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-import jax
-import numpy as np
 from absl import flags
 from tqdm import tqdm
 
@@ -29,11 +25,11 @@ from alexnet_jax.command_line import Invocation
 from alexnet_jax.data import images, pictures
 from alexnet_jax.errors import InputError, printable
 from alexnet_jax.figures import figure4_left, style
-from alexnet_jax.learning import augment, step
-from alexnet_jax.run.trained import Trained, open_trained
+from alexnet_jax.learning import augment
+from alexnet_jax.library.network import Network, most_probable
+from alexnet_jax.run.trained import open_trained
 
 FIVE = 5  # Labels per picture.
-BATCH = 32  # Pictures; larger batches delay the first predictions.
 # Column widths in characters; longer paths are printed in full.
 PATH, LABEL = 48, 20
 
@@ -107,7 +103,7 @@ def predict(workdir: str, checkpoint: str, images: Sequence[str],
   figure = os.path.expanduser(figure)
   _check(images, views, figure)
   paths = pictures.find(images)
-  network = open_trained(workdir, checkpoint)
+  network = Network(open_trained(workdir, checkpoint))
   names = readable(network.class_names, words)
   form = record_line if as_json else table_row
   try:
@@ -141,7 +137,7 @@ def _check(images, views, figure):
 # --- Predicting ---------------------------------------------------------------
 
 
-def answers(network: Trained, paths: Sequence[str], views: int,
+def answers(network: Network, paths: Sequence[str], views: int,
             names: Sequence[str],
             given: Sequence[str] = ()) -> Iterator[Answer]:
   """Yields the network's prediction for every picture, in order.
@@ -154,46 +150,14 @@ def answers(network: Trained, paths: Sequence[str], views: int,
     given: the files and folders that the pictures were found in.
   """
   known = classes_of_folders(network.class_names, names)
-  for path, outputs in zip(paths, probabilities(network, paths, views),
-                        strict=True):
+  for path, outputs in zip(paths, network.probabilities(paths, views),
+                           strict=True):
     if isinstance(outputs, InputError):
       yield Answer(path, error=str(outputs))
       continue
-    five = tuple(map(int, np.argsort(-outputs, kind='stable')[:FIVE]))
+    five = most_probable(outputs, FIVE)
     yield Answer(path, five, tuple(float(outputs[i]) for i in five),
                  class_of_picture(path, known, given))
-
-
-def probabilities(network: Trained, paths: Sequence[str],
-                  views: int) -> Iterator[np.ndarray | InputError]:
-  """Yields for each picture its softmax outputs, averaged over patches: [C].
-
-  For a picture that cannot be read, it yields the error that explains why.
-
-  Args:
-    network: the network.
-    paths: the pictures.
-    views: the number of patches to average: 10, 9 or 1.
-  """
-  settings = network.settings
-  size = settings.data.image_size
-  predict_batch = jax.jit(functools.partial(
-      step.mean_over_crops, network.model,
-      augment.test_crops(size, settings.augmentation.crop, views)))
-  # One size for all batches: every other size needs another compilation.
-  batch_size = min(BATCH, 1 << (len(paths) - 1).bit_length())
-  loaded = pictures.read_all(paths, size, settings.run.threads,
-                           ahead=2 * batch_size)
-  while loaded_batch := list(itertools.islice(loaded, batch_size)):
-    batch = np.zeros((batch_size, size, size, 3), np.uint8)
-    for place, one in enumerate(loaded_batch):
-      if not isinstance(one, InputError):
-        batch[place] = one
-    means = jax.device_get(
-      predict_batch(network.params, network.input_stats, batch)
-    )
-    for one, mean in zip(loaded_batch, means[:len(loaded_batch)], strict=True):
-      yield one if isinstance(one, InputError) else mean
 
 
 # --- Output -------------------------------------------------------------------
@@ -203,8 +167,8 @@ def _print_answers(network, paths, views, names, form, given):
   """Prints predictions; returns those to draw, and counts of the outcomes."""
   first, counts = [], Counter()
   width = min(PATH, max(map(len, paths)))
-  with tqdm(total=len(paths),
-            desc=printable(f'{network.workdir}, {network.step}'),
+  title = printable(f'{network.trained.workdir}, {network.trained.step}')
+  with tqdm(total=len(paths), desc=title,
             unit=' pictures', leave=False, dynamic_ncols=True,
             disable=None) as bar:
     for answer in answers(network, paths, views, names, given):
@@ -277,7 +241,8 @@ def _print_errors(counts: Mapping[str, int], total: int) -> None:
 
 
 def _draw(network, first, views, names, figure):
-  numbers = {'workdir': network.workdir, 'step': network.step, 'views': views,
+  numbers = {'workdir': network.trained.workdir,
+             'step': network.trained.step, 'views': views,
              'pictures': [record(answer, names) for answer in first]}
   figure4_left.draw(
       [_panel(answer, names) for answer in first], numbers, figure)

@@ -65,7 +65,7 @@ def prepare(settings: Settings, folder: str) -> preparation.Summary:
     print(note, file=sys.stderr)
   summary = preparation.prepare(
       splits, folder, image_size=data.image_size,
-      threads=settings.run.threads)
+      threads=settings.run.threads, resize=data.resize)
   for skipped in summary.skipped:
     print(f'skipped {printable(skipped["where"])}:'
           f' {printable(skipped["reason"])}', file=sys.stderr)

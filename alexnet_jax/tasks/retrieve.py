@@ -32,7 +32,7 @@ from alexnet_jax.analysis.features import (
   open_features,
 )
 from alexnet_jax.command_line import Invocation
-from alexnet_jax.data import pictures
+from alexnet_jax.data import any_image, pictures
 from alexnet_jax.data.sources import Source, evenly_spread
 from alexnet_jax.errors import InputError, printable
 from alexnet_jax.figures import figure4_right, style
@@ -267,8 +267,9 @@ def given_queries(images: Sequence[str], database: Database) -> Queries:
   numbers = classes_of_folders(class_names, database.names)
   names, squares, labels = [], [], []
   paths = pictures.find(images)
-  for path, square in zip(paths, pictures.read_all(
-      paths, settings.data.image_size, settings.run.threads), strict=True):
+  for path, square in zip(paths, any_image.squares(
+      paths, settings.data.image_size, settings.run.threads,
+      resize=settings.data.resize), strict=True):
     if isinstance(square, InputError):
       print(printable(str(square)), file=sys.stderr)
       continue

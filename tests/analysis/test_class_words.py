@@ -68,3 +68,21 @@ def test_a_long_text_ends_in_an_ellipsis():
   assert words.shortened('American alligator', 18) == 'American alligator'
   assert words.shortened('American alligator', 10) == 'American…'
   assert words.shortened('goldfish', 5) == 'gold…'
+
+
+def test_a_file_lists_synsets_in_order_and_other_classes_as_they_stand(written):
+  assert words.listed(written(LINES)) == ('n01443537', 'n03400231')
+  assert words.listed(written('b\tone\na\ttwo\n')) == ('b', 'a')
+  assert words.listed(written('n03400231\n\nn01443537\n')) == (
+      'n01443537', 'n03400231')
+
+
+def test_the_map_of_imagenet_has_a_number_before_the_word(written):
+  path = written('n02119789 1 kit_fox\nn01443537 2 goldfish\n')
+  assert words.listed(path) == ('n01443537', 'n02119789')
+  assert words.readable(('n02119789', 'x'), path) == ('kit fox', 'x')
+
+
+def test_a_list_of_no_classes_is_refused(written):
+  with pytest.raises(InputError, match='lists no classes'):
+    words.listed(written('\n\n'))

@@ -3,6 +3,7 @@
 import ml_dtypes
 import numpy as np
 import pytest
+from published_files import caffemodel
 from safetensors.numpy import save_file
 
 from alexnet_jax.analysis import kernel_file
@@ -145,3 +146,53 @@ def test_a_layout_that_could_be_two_is_refused(folder):
   np.save(folder / 'vgg.npy', np.zeros((64, 3, 3, 3)))
   assert ('vgg.npy, [64, 3, 3, 3], could be [N, 3, h, w] or [N, h, w, 3]: save'
           ' it as [h, w, 3, N]') in refusal(str(folder / 'vgg.npy'))
+
+
+# --- Other networks -----------------------------------------------------------
+
+
+def test_a_caffemodel_is_turned_from_bgr(folder):
+  layers = {'conv1': (OIHW, np.zeros(8, np.float32)),
+            'fc6': (np.zeros((4, 9), np.float32),)}
+  (folder / 'net.caffemodel').write_bytes(caffemodel(layers))
+  assert_read(str(folder / 'net.caffemodel'), HWIO[None, ..., ::-1, :],
+              'conv1/0')
+  found = kernel_file.read(str(folder / 'net.caffemodel'), order='rgb')
+  np.testing.assert_array_equal(found.kernels, HWIO[None])
+
+
+def test_the_order_of_colors_can_be_given(folder):
+  path = saved(folder, {'left': HWIO})
+  found = kernel_file.read(path, order='bgr')
+  np.testing.assert_array_equal(found.kernels, HWIO[None, ..., ::-1, :])
+
+
+@pytest.mark.parametrize('layout, axes', [
+    ('HWIO', (0, 1, 2, 3)), ('OIHW', (3, 2, 0, 1)), ('OHWI', (3, 0, 1, 2))])
+def test_a_layout_that_could_be_two_can_be_given(layout, axes, folder):
+  kernels = np.random.default_rng(1).normal(size=(3, 3, 3, 64))
+  np.save(folder / 'vgg.npy', kernels.transpose(axes))
+  found = kernel_file.read(str(folder / 'vgg.npy'), layout)
+  np.testing.assert_array_equal(found.kernels, kernels[None])
+
+
+def test_a_layout_that_the_array_does_not_have_is_refused(folder):
+  np.save(folder / 'one.npy', OIHW)
+  with pytest.raises(InputError, match='as HWIO: leave --layout out'):
+    kernel_file.read(str(folder / 'one.npy'), 'HWIO')
+  np.save(folder / 'vgg.npy', np.zeros((64, 3, 3, 3)))
+  assert refusal(str(folder / 'vgg.npy')).endswith(
+      'add --layout=OIHW or --layout=OHWI.')
+
+
+def test_an_array_of_both_columns_is_divided():
+  stacked = np.concatenate(OURS, axis=-1)[None]
+  np.testing.assert_array_equal(
+      kernel_file.in_columns(stacked, 2, 'X'), OURS)
+  assert kernel_file.in_columns(stacked, 0, 'X') is stacked
+  assert kernel_file.in_columns(OURS, 2, 'X') is OURS
+  for columns, kernels, reason in (
+      (3, stacked, 'does not divide the 16 kernels of X'),
+      (-1, stacked, 'does not divide'), (4, OURS, 'X has 2 columns already')):
+    with pytest.raises(InputError, match=reason):
+      kernel_file.in_columns(kernels, columns, 'X')

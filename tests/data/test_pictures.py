@@ -276,17 +276,6 @@ def test_what_a_folder_has_besides_is_reported(tree, tmp_path, capsys):
       f'Passed over in {root}, as they are no pictures: 1 .txt.\n')
 
 
-def test_a_bad_picture_stands_in_its_place_among_the_others(tmp_path):
-  paths = [str(tmp_path / f'{i}.png') for i in range(40)]
-  for i, path in enumerate(paths):
-    save(path, np.full((8, 8, 3), i, np.uint8))
-  (tmp_path / '17.png').write_bytes(b'bad')
-  seen = list(pictures.read_all(paths, 8, threads=4, ahead=3))
-  assert len(seen) == 40
-  assert isinstance(seen[17], InputError) and '17.png' in str(seen[17])
-  assert all((one == i).all() for i, one in enumerate(seen) if i != 17)
-
-
 def test_a_heic_picture_names_the_package_that_reads_it(tmp_path, monkeypatch):
   monkeypatch.setattr(images, 'EXTENSIONS', ('.jpg',))
   path = tmp_path / 'photo.heic'

@@ -273,3 +273,21 @@ def test_a_split_that_was_not_prepared_is_named(photos, tmp_path):
   assert str(error.value) == (
       f"the records in '{tmp_path}/out' have no split 'validation', only "
       'train; prepare it into another folder.')
+
+
+def test_records_of_warped_pictures_are_told_from_others(photos, tmp_path):
+  sources = {split: open_source('folder', split, path=photos, image_size=SIZE,
+                                resize='warp')
+             for split in ('train', 'validation')}
+  prepare(sources, str(tmp_path / 'out'), image_size=SIZE, threads=1,
+          resize='warp', progress=False)
+  meta = json.loads((tmp_path / 'out' / 'meta.json').read_text())
+  assert meta['resize'] == 'warp'
+  open_records = lambda resize: open_source(
+      'records', 'train', path=str(tmp_path / 'out'), image_size=SIZE,
+      resize=resize)
+  assert len(open_records('warp')) == 24
+  with pytest.raises(InputError, match="config.data.resize='warp', not 'crop'"):
+    open_records('crop')
+  with pytest.raises(InputError, match='different resize'):
+    _prepare(photos, tmp_path / 'out')

@@ -130,7 +130,11 @@ def test_a_run_that_has_begun_goes_on_from_its_own(began, tune, capsys):
 @pytest.fixture(scope='module')
 def exported(trained, tmp_path_factory):
   """An .npz of the trained network."""
-  out = str(tmp_path_factory.mktemp('exported') / 'weights.npz')
+  return export_to(trained, tmp_path_factory, 'weights.npz')
+
+
+def export_to(trained, tmp_path_factory, name):
+  out = str(tmp_path_factory.mktemp('exported') / name)
   assert export_task.export(trained[1], 'latest', out) == out
   return out
 
@@ -151,8 +155,11 @@ def begin():
   return start
 
 
-def test_a_file_is_as_good_a_start_as_the_workdir(trained, exported, begin):
+@pytest.mark.parametrize('name', ['weights.npz', 'weights.safetensors'])
+def test_a_file_is_as_good_a_start_as_the_workdir(
+    name, trained, begin, tmp_path_factory):
   found = opened.open_trained(trained[1])
+  exported = export_to(trained, tmp_path_factory, name)
   ours, sentence = begin(exported, found.class_names)
   assert sentence == f'Took conv1 to fc8 from {exported}.'
   assert_same(ours, weights.to_layers(found.model, jax.device_get(

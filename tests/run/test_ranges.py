@@ -26,7 +26,8 @@ CONFIGS = [
     *(f'configs/logged_run.py:{run}' for run in logged_run.RUNS)]
 # One config of each network, of a search and of codes: all fields there are.
 OF_EACH_KIND = ('configs/authors_2012.py', 'configs/cifar10/net_18pct.py',
-                'configs/cifar10/figure1_local.py', 'configs/codes.py')
+                'configs/cifar10/figure1_local.py', 'configs/codes.py',
+                'configs/published/caffe_alexnet.py')
 ABSURD = (math.nan, math.inf, -math.inf, -1, 10**30, -10**30, '', None, [])
 
 

@@ -3,7 +3,9 @@
 import jax
 import numpy as np
 import pytest
+import safetensors.numpy
 
+from alexnet_jax import machine
 from alexnet_jax.errors import InputError
 from alexnet_jax.learning.augment import PixelStats
 from alexnet_jax.run import weights
@@ -83,6 +85,16 @@ def test_a_save_that_breaks_off_leaves_the_old_file(tmp_path, monkeypatch):
   assert weights.load(str(path)).class_names == given.class_names
 
 
+def test_a_safetensors_file_keeps_the_order_of_the_layers(tmp_path):
+  path = str(tmp_path / 'a.safetensors')
+  below = layers(0.0, bottleneck=(2, 8, 8))
+  weights.save(path, Weights(
+      below, PixelStats(np.zeros((9, 9, 3)), np.eye(3), np.ones(3)),
+      ('cat', 'dog'), {'layers': list(below)}))
+  assert list(weights.load(path).layers) == [*SHAPES, 'bottleneck']
+  assert weights.load(path).card == {'layers': list(below)}
+
+
 def not_weights(path, kind):
   match kind:
     case 'empty':
@@ -102,6 +114,19 @@ def not_weights(path, kind):
       data = bytearray(path.read_bytes())
       data[2000] ^= 1
       path.write_bytes(data)
+    case 'statistics of another shape':
+      written(path)
+      np.savez(path, **dict(np.load(path)) | {'pixels/mean': np.ones(3)})
+    case 'words for numbers':
+      written(path)
+      np.savez(path, **dict(np.load(path)) | {'conv1/bias': np.array(['a'])})
+    case 'a card that is a list':
+      written(path)
+      np.savez(path, **dict(np.load(path)) | {'card': np.array('[]')})
+    case 'objects to unpickle':
+      written(path)
+      arrays = dict(np.load(path)) | {'conv1/bias': np.array([{}], object)}
+      np.savez(path, **arrays)
     case 'a name without its layer':
       written(path)
       np.savez(path, kernel=np.ones(3), **np.load(path))
@@ -109,13 +134,43 @@ def not_weights(path, kind):
 
 @pytest.mark.parametrize('kind', [
     'empty', 'text', 'one array', 'other arrays', 'cut short',
-    'changed on disk', 'a name without its layer'])
+    'changed on disk', 'a name without its layer', 'words for numbers',
+    'statistics of another shape', 'a card that is a list',
+    'objects to unpickle'])
 def test_a_file_that_holds_no_weights_is_refused(tmp_path, kind):
   path = tmp_path / 'weights.npz'
   not_weights(path, kind)
   with pytest.raises(InputError, match='weights.npz cannot be read as weights:'
                      ' give a file that --task=export wrote'):
     weights.load(str(path))
+
+
+@pytest.mark.parametrize('change', ['short', 'text', 'foreign', 'long header'])
+def test_a_safetensors_file_that_holds_no_weights_is_refused(tmp_path, change):
+  path = tmp_path / 'a.safetensors'
+  written(path)
+  data = path.read_bytes()
+  path.write_bytes({
+      'short': data[:-100], 'text': b'no numbers', 'long header': (
+          b'\xff' * 8 + data[8:]),
+      'foreign': safetensors.numpy.save({'a': np.ones(3)})}[change])
+  with pytest.raises(InputError, match='a.safetensors cannot be read as'
+                     ' weights: give a file that --task=export wrote'):
+    weights.load(str(path))
+
+
+def test_a_file_that_unpacks_to_more_than_the_memory_is_refused(
+    tmp_path, monkeypatch):
+  written(tmp_path / 'weights.npz')
+  monkeypatch.setattr(machine, 'memory', lambda: 1000)
+  with pytest.raises(InputError, match='weights.npz unpacks to .* more than the'
+                     ' memory'):
+    weights.load(str(tmp_path / 'weights.npz'))
+
+
+def test_a_folder_is_no_weights_file(tmp_path):
+  with pytest.raises(InputError, match='is not a file'):
+    weights.load(str(tmp_path))
 
 
 def same_weights(ours, theirs):

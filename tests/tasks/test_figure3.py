@@ -98,6 +98,20 @@ def test_known_kernels_have_known_numbers(known):
   assert told['orientation_degrees'] == pytest.approx(5 * 9, abs=3)
 
 
+def test_one_array_of_both_columns_gives_the_same_numbers(
+    known, tmp_path, capsys):
+  _, numbers = known
+  stacked = np.concatenate(stripes_and_blobs(), axis=-1)
+  bgr = stacked.transpose(3, 2, 0, 1)[:, ::-1].astype(np.float32)
+  np.savez(tmp_path / 'net.npz', **{'features.0.weight': bgr})
+  again = figure3.figure3('', kernels=f'{tmp_path}/net.npz:features.0.weight',
+                          order='bgr', columns=2)
+  for ours, theirs in zip(again['columns'], numbers['columns'], strict=True):
+    assert ours == pytest.approx(theirs, abs=1e-5)
+  assert again['difference']['p_value'] == numbers['difference']['p_value']
+  assert 'The means of the columns are 1.000 apart' in capsys.readouterr().out
+
+
 def picture_of(folder):
   return cv2.imread(str(folder / 'figure3.png'))[..., ::-1]
 

@@ -14,6 +14,7 @@ from alexnet_jax.analysis import class_words as words
 from alexnet_jax.data import images
 from alexnet_jax.errors import InputError
 from alexnet_jax.figures import figure4_left, style
+from alexnet_jax.library import network as library_network
 from alexnet_jax.results import predictions
 from alexnet_jax.run import experiment
 from alexnet_jax.run.trained import open_trained
@@ -53,13 +54,13 @@ def lines_of(capsys):
 @pytest.fixture(autouse=True)
 def small_batches(monkeypatch):
   """So that most tests compile the same and have more batches than one."""
-  monkeypatch.setattr(predict, 'BATCH', 2)
+  monkeypatch.setattr(library_network, 'BATCH', 2)
 
 
 @pytest.mark.parametrize('views, batch', [(10, 16), (1, 2)])
 def test_pictures_are_predicted_as_the_images_of_a_test(
     views, batch, found, source, photos, monkeypatch, capsys):
-  monkeypatch.setattr(predict, 'BATCH', batch)  # of 24 pictures
+  monkeypatch.setattr(library_network, 'BATCH', batch)  # of 24 pictures
   predict.predict(found.workdir, 'latest', photos, views, as_json=True)
   said, err = lines_of(capsys)
   expected, labels = predictions.predict(found, source, views, 16)
@@ -123,10 +124,12 @@ def test_a_path_that_is_no_text_can_be_printed():
 
 
 def test_few_classes_make_few_labels(found, photos, monkeypatch):
-  monkeypatch.setattr(predict, 'probabilities', lambda *_: iter(
+  network = library_network.Network(found)
+  monkeypatch.setattr(network, 'probabilities', lambda *_: iter(
       [np.array([0.25, 0.5, 0.25], np.float32)]))
-  assert next(iter(predict.answers(found, photos[:1], 10, found.class_names)))[
-      1:3] == ((1, 0, 2), (0.5, 0.25, 0.25))
+  assert next(iter(predict.answers(
+      network, photos[:1], 10, found.class_names)))[1:3] == (
+          (1, 0, 2), (0.5, 0.25, 0.25))
 
 
 def test_folders_may_be_called_by_a_word_that_no_other_class_has():

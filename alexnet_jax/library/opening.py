@@ -1,0 +1,134 @@
+"""Makes a `Network` from a run, a weights file or a config."""
+
+import logging
+import os
+import sys
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+
+import jax
+import numpy as np
+from ml_collections import ConfigDict
+
+from alexnet_jax import command_line, files
+from alexnet_jax.errors import InputError, printable
+from alexnet_jax.learning import augment
+from alexnet_jax.library.network import Network
+from alexnet_jax.network import columns, rng
+from alexnet_jax.run import experiment
+from alexnet_jax.run.trained import Trained, open_trained, open_weights
+
+CLASSES = 1000  # of a network that is built without data, as in the paper
+
+
+def load(path: str | os.PathLike[str]) -> Network:
+  """Loads a network that was trained or exported before.
+
+  Args:
+    path: the workdir of a run, whose latest checkpoint is used; WORKDIR@best or
+      WORKDIR@STEP for another; or an .npz or .safetensors file that
+      --task=export wrote.
+
+  Raises:
+    InputError: there is no such network, or its files are damaged.
+  """
+  name = os.path.expanduser(os.fspath(path))
+  with _without_warnings():
+    if os.path.isfile(name):
+      return Network(open_weights(name))
+    workdir, at, checkpoint = name.rpartition('@')
+    if os.path.exists(name) or not at:
+      workdir, checkpoint = name, 'latest'
+    if not os.path.isdir(workdir):
+      raise InputError(f'there is no {printable(workdir)}: give the workdir of'
+                       ' a run, or a weights file that --task=export wrote.')
+    try:
+      return Network(open_trained(workdir, checkpoint))
+    except OSError as error:
+      raise InputError(
+          files.sentence_of(error) or f'{printable(workdir)} cannot be read'
+          f' ({error}): give another workdir.') from error
+
+
+def build(config: ConfigDict | str | os.PathLike[str],
+          classes: int | Sequence[str] | None = None) -> Network:
+  """Builds the network of a config with its initial parameters.
+
+  The parameters are those with which a run of the same config begins. There is
+  no mean image yet: the statistics of the images are zeros.
+
+  Args:
+    config: a config, or its file as --config takes it, such as
+      'configs/ablations.py:no_norm,paper'.
+    classes: the number or the names of the classes. Without them they are those
+      of config.data, or 1000 if there are no such data here.
+
+  Raises:
+    InputError: there is no such config, or a field is invalid.
+  """
+  if not isinstance(config, ConfigDict):
+    config = _read_config(os.path.expanduser(os.fspath(config)))
+  try:
+    settings = experiment.read(config)
+  except (AttributeError, KeyError, TypeError) as error:
+    raise InputError(
+        f'the config describes no network ({error}): give one with the fields'
+        ' of configs/paper.py.') from error
+  names = _class_names(settings, classes)
+  mesh = columns.make_mesh(*settings.mesh, settings.model.num_columns)
+  model = settings.build_model(mesh, len(names))
+  init = lambda: model.init(rng.stream(settings.seed, 'init'))
+  shardings = columns.param_shardings(mesh, jax.eval_shape(init))
+  params = jax.jit(init, out_shardings=shardings)()
+  size = settings.data.image_size
+  stats = augment.PixelStats(
+      np.zeros((size, size, 3), np.float32), np.eye(3, dtype=np.float32),
+      np.zeros(3, np.float32))
+  return Network(Trained('a config', 0, settings, names, mesh, model, params,
+                         stats))
+
+
+def _class_names(settings, classes):
+  if classes is None:
+    try:
+      return tuple(settings.open_split('train').class_names)
+    except (InputError, OSError):
+      classes = CLASSES
+  if not isinstance(classes, int):
+    return tuple(map(str, classes))
+  if classes < 1:
+    raise InputError(f'classes={classes} is no number of classes: give 1 or'
+                     ' more.')
+  return tuple(f'class {i}' for i in range(classes))
+
+
+def _read_config(value: str) -> ConfigDict:
+  path = os.path.abspath(value.partition(':')[0])
+  folder = os.path.dirname(path)
+  while os.path.basename(folder) != 'configs' and folder != os.path.dirname(
+      folder):
+    folder = os.path.dirname(folder)
+  # The files of configs/ import each other from the folder above it.
+  sys.path.insert(0, os.path.dirname(folder))
+  try:
+    return command_line.load_config(value, {}, 'config')
+  except Exception as error:
+    if isinstance(error, InputError):
+      raise
+    raise InputError(f'{value} cannot be used as a config'
+                     f' ({type(error).__name__}: {error}): give a file with a'
+                     ' get_config, as in configs/.') from error
+  finally:
+    sys.path.remove(os.path.dirname(folder))
+
+
+@contextmanager
+def _without_warnings() -> Generator[None]:
+  """Keeps Orbax from warning that the checkpoints are opened to be read."""
+  logger = logging.getLogger('absl')
+  level = logger.level
+  logger.setLevel(logging.ERROR)
+  try:
+    yield
+  finally:
+    logger.setLevel(level)

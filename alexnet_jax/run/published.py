@@ -1,0 +1,344 @@
+"""Weights that other programs have published, as layers of our networks.
+
+Whatever the program, weights first take one form: a convolution is
+[maps, inputs of its group, h, w], a full layer [outputs, inputs], and the
+inputs of fc6 are in the order (maps, h, w). This is the form of PyTorch's and
+of Caffe's own files. TensorFlow's have [h, w, inputs, maps], [inputs, outputs]
+and (h, w, maps). The 2012 program has a matrix [inputs*h*w, maps] for each pair
+of columns.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import jax
+import numpy as np
+
+from alexnet_jax.array_files import reading
+from alexnet_jax.errors import InputError
+from alexnet_jax.network import columns
+from alexnet_jax.network.classifier import Model
+from alexnet_jax.run.weights import Layers
+
+Shape = tuple[int, ...]
+# {'conv1': {'kernel': ..., 'bias': ...}, ...} with the arrays of a file.
+Named = dict[str, dict[str, np.ndarray]]
+
+TORCHVISION = {
+    'features.0': 'conv1', 'features.3': 'conv2', 'features.6': 'conv3',
+    'features.8': 'conv4', 'features.10': 'conv5', 'classifier.1': 'fc6',
+    'classifier.4': 'fc7', 'classifier.6': 'fc8'}
+KERNEL = ('0', 'W', 'w', 'weight', 'weights', 'kernel')
+BIAS = ('1', 'b', 'bias', 'biases')
+KINDS = dict.fromkeys(KERNEL, 'kernel') | dict.fromkeys(BIAS, 'bias')
+# The full layers of the 2012 program, by what follows 'fc' and the width.
+FULL_2012 = {'a': 'fc6', 'b': 'fc6', 'ba': 'fc7', 'bb': 'fc7', '': 'fc8'}
+
+
+class Published(NamedTuple):
+  """The arrays of a file by our layers, and how the file writes them."""
+
+  program: str  # 'torchvision', 'Caffe' or 'the 2012 program'
+  order: str  # 'rgb' or 'bgr', the colors that conv1 reads
+  arrays: Named
+  unused: tuple[str, ...]  # classifiers with other names
+
+
+class Want(NamedTuple):
+  """The kernel that a network needs in one layer, in the common form."""
+
+  shape: Shape
+  maps: Shape  # (maps, h, w) that a full layer reads, or ()
+
+
+class Imported(NamedTuple):
+  """The layers of a network, and which of them are from a file."""
+
+  layers: Layers
+  taken: tuple[str, ...]
+  new: tuple[str, ...]
+  new_biases: tuple[str, ...]  # of layers that are taken
+
+
+# --- Names --------------------------------------------------------------------
+
+
+def recognize(path: str, arrays: Mapping[str, np.ndarray]) -> Published:
+  """Finds the layers of AlexNet by the names that each program gives them.
+
+  Args:
+    path: the file, for messages.
+    arrays: the arrays of the file by their names.
+
+  Raises:
+    InputError: the names are those of another network or of this program.
+  """
+  if 'pixels/mean' in arrays:
+    raise InputError(
+        f'{path} was written by --task=export: start a run from it with'
+        f' --init_from={path}.')
+  # PyTorch's DataParallel and the 2012 program put these before a name; that
+  # program stores the last step of every weight beside it.
+  every = {re.sub(r'(^|\.)module\.|^(model_state/)?layers/', r'\1', name): array
+           for name, array in arrays.items()
+           if not re.search(r'Inc(/\d)?$', name)}
+  for program, order, read in (('torchvision', 'rgb', _torchvision_name),
+                               ('the 2012 program', 'rgb', _name_of_2012),
+                               ('Caffe', 'bgr', _caffe_name)):
+    places = {name: read(name) for name in every}
+    known = {name: place for name, place in places.items() if place}
+    if known:
+      return _named(path, program, order, every, known)
+  raise InputError(
+      f'{path} has none of the layers of AlexNet, only'
+      f" {reading.listed(every)}: give weights of torchvision's alexnet, of"
+      " Caffe's bvlc_alexnet or"
+      ' bvlc_reference_caffenet, or of the 2012 program.')
+
+
+def _named(path, program, order, every, known) -> Published:
+  rest = {name: array for name, array in every.items() if name not in known}
+  unused = {re.split(r'[./]', name)[0] for name in rest
+            if re.match(r'fc8\w', name)}
+  foreign = {name: array for name, array in rest.items()
+             if not re.match(r'fc8\w', name) and array.size > 1}
+  if foreign:
+    raise InputError(
+        f'{path} has {reading.listed(foreign)} beside the layers of'
+        f" {program}'s AlexNet: give the weights of an AlexNet without further"
+        ' layers.')
+  for name in known:
+    if not _are_finite(every[name]):
+      raise InputError(f'{reading.listed({name: every[name]})} of {path} are'
+                       ' not all finite numbers: give a file that is not'
+                       ' damaged.')
+  arrays: Named = {}
+  if program == 'the 2012 program':
+    arrays = _joined_columns(path, every, known)
+  else:
+    for name, (layer, kind) in known.items():
+      arrays.setdefault(layer, {})[kind] = every[name]
+  return Published(program, order, arrays, tuple(sorted(unused)))
+
+
+def _are_finite(array):
+  if array.dtype.kind not in 'fiuV':  # V: bfloat16
+    return False
+  try:
+    return bool(np.isfinite(array.astype(np.float32)).all())
+  except (TypeError, ValueError):
+    return False
+
+
+def _torchvision_name(name):
+  layer, _, kind = name.rpartition('.')
+  known = layer in TORCHVISION and kind in ('weight', 'bias')
+  return (TORCHVISION[layer], KINDS[kind]) if known else None
+
+
+def _caffe_name(name):
+  match = re.fullmatch(r'(conv[1-5]|fc[678])[./_](\w+)', name)
+  known = match and match[2] in KINDS
+  return (match[1], KINDS[match[2]]) if known else None
+
+
+def _name_of_2012(name):
+  """Returns (layer, kind, column, input), such as ('conv3', 'kernel', 1, 0)."""
+  match = re.fullmatch(
+      r'(?:(conv[1-5])([ab])|fc\d{2,}([ab]?|b[ab]))/(weights|biases)(?:/(\d))?',
+      name)
+  if not match:
+    return None
+  conv, column, full, kind, i = match.groups()
+  layer = conv or FULL_2012[full]
+  return layer, KINDS[kind], (column or full)[-1:] == 'b', int(i or 0)
+
+
+def _joined_columns(path, every, known) -> Named:
+  """Joins the matrices of the columns, inputs along rows: still 2012's form."""
+  parts: dict[str, dict[str, dict[bool, dict[int, np.ndarray]]]] = {}
+  for name, (layer, kind, column, i) in known.items():
+    parts.setdefault(layer, {}).setdefault(kind, {}).setdefault(
+        column, {})[i] = every[name]
+  try:
+    return {layer: {kind: np.concatenate([
+        np.concatenate([np.atleast_2d(inputs[i]) for i in sorted(inputs)])
+        for _, inputs in sorted(by_column.items())], axis=1)
+                    for kind, by_column in kinds.items()}
+            for layer, kinds in parts.items()}
+  except ValueError as error:
+    raise InputError(
+        f'{path} has columns of different sizes, {reading.listed(every)}: give'
+        ' the weights of both columns of one network.') from error
+
+
+# --- Shapes -------------------------------------------------------------------
+
+
+def wanted(model: Model) -> dict[str, Want]:
+  """Returns what a network needs; the classes of fc8 may be any number."""
+  shapes = jax.eval_shape(model.init, jax.random.key(0))
+  wants = {}
+  for at in columns.layer_shapes(model.layers, model.num_columns, model.patch):
+    count, *sides, inputs, maps = shapes['columns'][at.layer.name][
+        'kernel'].shape
+    is_full_of_maps = not sides and len(at.reads) == 3
+    wants[at.layer.name] = Want(
+        (count * maps, inputs, *sides),
+        (at.reads[-1], *at.reads[:-1]) if is_full_of_maps else ())
+  wants['fc8'] = Want(shapes['fc8']['kernel'].shape[::-1], ())
+  return wants
+
+
+def in_common_form(path: str, published: Published,
+                   wants: Mapping[str, Want]) -> Named:
+  """Returns the arrays in the common form, in the order of the network.
+
+  Args:
+    path: the file, for messages.
+    published: its arrays.
+    wants: what the network needs.
+
+  Raises:
+    InputError: the shapes are those of another network; the message has both.
+  """
+  arrays = {layer: published.arrays[layer] for layer in wants
+            if 'kernel' in published.arrays.get(layer, {})}
+  forms = FORMS[published.program]
+  converted = [
+      {layer: form(leaves['kernel'], wants[layer])
+       for layer, leaves in arrays.items()} for form in forms]
+  fits = [{layer: _fits(layer, kernel, arrays[layer].get('bias'), wants[layer])
+           for layer, kernel in kernels.items()} for kernels in converted]
+  best = max(range(len(forms)), key=lambda i: sum(fits[i].values()))
+  if not arrays or not all(fits[best].values()):
+    _refuse(path, published, wants)
+  return {layer: {kind: leaf.reshape(-1) if kind == 'bias' else kernel
+                  for kind, leaf in arrays[layer].items()}
+          for layer, kernel in converted[best].items()}
+
+
+def _fits(layer, kernel, bias, want):
+  start = 1 if layer == 'fc8' else 0  # any number of classes
+  return (kernel.ndim == len(want.shape)
+          and kernel.shape[start:] == want.shape[start:] and kernel.size > 0
+          and (bias is None or bias.size == len(kernel)))
+
+
+def _refuse(path, published, wants):
+  rows = []
+  for layer, want in wants.items():
+    leaves = published.arrays.get(layer, {})
+    there = ' + '.join(str(list(leaves[kind].shape)) for kind in
+                       ('kernel', 'bias') if kind in leaves) or 'missing'
+    ours = f'{list(want.shape)} + [{want.shape[0]}]'
+    rows.append(f'{layer} {there} | {ours}')
+  raise InputError(
+      f'{path} holds the weights of another network than config.model'
+      f' (kernel + bias in the file | in config.model): {"; ".join(rows)}: give'
+      ' the --config of that network, or an intact file.')
+
+
+def _as_in_pytorch(kernel, want):
+  """PyTorch's and Caffe's form, which once had leading axes of one."""
+  while kernel.ndim > len(want.shape) and kernel.shape[0] == 1:
+    kernel = kernel[0]
+  return kernel
+
+
+def _as_in_tensorflow(kernel, want):
+  """From [h, w, inputs, maps] and [h*w*maps, outputs]."""
+  if kernel.ndim != len(want.shape):
+    return kernel
+  if kernel.ndim == 4:
+    return kernel.transpose(3, 2, 0, 1)
+  if want.maps and len(kernel) == np.prod(want.maps):
+    maps, height, width = want.maps
+    kernel = kernel.reshape(height, width, maps, -1).transpose(2, 0, 1, 3)
+    kernel = kernel.reshape(maps * height * width, -1)
+  return kernel.T
+
+
+def _as_in_2012(kernel, want):
+  """From [inputs*h*w, maps]."""
+  inputs = want.shape[1:]
+  if kernel.ndim != 2 or len(kernel) != np.prod(inputs):
+    return kernel
+  return kernel.T.reshape(-1, *inputs)
+
+
+FORMS = {'torchvision': (_as_in_pytorch,),
+         'Caffe': (_as_in_pytorch, _as_in_tensorflow),
+         'the 2012 program': (_as_in_2012,)}
+
+
+# --- Layers -------------------------------------------------------------------
+
+
+def into(fresh: Layers, common: Named, wants: Mapping[str, Want],
+         order: str) -> Imported:
+  """Replaces the layers of a network that a file has.
+
+  Args:
+    fresh: newly initialized layers of the network.
+    common: arrays in the common form.
+    wants: what the network needs.
+    order: 'rgb' or 'bgr', the colors that conv1 of the file reads.
+  """
+  layers = {name: dict(leaves) for name, leaves in fresh.items()}
+  for name, leaves in common.items():
+    kernel = leaves['kernel']
+    if name == 'conv1' and order == 'bgr':
+      kernel = kernel[:, ::-1]
+    for kind, leaf in (('kernel', _ours(kernel, wants[name].maps)),
+                       ('bias', leaves.get('bias'))):
+      if leaf is not None:
+        layers[name][kind] = _in_columns(leaf, fresh[name][kind])
+  return Imported(
+      layers, tuple(common),
+      tuple(name for name in fresh if name not in common),
+      tuple(name for name in common if 'bias' not in common[name]))
+
+
+def _ours(kernel, maps):
+  """From the common form to [h, w, inputs, maps] or [h*w*maps, outputs]."""
+  if kernel.ndim == 4:
+    return kernel.transpose(2, 3, 1, 0)
+  if maps:
+    kernel = kernel.reshape(-1, *maps).transpose(0, 2, 3, 1)
+    kernel = kernel.reshape(len(kernel), -1)
+  return kernel.T
+
+
+def _in_columns(leaf, fresh):
+  """Gives each column its share of the outputs: [..., K*C] -> [K, ..., C]."""
+  if leaf.ndim < fresh.ndim:
+    leaf = np.moveaxis(
+        leaf.reshape(*leaf.shape[:-1], len(fresh), -1), -2, 0)
+  return np.ascontiguousarray(leaf, np.float32)
+
+
+def summary(imported: Imported, origin: str) -> str:
+  """Returns 'Took conv1 to fc7 from X; fc8 is new.'."""
+  names = list(imported.layers)
+  said = f'Took {_in_words(imported.taken, names)} from {origin}'
+  if imported.new_biases:
+    said += f'; no bias for {_in_words(imported.new_biases, names)}'
+  if imported.new:
+    verb = 'is' if len(imported.new) == 1 else 'are'
+    said += f'; {_in_words(imported.new, names)} {verb} new'
+  return said + '.'
+
+
+def _in_words(chosen, names):
+  """Returns 'conv1, conv3 to fc8' for layers that need not be adjacent."""
+  groups: list[list[str]] = []
+  for name in chosen:
+    below = names[names.index(name) - 1]
+    if groups and groups[-1][-1] == below:
+      groups[-1].append(name)
+    else:
+      groups.append([name])
+  return ', '.join(group[0] if len(group) == 1 else f'{group[0]} to {group[-1]}'
+                   for group in groups)

@@ -1,0 +1,86 @@
+"""Small networks of every form, with the logits that JAX gives them."""
+
+import functools
+from typing import Any, NamedTuple
+
+import jax
+import nets
+import numpy as np
+
+from alexnet_jax.network import columns
+from alexnet_jax.network.classifier import Model
+
+CLASSES, BATCH = 5, 3
+SMALL: dict[str, Any] = {
+    'kernels': (4, 6, 6, 6, 4), 'neurons': (8, 8), 'stddevs': (0.1,) * 8}
+CIFAR: dict[str, Any] = {'kernels': (4, 4, 6)}
+PUBLISHED: dict[str, Any] = {
+    'kernels': (4, 6, 8, 6, 8), 'neurons': (8, 12)}
+CAFFE: dict[str, Any] = {
+    'groups': (1, 2, 1, 2, 2), 'conv1_padding': 0, 'response_norm': True,
+    'pooling_rounds_up': True, 'dropout_before': ('fc7', 'fc8'),
+    'pixel_stddevs': ()}
+# name: (network, side of a patch, fields that differ from its defaults). The
+# poolings of 70 pixels extend past the edge, and conv5 leaves 2 x 2 units.
+FORMS: dict[str, tuple[str, int, dict[str, Any]]] = {
+    'alexnet': ('alexnet', 70, SMALL),
+    'alexnet_2012': ('alexnet_2012', 64, SMALL),
+    'one_gpu': ('alexnet', 70, SMALL | {
+        'num_columns': 1, 'kernels': (4, 6, 6, 6, 8)}),
+    'columns that never talk': ('alexnet', 110, SMALL | {
+        'crossings': ('fc8',)}),
+    'columns that always talk': ('alexnet', 64, SMALL | {
+        'crossings': ('conv2', 'conv3', 'conv4', 'conv5', 'fc6', 'fc7',
+                      'fc8')}),
+    'four columns, even windows': ('alexnet', 110, SMALL | {
+        'num_columns': 4, 'norm_n': 4, 'crossings': ('conv3', 'fc8')}),
+    'no norm, tanh, no overlap': ('alexnet', 64, SMALL | {
+        'response_norm': False, 'nonlinearity': 'tanh',
+        'overlapping_pooling': False, 'dropout': False}),
+    'six convolutions, a bottleneck, no fc7': ('alexnet', 110, SMALL | {
+        'kernels': (4, 6, 6, 6, 4, 6), 'stddevs': (0.1,) * 9,
+        'biases': (0.1,) * 9, 'bottleneck': 3, 'without': ('fc7',),
+        'crossings': ('conv3', 'fc6', 'fc8')}),
+    'cifar': ('cifar', 24, CIFAR | {'response_norm': True}),
+    'cifar in two columns': ('cifar', 26, CIFAR | {
+        'num_columns': 2, 'neurons': (8,), 'stddevs': (0.1,) * 5,
+        'biases': (0.1,) * 5}),
+    'torchvision': ('published', 70, PUBLISHED),
+    'caffe_alexnet': ('published', 71, PUBLISHED | CAFFE),
+    'caffenet': ('published', 67, PUBLISHED | CAFFE | {
+        'norm_after_pooling': True, 'norm_groups': 2}),
+}
+
+
+class Problem(NamedTuple):
+  """A network with random weights and what it makes of some patches."""
+
+  model: Model
+  params: Any
+  patches: np.ndarray  # [B, size, size, 3]
+  logits: np.ndarray  # [B, classes]
+
+
+@functools.cache
+def problem(form):
+  name, patch, fields = FORMS[form]
+  columns_of_form = fields.get('num_columns', 2 if name.startswith(
+      'alexnet') else 1)
+  model = nets.build(
+      name, columns.make_mesh(1, 1, columns_of_form), CLASSES, patch, **fields)
+  draw = np.random.default_rng(0)
+
+  def leaf(path, shape):
+    inputs = np.prod(shape.shape[1:-1]) if path[-1].key == 'kernel' else 1
+    return draw.normal(0, inputs ** -0.5, shape.shape).astype(np.float32)
+
+  params = jax.tree_util.tree_map_with_path(
+      leaf, jax.eval_shape(model.init, jax.random.key(0)))
+  patches = draw.normal(0, 50, (BATCH, patch, patch, 3)).astype(np.float32)
+  logits, _ = jax.jit(model.apply)(params, patches)
+  return Problem(model, params, patches, np.asarray(logits))
+
+
+def assert_equal_logits(logits, expected):
+  np.testing.assert_allclose(
+      logits, expected, rtol=0, atol=1e-5 * np.abs(expected).max())
