@@ -94,7 +94,8 @@ def _are_finite(array):
   if array.dtype.kind not in 'fiuV':  # V: bfloat16
     return False
   try:
-    return bool(np.isfinite(array.astype(np.float32)).all())
+    with np.errstate(all='ignore'):  # a warning beside the sentence
+      return bool(np.isfinite(array.astype(np.float32)).all())
   except (TypeError, ValueError):
     return False
 
