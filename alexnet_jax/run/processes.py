@@ -88,10 +88,6 @@ def start(flags: Flags, settings: Mapping[str, str]) -> None:
 
 def _address(flags: Flags) -> Address | None:
   """Checks the flags; None for a run of one process."""
-  for name in ('start_timeout', 'peer_timeout'):
-    if getattr(flags, name) < 1:
-      raise InputError(f'--{name}={getattr(flags, name)} is too short: give 1'
-                       ' or more seconds.')
   if flags.distributed:
     if flags.coordinator or flags.num_processes > 1 or flags.process:
       raise InputError(
@@ -105,9 +101,6 @@ def _address(flags: Flags) -> Address | None:
           ' the first of the processes can be reached: add it, or leave them'
           ' out.')
     return None
-  if flags.num_processes < 1:
-    raise InputError(f'--num_processes={flags.num_processes} is too small: give'
-                     ' the number of processes.')
   if not 0 <= flags.process < flags.num_processes:
     raise InputError(
         f'--process={flags.process} is not one of --num_processes='

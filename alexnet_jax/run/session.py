@@ -36,7 +36,7 @@ class Plan(NamedTuple):
   metadata: Metadata
   cadence: Cadence
   keep: int  # number of latest checkpoints
-  # The checkpoints -> the first state, and a sentence that says its origin.
+  # The checkpoints -> the first state, and the lines that say its origin.
   start: Callable[[ocp.CheckpointManager], tuple[State, str]]
   train_step: Callable[[State, dict], tuple[State, Measured]]
   batches: Callable[[int], loader.Batches]  # batches from a step on
@@ -82,8 +82,8 @@ def run(plan: Plan, workdir: str,
           workdir, metadata.config, first, cadence.total, plan.command, bar,
           -(-cadence.total // cadence.evaluate_every)
           - first // cadence.evaluate_every)
-    if origin:
-      journal.say(origin)
+    for line in origin.splitlines():
+      journal.say(line)
     _warn_of_little_space(workdir, manager, plan.keep, state, journal)
     stop = StopRequest(manager)
     session = Session(
