@@ -63,8 +63,7 @@ def _listen(member, deadline, timeout):
             ' give all processes another port.')
   with server:
     while not sentence:
-      callers = {number: caller for number, caller in callers.items()
-                 if not _has_ended(caller)}
+      callers = _waiting(callers)
       if len(callers) == member.num_processes - 1:
         break
       server.settimeout(max(0.01, deadline - time.monotonic()))
@@ -74,6 +73,7 @@ def _listen(member, deadline, timeout):
         sentence = _missing(member, callers, timeout)
         break
       call = _read(connection, 1.0)
+      callers = _waiting(callers)  # one may have been started again
       number = call.get('process')
       if number is None:  # not one of us
         connection.close()
@@ -155,6 +155,11 @@ def _send(connection, content):
         f'{GREETING} {json.dumps(content)}\n'.encode())
   except OSError:  # its process has ended
     return
+
+
+def _waiting(callers):
+  return {number: caller for number, caller in callers.items()
+          if not _has_ended(caller)}
 
 
 def _has_ended(connection):

@@ -1,6 +1,7 @@
 """Several processes find each other, or all say why not."""
 
 import socket
+import time
 from concurrent import futures
 
 import pytest
@@ -117,6 +118,7 @@ def test_a_process_may_be_started_again_while_others_are_awaited():
   with futures.ThreadPoolExecutor(3) as pool:
     calls = [pool.submit(roll_call.hold, members[0], 10.0)]
     while True:
+      time.sleep(0.05)  # a connection may get this very port as its own
       try:
         died = socket.create_connection(('localhost', port))
         break
