@@ -10,6 +10,13 @@
 # REHEARSE=1 does everything small, on a CPU, and PATIENCE=5 allows five times
 # as long. `train` ends after SECONDS_LEFT; SEEDS, ROWS, AT_ONCE and EPOCHS (of
 # the photographic network) say what it trains.
+#
+# It needs what requirements-latest.txt and benchmarks/requirements.txt name. A
+# machine that has jax, torch and pytest alone and cannot reach PyPI takes the
+# rest as wheels: pip install --no-deps --no-index --target SITE WHEELS, and
+# PYTHONPATH=SITE. On an H200 with 16 cores these were array_record, flax, grain,
+# ml_collections, optax, orbax_checkpoint, portpicker (for grain), simplejpeg and
+# tensorboardX: 7 MB.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 what=$1 out=$(realpath "$2") data=$(realpath "${3:-.}")
