@@ -24,6 +24,7 @@ FORMATS = ('.npz', '.npy', '.safetensors', '.caffemodel', '.pkl', *TORCH)
 # The two-column net of 21,843 classes has 110 million numbers of 8 bytes.
 MOST_BYTES = 2**30
 LISTED, LONGEST = 12, 60  # arrays that a message names; characters of a name
+MOST_ITEMS = 100_000
 MOST_LEVELS = 8  # of dictionaries in a dictionary
 # Under these names training programs store the parameters beside others.
 NESTED = ('state_dict', 'model_state_dict', 'model')
@@ -131,10 +132,10 @@ def _npy(file, size):
   if not head[2].hasobject:
     file.seek(0)
     return {'': _one_npy(file, size)}
-  boxed = np.asarray(pickled.load(file), object)
-  if boxed.size != 1:
+  boxed = pickled.load(file)
+  if not isinstance(boxed, pickled.Array) or boxed.array.size != 1:
     raise ValueError('it holds objects, not arrays')
-  return _flattened(boxed.item())
+  return _flattened(boxed.array.item())
 
 
 def _one_npy(file: IO[bytes], size: int) -> np.ndarray:
@@ -159,12 +160,15 @@ def _npy_header(file):
 
 def _flattened(tree: Any) -> dict[str, np.ndarray]:
   """Flattens dictionaries and lists of arrays; skips what is no array."""
-  arrays, size = {}, 0
+  arrays, size, count = {}, 0, 0
 
   def visit(item: Any, names: tuple[str, ...]):
-    nonlocal size
-    if len(names) > MOST_LEVELS:
-      raise ValueError(f'it has more than {MOST_LEVELS} levels')
+    nonlocal size, count
+    count += 1
+    if len(names) > MOST_LEVELS or count > MOST_ITEMS:
+      raise ValueError(f'it has more than {MOST_LEVELS} levels or'
+                       f' {MOST_ITEMS:,} parts')
+    item = item.array if isinstance(item, pickled.Array) else item
     if isinstance(item, Mapping):
       for name, value in item.items():
         visit(value, (*names, _text(name)))

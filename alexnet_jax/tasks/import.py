@@ -18,7 +18,7 @@ from ml_collections import ConfigDict
 
 from alexnet_jax import files
 from alexnet_jax.analysis import class_words
-from alexnet_jax.array_files import reading
+from alexnet_jax.array_files import layer_names, reading
 from alexnet_jax.command_line import Invocation
 from alexnet_jax.errors import InputError
 from alexnet_jax.learning.augment import PixelStats
@@ -123,7 +123,7 @@ def _check(file, workdir):
 
 
 def _make(config, path, mean, words, order) -> _Run:
-  found = published.recognize(path, reading.read(path))
+  found = layer_names.recognize(path, reading.read(path))
   order = order or found.order
   settings = experiment.read(config)
   built = experiment.build(settings, CLASSES, TRAIN_EXAMPLES)

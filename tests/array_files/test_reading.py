@@ -163,6 +163,27 @@ def test_a_codec_that_makes_bytes_grow_is_refused(tmp_path):
   assert 'asks for the codec hex' in refusal(tmp_path / 'net.pkl')
 
 
+def test_a_pickle_that_would_fill_the_memory_is_refused(tmp_path):
+  memo = b'\x80\x02Nr' + b'\xff' * 4 + b'.'
+  (tmp_path / 'net.pkl').write_bytes(memo)
+  assert 'numbers an object' in refusal(tmp_path / 'net.pkl')
+  content = pickle.dumps({'a': ONE}, 2)
+  assert content.count(b'K\x02K\x03\x86') == 1  # its shape
+  for shape in (b'J' + b'\xff\xff\xff\x7f' + b'K\x03\x86', b'K\x02K\x04\x86'):
+    (tmp_path / 'net.pkl').write_bytes(
+        content.replace(b'K\x02K\x03\x86', shape))
+    assert 'an array of shape' in refusal(tmp_path / 'net.pkl')
+  boxes = pickle.dumps(np.array([None, None], object), 2)
+  (tmp_path / 'net.pkl').write_bytes(boxes.replace(
+      b'K\x02\x85', b'J' + b'\xff\xff\xff\x7f' + b'\x85'))
+  assert 'objects' in refusal(tmp_path / 'net.pkl')
+  shared = [ONE[0]]
+  for _ in range(6):
+    shared = [shared] * 40
+  (tmp_path / 'net.pkl').write_bytes(pickle.dumps(shared))
+  assert 'parts' in refusal(tmp_path / 'net.pkl')
+
+
 def test_a_dictionary_in_itself_is_refused(tmp_path):
   content = {}
   content['conv1'] = content

@@ -90,6 +90,15 @@ def test_every_config_has_the_fields_of_the_paper(name):
       assert set(fields) <= set(config[section]), section
 
 
+def test_a_config_of_before_published_networks_means_the_same():
+  config = narrowed('paper.py')
+  new = experiment.read(config)
+  with config.unlocked():
+    del config.data.resize, config.augment.mean_pixel
+  old = experiment.read(config)
+  assert old._replace(config=new.config) == new
+
+
 @pytest.mark.parametrize('name', NETWORKS)
 def test_a_config_builds_at_full_size(name):
   config = config_of(name)

@@ -10,7 +10,7 @@ import pytest
 from safetensors.numpy import save_file
 
 from alexnet_jax import command_line
-from alexnet_jax.array_files import reading
+from alexnet_jax.array_files import layer_names, reading
 from alexnet_jax.errors import InputError
 from alexnet_jax.learning import augment, step
 from alexnet_jax.run import experiment, published, weights
@@ -74,7 +74,7 @@ def saved(folder, arrays, form):
 
 
 def imported(path, model, params):
-  found = published.recognize(path, reading.read(path))
+  found = layer_names.recognize(path, reading.read(path))
   wants = published.wanted(model)
   common = published.in_common_form(path, found, wants)
   made = published.into(weights.to_layers(model, params), common, wants,
@@ -363,7 +363,7 @@ def test_a_classifier_of_another_name_is_left_out(tmp_path):
   arrays = arrays_of('caffe_alexnet')
   arrays['fc8_flickr'] = arrays.pop('fc8')
   path = saved(tmp_path, arrays, 'caffe 2')
-  found = published.recognize(path, reading.read(path))
+  found = layer_names.recognize(path, reading.read(path))
   assert found.unused == ('fc8_flickr',) and 'fc8' not in found.arrays
 
 
