@@ -374,7 +374,7 @@ REFUSED = {
     'colors that are divided by zero': (
         [*SIZES, '--config.model.pixel_stddevs=(1.0,0.0,1.0)',
          '--workdir={new}'],
-        ['config.model.pixel_stddevs=(1.0, 0.0, 1.0)', '()']),
+        ['config.model.pixel_stddevs=(1.0, 0.0, 1.0)', 'above 0']),
     'projections of a full layer': (
         ['--task=projections', '--workdir={old}', '--layers=conv1,fc6'],
         ['--layers=conv1,fc6', 'fc6, whose units have no place',
