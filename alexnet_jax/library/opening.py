@@ -15,7 +15,7 @@ from alexnet_jax.errors import InputError, printable
 from alexnet_jax.learning import augment
 from alexnet_jax.library.network import Network
 from alexnet_jax.network import columns, rng
-from alexnet_jax.run import experiment
+from alexnet_jax.run import experiment, weights
 from alexnet_jax.run.trained import Trained, open_trained, open_weights
 
 CLASSES = 1000  # of a network that is built without data, as in the paper
@@ -26,16 +26,17 @@ def load(path: str | os.PathLike[str]) -> Network:
 
   Args:
     path: the workdir of a run, whose latest checkpoint is used; WORKDIR@best or
-      WORKDIR@STEP for another; or an .npz or .safetensors file that
-      --task=export wrote.
+      WORKDIR@STEP for another; an .npz or .safetensors file that --task=export
+      wrote; or the name of a network of this package, 'tiny_imagenet_small'.
 
   Raises:
     InputError: there is no such network, or its files are damaged.
   """
   name = os.path.expanduser(os.fspath(path))
   with _without_warnings():
-    if os.path.isfile(name):
-      return Network(open_weights(name))
+    file = name if os.path.exists(name) else weights.shipped(name)
+    if os.path.isfile(file):
+      return Network(open_weights(file))
     workdir, at, checkpoint = name.rpartition('@')
     if os.path.exists(name) or not at:
       workdir, checkpoint = name, 'latest'

@@ -19,8 +19,8 @@ def start_from(init_from: str, model: Model, params: Any,
   velocities start at zero.
 
   Args:
-    init_from: the workdir of a run, whose newest checkpoint is used, or a file
-      written by --task=export.
+    init_from: the workdir of a run, whose newest checkpoint is used, a file
+      written by --task=export, or the name of a network of this package.
     model: the new network.
     params: its newly initialized parameters, on the mesh.
     class_names: class names of the new data.
@@ -34,6 +34,8 @@ def start_from(init_from: str, model: Model, params: Any,
   """
   path = os.path.expanduser(init_from)
   if not os.path.exists(path):
+    path = weights.shipped(init_from)
+  if not path:
     raise InputError(f'--init_from={init_from} does not exist: give the workdir'
                      ' of a run, or a file that --task=export wrote.')
   mesh = jax.tree.leaves(params)[0].sharding.mesh

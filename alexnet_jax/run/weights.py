@@ -26,6 +26,8 @@ from alexnet_jax.learning.augment import PixelStats
 from alexnet_jax.network.classifier import Model
 
 FORMATS = ('.npz', '.safetensors')
+# Networks that are a part of this package; `shipped` finds them by name.
+FOLDER = os.path.join(os.path.dirname(os.path.dirname(__file__)), 'weights')
 CARD_ENDING = '.json'  # of the copy of the card beside FILE: FILE.json
 # {'conv1': {'kernel': ..., 'bias': ...}, ...}, from bottom to top.
 Layers = Mapping[str, Mapping[str, Any]]
@@ -54,6 +56,17 @@ def from_layers(layers: Layers) -> Any:
 
 
 # --- Files --------------------------------------------------------------------
+
+
+def shipped(name: str) -> str:
+  """Returns the file of a network of this package, or '' if there is none.
+
+  Args:
+    name: such as 'tiny_imagenet_small'.
+  """
+  path = os.path.join(FOLDER, f'{name}.safetensors')
+  return path if os.path.basename(name) == name and os.path.isfile(
+      path) else ''
 
 
 def save(path: str, weights: Weights) -> None:

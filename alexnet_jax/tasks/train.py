@@ -18,8 +18,8 @@ CONFIG = 'required'
 def define_flags(values: flags.FlagValues) -> None:
   """Defines the flags of this task."""
   flags.DEFINE_string(
-      'init_from', '', 'Start from the parameters of a workdir, or of a file'
-      ' that --task=export wrote.', flag_values=values)
+      'init_from', '', 'Start from the parameters of a workdir, of a file that'
+      ' --task=export wrote, or of tiny_imagenet_small.', flag_values=values)
 
 
 def run(invocation: Invocation) -> None:

@@ -12,8 +12,9 @@ import tiny
 
 import alexnet_jax
 from alexnet_jax.errors import InputError
-from alexnet_jax.run import experiment
+from alexnet_jax.run import experiment, weights
 from alexnet_jax.tasks import export
+from configs import tiny_imagenet_small
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(__file__)))
 
@@ -104,3 +105,19 @@ def test_what_cannot_work_is_said_in_one_sentence(
   with pytest.raises(InputError, match=sentence) as error:
     call(net)
   assert '\n' not in str(error.value)
+
+
+def test_a_network_of_the_package_is_loaded_by_its_name():
+  net = alexnet_jax.load('tiny_imagenet_small')
+  again = experiment.read(tiny_imagenet_small.get_config())
+  assert net.trained.settings.model == again.model
+  assert len(net.class_names) == 100
+  assert os.path.getsize(weights.shipped('tiny_imagenet_small')) < 8e6
+  patch = np.random.default_rng(0).integers(0, 256, (1, 96, 96, 3), np.uint8)
+  logits = np.asarray(net.logits(patch))
+  assert logits.shape == (1, 100) and logits.std() > 1
+
+
+@pytest.mark.parametrize('name', ['', 'nothing', '../weights/tiny', 'a/b'])
+def test_other_names_are_of_no_network_of_the_package(name):
+  assert not weights.shipped(name)

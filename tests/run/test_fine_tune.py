@@ -299,3 +299,17 @@ def test_a_form_that_is_none_is_refused():
     config_of('fine_tune', 'quickstrat')
   with pytest.raises(ValueError, match="'fall2010'.* fall2011 or fall2009"):
     config_of('six_conv_many_classes', 'fall2010')
+
+
+def test_a_run_starts_from_a_network_of_the_package():
+  model, shapes = model_of(config_of('tiny_imagenet_small'), 5)
+  params = jax.device_put(
+      jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype),
+                   weights.from_layers(shapes)),
+      jax.sharding.NamedSharding(
+          columns.make_mesh(1, 1, 2), jax.sharding.PartitionSpec()))
+  started, origin = fine_tune.start_from(
+      'tiny_imagenet_small', model, params, tuple('abcde'))
+  assert 'Took conv1 to fc7 from' in origin and 'fc8 is new' in origin
+  kernel = np.asarray(started['columns']['conv1']['kernel'])
+  assert kernel.dtype == np.float32 and kernel.std() > 0.01
