@@ -33,8 +33,8 @@ from alexnet_jax.task_files import task_names
 REQUIRED, OPTIONAL, UNUSED = 'required', 'optional', 'unused'
 # The flags that take a path, or several: `~` is expanded, URLs are refused.
 PATHS = ('workdir', 'checkpoint', 'compare', 'data', 'features', 'figure',
-         'images', 'init_from', 'kernels', 'out', 'predictions', 'trace',
-         'words')
+         'images', 'init_from', 'kernels', 'mean', 'out', 'predictions',
+         'trace', 'weights', 'words')
 PROCESSES = ('distributed', 'coordinator', 'num_processes', 'process',
              'start_timeout', 'peer_timeout')
 COMMON = ('task', 'config', 'workdir', *PROCESSES)

@@ -198,6 +198,8 @@ def _number_and_path(error):
   text = str(error)
   number = next((number for number in MEANINGS if os.strerror(number) in text),
                 None)
+  if number is None and text.startswith('NOT_FOUND'):  # as TensorStore says it
+    number = errno.ENOENT
   # The innermost cause comes last.
   paths = re.findall(r'(?<![\w.])/[^\s"\';:,]+', text)
   return number, paths[-1] if paths else ''

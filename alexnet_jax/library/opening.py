@@ -69,12 +69,7 @@ def build(config: ConfigDict | str | os.PathLike[str],
   """
   if not isinstance(config, ConfigDict):
     config = _read_config(os.path.expanduser(os.fspath(config)))
-  try:
-    settings = experiment.read(config)
-  except (AttributeError, KeyError, TypeError) as error:
-    raise InputError(
-        f'the config describes no network ({error}): give one with the fields'
-        ' of configs/paper.py.') from error
+  settings = experiment.read(config)
   names = _class_names(settings, classes)
   mesh = columns.make_mesh(*settings.mesh, settings.model.num_columns)
   model = settings.build_model(mesh, len(names))

@@ -86,11 +86,21 @@ def saving(workdir: str, keep: int) -> Generator[ocp.CheckpointManager]:
 
   Raises:
     InputError: the workdir has checkpoints, and all are damaged.
+    FileNotFoundError: the workdir was removed, of which Orbax raises many
+      different errors.
   """
-  with contextlib.ExitStack() as stack:
-    if jax.process_index() == 0:
-      stack.callback(damage.remove_unfinished, _folder(workdir))
-    yield stack.enter_context(open_manager(workdir, keep))
+  try:
+    with contextlib.ExitStack() as stack:
+      if jax.process_index() == 0:
+        stack.callback(damage.remove_unfinished, _folder(workdir))
+      yield stack.enter_context(open_manager(workdir, keep))
+  except InputError:
+    raise
+  except Exception as error:
+    if not os.path.isdir(_folder(workdir)):
+      raise FileNotFoundError(
+          errno.ENOENT, os.strerror(errno.ENOENT), _folder(workdir)) from error
+    raise
 
 
 def open_to_read(workdir: str) -> ocp.CheckpointManager:

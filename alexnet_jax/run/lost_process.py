@@ -16,7 +16,8 @@ from alexnet_jax import signals
 
 # What JAX's coordination service writes when a process is lost, and its
 # handler of SIGTERM, which is part of an orderly stop.
-OF_LOSS = re.compile(r'[EF]\d{4} .*(coordination|client\.h)')
+OF_LOSS = re.compile(r'[EF]\d{4} .*(coordination|client\.h|preemption)'
+                     r'|Additional GRPC error|:UNKNOWN:Error received')
 OF_STOP = re.compile(r'W\d{4} .*preemption')
 # The end of another process, in the errors of a step or of a checkpoint.
 LOST = re.compile(r'Gloo|NCCL|coordination|heartbeat|barrier|UNAVAILABLE'

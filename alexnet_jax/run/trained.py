@@ -137,10 +137,10 @@ def read_settings(metadata: Metadata, workdir: str) -> Settings:
   """
   try:
     return experiment.read(config_of(metadata.config))
-  except (AttributeError, KeyError, TypeError) as error:
+  except InputError as error:
     raise InputError(
-        f'{workdir} was saved with an older set of config fields ({error}):'
-        ' train it again.') from error
+        f'{workdir} was saved with an older set of config fields or values'
+        f' ({error})') from error
 
 
 def config_of(fields: dict[str, Any]) -> ConfigDict:

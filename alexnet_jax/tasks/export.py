@@ -52,7 +52,7 @@ def define_flags(values: flags.FlagValues) -> None:
       ' to probabilities) or outside (patches to logits).', flag_values=values)
   flags.DEFINE_integer(
       'crops', 10, 'How many are averaged, with the pre-processing inside: 10,'
-      ' 9 or 1.', flag_values=values)
+      ' 9 or 1.', flag_values=values, lower_bound=1, upper_bound=10)
   flags.DEFINE_string(
       'data_license', '', 'The license of the training data, for the card.',
       flag_values=values)

@@ -39,7 +39,8 @@ def define_flags(values: flags.FlagValues) -> None:
       ' .caffemodel and rgb for others unless given.', flag_values=values)
   flags.DEFINE_integer(
       'columns', 0, 'Columns that one array of kernels consists of; those of'
-      ' the file or run unless given.', flag_values=values)
+      ' the file or run unless given.', flag_values=values, lower_bound=0,
+      upper_bound=64)
   flags.DEFINE_string(
     'out',
     '',

@@ -95,8 +95,8 @@ def test_loading_prints_nothing(trained, capfd):
     (lambda net: alexnet_jax.build('configs/ablations.py:no_nrm'), 'no_nrm'),
     (lambda net: alexnet_jax.build(tiny.config({'augment.crop': 80})),
      'config.augment.crop=80'),
-    (lambda net: alexnet_jax.build('configs/codes.py'), 'the config describes'
-     ' no network'),
+    (lambda net: alexnet_jax.build('configs/codes.py'), 'the config is not'
+     ' complete'),
     (lambda net: alexnet_jax.build(tiny.config(), 0), 'classes=0 is no number'),
 ])
 def test_what_cannot_work_is_said_in_one_sentence(
