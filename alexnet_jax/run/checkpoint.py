@@ -89,18 +89,24 @@ def saving(workdir: str, keep: int) -> Generator[ocp.CheckpointManager]:
     FileNotFoundError: the workdir was removed, of which Orbax raises many
       different errors.
   """
-  try:
-    with contextlib.ExitStack() as stack:
-      if jax.process_index() == 0:
-        stack.callback(damage.remove_unfinished, _folder(workdir))
-      yield stack.enter_context(open_manager(workdir, keep))
-  except InputError:
-    raise
-  except Exception as error:
-    if not os.path.isdir(_folder(workdir)):
-      raise FileNotFoundError(
-          errno.ENOENT, os.strerror(errno.ENOENT), _folder(workdir)) from error
-    raise
+  folder = _folder(workdir)
+  with contextlib.ExitStack() as stack:
+    if jax.process_index() == 0:
+      stack.callback(damage.remove_unfinished, folder)
+    manager = open_manager(workdir, keep)
+    opened = os.stat(folder)
+    try:
+      with manager:
+        yield manager
+    except InputError:
+      raise
+    except Exception as error:
+      # TensorStore makes the folders of its files again.
+      if not os.path.isdir(folder) or not os.path.samestat(
+          opened, os.stat(folder)):
+        raise FileNotFoundError(
+            errno.ENOENT, os.strerror(errno.ENOENT), folder) from error
+      raise
 
 
 def open_to_read(workdir: str) -> ocp.CheckpointManager:
