@@ -127,15 +127,18 @@ def of_list(folder: str, list_path: str, beside: Sequence[str] = (),
     if others:
       _, others = label_files.assign(
           others, list_path, other, walk.list_pictures(other).pictures)
-  if others:
-    raise InputError(
-        f'{printable(list_path)} names {number(len(others), "picture")} that'
-        f' {printable(folder)!r} lacks, such as'
-        f' {printable(others[0].file)!r} in line {others[0].line}; remove the'
-        ' lines, or add the pictures.')
+  lacking = (
+      f'{printable(list_path)} names {number(len(others), "picture")} that'
+      f' {printable(folder)!r} lacks, such as'
+      f' {printable(others[0].file)!r} in line {others[0].line}'
+      if others else '')
+  if lacking and not labels:
+    raise InputError(f'{lacking}; give the list of these pictures.')
   unlabeled = [path for path in listing.pictures if path not in labels]
   notes = [f'The labels of {printable(folder)} are those of'
            f' {printable(list_path)}.']
+  if lacking:
+    notes.append(f'{lacking}.')
   if unlabeled:
     notes.append(
         'Not used, as they have no label:'

@@ -129,6 +129,14 @@ def test_pictures_without_a_label_are_said(photos):
              and 'val_3.JPEG' in note for note in source.notes)
 
 
+def test_a_picture_of_the_list_may_have_been_removed(photos):
+  root = photos(lines('{file} {label}') + 'gone.JPEG n01\n')
+  source = validation(root)
+  assert len(source) == 4
+  assert any("names 1 picture that" in note and "'gone.JPEG' in line 5." in note
+             for note in source.notes)
+
+
 LIST = 'ROOT/val/val_annotations.txt'
 
 
@@ -136,9 +144,9 @@ LIST = 'ROOT/val/val_annotations.txt'
     (lines('{file} {label}').replace('n01', 'n77'),
      f"'{LIST}' has 1 unknown class, 'n77'; rename or remove them, as there are"
      " 2 classes, 'n01', 'n02'."),
-    (lines('{file} {label}') + 'gone.JPEG n01\n',
-     f"{LIST} names 1 picture that 'ROOT/val' lacks, such as 'gone.JPEG' in"
-     ' line 5; remove the lines, or add the pictures.'),
+    ('gone.JPEG n01\nlost.JPEG n02\n',
+     f"{LIST} names 2 pictures that 'ROOT/val' lacks, such as 'gone.JPEG' in"
+     ' line 1; give the list of these pictures.'),
     (lines('{file} {label}') + 'val_0.JPEG n01\n',
      f"{LIST} names 'val_0.JPEG' twice, in lines 1 and 5; keep one of them."),
     (lines('{file} {label}') + 'images/val_0.JPEG n02\n',
