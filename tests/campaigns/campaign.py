@@ -45,6 +45,8 @@ def main() -> None:
     tried_and_good = counts.setdefault(trial.kind, [0, 0])
     tried_and_good[0] += 1
     tried_and_good[1] += trial.good
+    print(f'{trial.kind}: {tried_and_good[0]} tried, {tried_and_good[1]} good',
+          file=sys.stderr)
     if not trial.good:
       print(f'WRONG {trial.kind}: {trial.name}\n{trial.output[-900:]}\n',
             flush=True)

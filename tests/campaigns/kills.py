@@ -71,9 +71,11 @@ def _kill_until_done(folder, cache, calm, chance):
   while killed < KILLS:
     run += 1
     arguments = _training(folder, f'killed_{run}')
+    longest = 10.0  # seconds; it grows, so that every run comes to its end
     while True:
+      longest *= 1.1
       code, text, hit = _run_for(
-          arguments, cache, chance.uniform(1, 14), signal.SIGKILL)
+          arguments, cache, chance.uniform(1, longest), signal.SIGKILL)
       killed += hit
       if hit:
         yield Trial('kill -9 in training', f'run {run}', clean(text), text)
