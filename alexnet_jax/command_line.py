@@ -187,10 +187,10 @@ def _expand_paths(values):
     if name not in values or not values[name].present:
       continue
     flag = values[name]
-    given = flag.value if isinstance(flag.value, list) else [flag.value]
-    if '' in given:
+    path_list = flag.value if isinstance(flag.value, list) else [flag.value]
+    if '' in path_list:
       raise InputError(f'--{name}= is empty: give a path, or leave it out.')
-    expanded = [paths.local(f'--{name}', path) for path in given]
+    expanded = [paths.local(f'--{name}', path) for path in path_list]
     flag.value = expanded if isinstance(flag.value, list) else expanded[0]
 
 
@@ -284,7 +284,12 @@ def _config_of_run(workdir):
       isinstance(config.get(section), dict) for section in SECTIONS):
     raise InputError(f'{path} is damaged: give the --config=CONFIG of the run.'
                      ' Training goes on with it and writes the file again.')
-  return ConfigDict(_tuples(config))
+  return stored_config(config)
+
+
+def stored_config(fields: Mapping[str, Any]) -> ConfigDict:
+  """Converts a config read from JSON to a ConfigDict; lists become tuples."""
+  return ConfigDict(_tuples(fields))
 
 
 def _tuples(value):

@@ -41,8 +41,8 @@ def print_flags(name: str, docstring: str, values: flags.FlagValues,
   print('\n'.join(docstring.strip().splitlines()[1:]).strip() + '\n')
   for flag in shown:
     default = values[flag].default
-    given = f' [{default}]' if default not in (None, '', []) else ''
-    print(f'  --{flag}: {values[flag].help}{given}')
+    suffix = f' [{default}]' if default not in (None, '', []) else ''
+    print(f'  --{flag}: {values[flag].help}{suffix}')
 
 
 def print_fields(config: ConfigDict, path: str) -> None:

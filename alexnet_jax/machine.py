@@ -29,6 +29,7 @@ HUGE_PAGES = ('GLIBC_TUNABLES', 'glibc.malloc.hugetlb=1')
 # Where Linux gives the limit of a container, in both versions of its groups.
 MEMORY_LIMITS = ('/sys/fs/cgroup/memory.max',
                  '/sys/fs/cgroup/memory/memory.limit_in_bytes')
+MOST_THREADS = 16  # more decode no faster
 PARENT_SECONDS = 0.2  # between two checks that the parent still exists
 
 
@@ -92,6 +93,11 @@ def _wait_for_end_of(parent):
   while os.getppid() == parent:  # afterwards it is another process
     time.sleep(PARENT_SECONDS)
   os._exit(1)
+
+
+def decoding_threads(threads: int) -> int:
+  """Returns the number of threads that decode; 0: one per core, at most 16."""
+  return threads or min(cores(), MOST_THREADS)
 
 
 def processor_name() -> str:

@@ -45,15 +45,15 @@ def read_model(data: bytes) -> dict[str, np.ndarray]:
 
 def _layer(message, is_v1):
   name_field, blobs_field = (4, 6) if is_v1 else (1, 7)
-  found = list(fields(message))
+  parsed = list(fields(message))
   if is_v1:
-    inner = [value for number, value in found
+    inner = [value for number, value in parsed
              if number == 1 and not isinstance(value, int)]
     if inner:  # version 0
-      name_field, blobs_field, found = 1, 50, list(fields(inner[0]))
-  name = b''.join(bytes(value) for number, value in found
+      name_field, blobs_field, parsed = 1, 50, list(fields(inner[0]))
+  name = b''.join(bytes(value) for number, value in parsed
                   if number == name_field and not isinstance(value, int))
-  blobs = [value for number, value in found
+  blobs = [value for number, value in parsed
            if number == blobs_field and not isinstance(value, int)]
   return name.decode(errors='replace'), blobs
 

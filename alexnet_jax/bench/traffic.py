@@ -64,10 +64,10 @@ def _computations(text) -> tuple[dict[str, dict[str, Instruction]], str]:
       name = header[2]
       computations[name] = {}
       entry = name if header[1] else entry
-    elif found := _INSTRUCTION.match(line):
-      own, result, opcode, rest = found.groups()
+    elif match := _INSTRUCTION.match(line):
+      label, result, opcode, rest = match.groups()
       operands, _, attributes = rest.partition(')')
-      computations[name][own] = Instruction(
+      computations[name][label] = Instruction(
           _bytes(result), opcode, tuple(re.findall(r'%([\w.\-]+)', operands)),
           tuple(_CALLED.findall(attributes)))
   return computations, entry

@@ -57,9 +57,9 @@ def open_all(path: str, class_names: Sequence[str], image_size: int,
         ' name them so, or give a list of labels as --config.data.labels.')
   # Two of them may be links to one folder.
   parts = [*{os.path.realpath(part.folder): part for part in parts}.values()]
-  found = [_listed(part, [other.folder for other in parts if other != part],
+  listed = [_listed(part, [other.folder for other in parts if other != part],
                    known) for part in parts]
-  pictures = {name: sorted(path for one in found
+  pictures = {name: sorted(path for one in listed
                            for path in one.pictures.get(name, ()))
               for name in known}
   pictures = {name: paths for name, paths in pictures.items() if paths}
@@ -70,11 +70,11 @@ def open_all(path: str, class_names: Sequence[str], image_size: int,
              f' {printable(path)}, of {len(pictures):,} of'
              f' {number(len(known), "class")}.')
   passed_over = {name: sum((one.passed_over.get(name, Counter())
-                            for one in found), Counter()) for name in known}
+                            for one in listed), Counter()) for name in known}
   return LabeledPictures(class_names, Classes(
       pictures, passed_over,
-      (summary, *notes, *(note for one in found for note in one.notes)),
-      tuple(report for one in found for report in one.reports)), image_size,
+      (summary, *notes, *(note for one in listed for note in one.notes)),
+      tuple(report for one in listed for report in one.reports)), image_size,
       resize)
 
 
@@ -112,9 +112,9 @@ def _parts(path: str, known: Collection[str], labels: str,
   for inner_split, folders in by_split.items():
     for name in folders:
       inner = os.path.join(path, name)
-      found, said = _parts(inner, known, labels, inner_split)
-      parts += found
-      notes += said if found else [splits.without_labels(inner)]
+      inner_parts, said = _parts(inner, known, labels, inner_split)
+      parts += inner_parts
+      notes += said if inner_parts else [splits.without_labels(inner)]
   if parts:
     if others:
       notes.append(splits.not_used(path, others))
@@ -130,7 +130,8 @@ def _parts(path: str, known: Collection[str], labels: str,
 def _listed(part, beside, known):
   if part.list_path:
     return classes.of_list(part.folder, part.list_path, beside, known)
-  found = classes.of_folders(part.folder, beside)
-  classes.check_known((name for name, paths in found.pictures.items() if paths),
-                      known, part.folder)
-  return found
+  by_class = classes.of_folders(part.folder, beside)
+  pictures = by_class.pictures.items()
+  classes.check_known((name for name, paths in pictures if paths), known,
+                      part.folder)
+  return by_class

@@ -15,7 +15,6 @@ from alexnet_jax.errors import InputError
 
 FORMS = ('a file name, the bytes of a file, a PIL image or a uint8 array'
          ' [H, W, 3], [H, W, 4] or [H, W]')
-MOST_THREADS = 16
 
 
 def is_one(image: Any) -> bool:
@@ -79,7 +78,7 @@ def squares(several: Iterable[Any], size: int, threads: int = 2,
     except InputError as error:
       return error
 
-  pool = ThreadPoolExecutor(threads or min(machine.cores(), MOST_THREADS))
+  pool = ThreadPoolExecutor(machine.decoding_threads(threads))
   waiting = deque()
   try:
     for image in several:

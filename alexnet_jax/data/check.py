@@ -42,12 +42,12 @@ def find_damaged(paths: Sequence[str], mode: str,
   if mode == 'none' or not paths:
     return []
   parts = [paths[i:i + PART] for i in range(0, len(paths), PART)]
-  found = grain.MapDataset.source(parts).map(
+  results = grain.MapDataset.source(parts).map(
       lambda part: [damage(path, mode) for path in part])
   damaged = []
   with tqdm(total=len(paths), desc='check pictures', unit=' pictures',
             leave=False, dynamic_ncols=True, disable=None) as bar:
-    for errors in found.to_iter_dataset(loader.reading(threads, 16)):
+    for errors in results.to_iter_dataset(loader.reading(threads, 16)):
       damaged += [error for error in errors if error]
       bar.update(len(errors))
   return damaged

@@ -35,26 +35,27 @@ class LabeledPictures:
   and `passed_over` counts the other files of each class by ending.
   """
 
-  def __init__(self, class_names: Sequence[str], found: Classes,
+  def __init__(self, class_names: Sequence[str], by_class: Classes,
                image_size: int, resize: str = 'crop'):
     """Orders the pictures by class and path.
 
     Args:
       class_names: the names of all classes in the order of the labels.
-      found: the pictures.
+      by_class: the pictures.
       image_size: side of the squares in pixels.
       resize: see `images.square`.
     """
     self.class_names = tuple(class_names)
-    self.notes = (*found.notes, *found.reports)
-    self.reports = found.reports
-    self.passed_over = found.passed_over
+    self.notes = (*by_class.notes, *by_class.reports)
+    self.reports = by_class.reports
+    self.passed_over = by_class.passed_over
     self._image_size, self._resize = image_size, resize
     label = {walk.nfc(name): i for i, name in enumerate(class_names)}
-    self.paths = [path for paths in found.pictures.values() for path in paths]
+    self.paths = [path for paths in by_class.pictures.values()
+                  for path in paths]
     self._labels = np.repeat(
-        np.array([label[name] for name in found.pictures], np.int32),
-        [len(paths) for paths in found.pictures.values()])
+        np.array([label[name] for name in by_class.pictures], np.int32),
+        [len(paths) for paths in by_class.pictures.values()])
 
   def __len__(self) -> int:
     return len(self.paths)

@@ -44,12 +44,12 @@ class Folder(LabeledPictures):
     """
     layout = _Layout(path, labels)
     if split == 'train':
-      found = layout.train(validation_fraction)
+      by_class = layout.train(validation_fraction)
     elif split == 'validation':
-      found = layout.validation(validation_fraction)
+      by_class = layout.validation(validation_fraction)
     else:
-      found = layout.test()
-    super().__init__(layout.class_names, found, image_size, resize)
+      by_class = layout.test()
+    super().__init__(layout.class_names, by_class, image_size, resize)
 
 
 def has_test_split(path: str, labels: str = '') -> bool:
@@ -66,9 +66,10 @@ class _Layout:
 
   def __init__(self, path: str, labels: str):
     self._path, self._labels = path, os.path.expanduser(labels)
-    found = splits.find_splits(path, labels)
-    self._train, self._test, self._notes = found.train, found.test, found.notes
-    self._roots = [root for root in found[:3] if root]
+    split_folders = splits.find_splits(path, labels)
+    self._train, self._test = split_folders.train, split_folders.test
+    self._notes = split_folders.notes
+    self._roots = [root for root in split_folders[:3] if root]
     if len({os.path.realpath(root) for root in self._roots}) < len(self._roots):
       raise InputError(
           f'two folders for splits in {printable(path)!r} are links to one'
@@ -76,9 +77,9 @@ class _Layout:
     self._train_list = self._find_train_list()
     self.class_names = self._find_classes()
     self._notes += self._same_folders_inside()
-    self._validation = found.validation
-    if not found.validation and found.test:
-      self._use_test_for_validation(found.test)
+    self._validation = split_folders.validation
+    if not split_folders.validation and split_folders.test:
+      self._use_test_for_validation(split_folders.test)
     if labels and not self._train_list and not any(
         self._list_of(split, folder) for split, folder in (
             ('validation', self._validation), ('test', self._test)) if folder):
@@ -89,17 +90,17 @@ class _Layout:
 
   def train(self, fraction: float) -> Classes:
     """Returns the training pictures; some are set aside for validation."""
-    found = self._training()
+    by_class = self._training()
     if not self._validation:
-      return self._one_side(found, 'train', fraction)
-    notes = [*self._notes, _summary('train', found, self._train)]
+      return self._one_side(by_class, 'train', fraction)
+    notes = [*self._notes, _summary('train', by_class, self._train)]
     if self._test and self._test != self._validation:
       count = number(len(walk.list_pictures(self._test).pictures), 'picture')
       notes.append(
           f'test: {count} in {printable(self._test)}, for --task=evaluate'
           ' --split=test only.' if self._has_labels('test', self._test) else
           splits.without_labels(self._test))
-    return found._replace(notes=(*notes, *found.notes))
+    return by_class._replace(notes=(*notes, *by_class.notes))
 
   def validation(self, fraction: float) -> Classes:
     """Returns the validation pictures, or training pictures set aside."""
@@ -170,70 +171,72 @@ class _Layout:
     """Returns the training pictures, which every class must have."""
     if self._train_list:
       return self._listed(self._train, self._train_list)
-    found = classes.of_folders(self._train, self._beside(self._train))
+    by_class = classes.of_folders(self._train, self._beside(self._train))
     for name in self.class_names:
-      if not found.pictures.get(name):
+      if not by_class.pictures.get(name):
         raise InputError(' '.join((_no_pictures(
             os.path.join(self._train, name),
-            found.passed_over.get(name, Counter())), *found.reports)))
-    return found
+            by_class.passed_over.get(name, Counter())), *by_class.reports)))
+    return by_class
 
   def _evaluated(self, split, folder):
     """Returns the pictures of a validation or test folder."""
     list_path = self._list_of(split, folder)
     if list_path:
-      found = self._listed(folder, list_path, self.class_names)
+      by_class = self._listed(folder, list_path, self.class_names)
     else:
-      found = classes.of_folders(self._class_root(folder) or folder,
+      by_class = classes.of_folders(self._class_root(folder) or folder,
                                  self._beside(folder))
       if split == 'test' and not self._class_root(folder):
         raise InputError(
             f'{printable(folder)!r} has no folders named like the classes of'
             f' {printable(self._train)!r}; name them so, or give a list of'
             ' labels as --config.data.labels.')
-      if not found.pictures:
+      if not by_class.pictures:
         raise InputError(
             f'{printable(folder)!r} has no class folders; give it the class'
             f' folders of {printable(self._train)!r}, or remove it to have'
             ' training pictures set aside.')
-      for name in found.pictures:
+      for name in by_class.pictures:
         if name not in self.class_names:
           raise InputError(
               f'{printable(folder)!r} has a class {printable(name)!r} that'
               f' {printable(self._train)!r} lacks; give both the same class'
               ' folders.')
-    pictures = {name: paths for name, paths in found.pictures.items() if paths}
-    notes = [_summary(split, found, folder), *found.notes]
+    pictures = {name: paths for name, paths in by_class.pictures.items()
+                if paths}
+    notes = [_summary(split, by_class, folder), *by_class.notes]
     missing = [name for name in self.class_names if name not in pictures]
     if pictures and missing:
       notes.append(
           f'{len(missing):,} of {number(len(self.class_names), "class")}'
           f' without {split} pictures: {classes.some(missing)}.')
-    return found._replace(pictures=pictures, notes=tuple(notes))
+    return by_class._replace(pictures=pictures, notes=tuple(notes))
 
-  def _one_side(self, found, split, fraction):
+  def _one_side(self, by_class, split, fraction):
     """Returns the training pictures that are or are not set aside."""
-    sides = {side: _set_aside(self._train, found.pictures, side, fraction)
+    sides = {side: _set_aside(self._train, by_class.pictures, side, fraction)
              for side in ('train', 'validation')}
-    held, rest = (classes.total(sides[side])
+    aside, rest = (classes.total(sides[side])
                   for side in ('validation', 'train'))
     notes = [
         *self._notes,
         f'No folder for validation in {printable(self._path)}:'
-        f' {number(held, "picture")} set aside for it'
+        f' {number(aside, "picture")} set aside for it'
         f' (config.data.validation_fraction={fraction}),'
         f' {number(rest, "picture")} left for training, of'
-        f' {number(len(self.class_names), "class")}.', *found.notes]
-    alone = [name for name, paths in found.pictures.items() if len(paths) == 1]
+        f' {number(len(self.class_names), "class")}.', *by_class.notes]
+    alone = [name for name, paths in by_class.pictures.items()
+             if len(paths) == 1]
     if alone:
       notes.append(
           f'{len(alone):,} of {number(len(self.class_names), "class")} with a'
           ' single picture, which is for training, so that none is left to'
           f' validate with: {classes.some(alone)}.')
     # Both splits are of one folder, whose other files are counted once.
-    return found._replace(
+    return by_class._replace(
         pictures=sides[split], notes=tuple(notes),
-        passed_over=found.passed_over if split == 'train' else {})
+        passed_over=by_class.passed_over if split == 'train' else {})
 
   def _class_root(self, folder):
     """Returns the folder that has class folders in that of a split, or ''."""
@@ -257,9 +260,9 @@ class _Layout:
     return [root for root in self._roots if root != folder]
 
 
-def _summary(split: str, found: Classes, folder: str) -> str:
-  count = sum(map(bool, found.pictures.values()))
-  return (f'{split}: {number(classes.total(found.pictures), "picture")} of'
+def _summary(split: str, by_class: Classes, folder: str) -> str:
+  count = sum(map(bool, by_class.pictures.values()))
+  return (f'{split}: {number(classes.total(by_class.pictures), "picture")} of'
           f' {number(count, "class")} in {printable(folder)}.')
 
 

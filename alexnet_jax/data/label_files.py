@@ -119,20 +119,20 @@ def assign(entries: Iterable[Entry], path: str, folder: str,
   labels, others = {}, []
   for entry in entries:
     file = walk.nfc(entry.file.replace('\\', '/'))
-    found = next((by_name[end] for end in _ends(file) if end in by_name), ())
-    if len(found) > 1:
+    matches = next((by_name[end] for end in _ends(file) if end in by_name), ())
+    if len(matches) > 1:
       raise InputError(
           f'{printable(path)}, line {entry.line}, names'
-          f' {printable(entry.file)!r}, as {len(found)} pictures in'
+          f' {printable(entry.file)!r}, as {len(matches)} pictures in'
           f' {printable(folder)!r} are called; write their paths there.')
-    if not found:
+    if not matches:
       others.append(entry)
-    elif found[0] in labels:
+    elif matches[0] in labels:
       raise InputError(
           f'{printable(path)} names {printable(entry.file)!r} twice, in lines'
-          f' {lines[found[0]]} and {entry.line}; keep one of them.')
+          f' {lines[matches[0]]} and {entry.line}; keep one of them.')
     else:
-      labels[found[0]], lines[found[0]] = entry.class_name, entry.line
+      labels[matches[0]], lines[matches[0]] = entry.class_name, entry.line
   return labels, others
 
 
@@ -140,15 +140,15 @@ def _names_of(folder, pictures):
   """Returns {a name of pictures: their paths}: full or last, ending or not."""
   by_name: dict[str, list[str]] = {}
   for picture in pictures:
-    whole = walk.nfc(os.path.relpath(picture, folder).replace(os.sep, '/'))
-    last = whole.rpartition('/')[2]
-    for name in {whole, last, os.path.splitext(whole)[0],
+    full = walk.nfc(os.path.relpath(picture, folder).replace(os.sep, '/'))
+    last = full.rpartition('/')[2]
+    for name in {full, last, os.path.splitext(full)[0],
                  os.path.splitext(last)[0]}:
       by_name.setdefault(name, []).append(picture)
   # A whole path is exact, even if it is the last part of another one.
   for picture in pictures:
-    whole = walk.nfc(os.path.relpath(picture, folder).replace(os.sep, '/'))
-    by_name[whole] = [picture]
+    full = walk.nfc(os.path.relpath(picture, folder).replace(os.sep, '/'))
+    by_name[full] = [picture]
   return by_name
 
 

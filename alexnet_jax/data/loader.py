@@ -147,7 +147,7 @@ def reading(threads: int, ahead: int) -> grain.ReadOptions:
       is Grain's default.
     ahead: number of elements to prefetch.
   """
-  return grain.ReadOptions(num_threads=threads or min(machine.cores(), 16),
+  return grain.ReadOptions(num_threads=machine.decoding_threads(threads),
                            prefetch_buffer_size=ahead)
 
 

@@ -16,7 +16,7 @@ from alexnet_jax.data import label_files, walk
 from alexnet_jax.errors import InputError, printable
 
 LAYOUT = 'train/CLASS/*.jpg and val/CLASS/*.jpg, or CLASS/*.jpg'
-_WORDS = {
+_PATTERNS = {
     'train': 'train(?:ing)?|trn',
     'validation': 'val(?:id(?:ation|ate)?)?|dev(?:el(?:opment)?)?'
                   '|eval(?:uation)?',
@@ -25,8 +25,8 @@ _WORDS = {
 # What such a name may say besides.
 _ANY = ('(?:data)?sets?|data|images?|imgs?|pictures?|pics?|photos?|folders?'
         '|splits?|samples?|seg|ilsvrc|raw')
-_NAMES = {split: re.compile(f'(?:{_ANY})*(?:{words})(?:{_ANY})*')
-          for split, words in _WORDS.items()}
+_NAMES = {split: re.compile(f'(?:{_ANY})*(?:{pattern})(?:{_ANY})*')
+          for split, pattern in _PATTERNS.items()}
 _NO_SPLIT = re.compile(f'(?:{_ANY})+')
 
 
@@ -55,20 +55,20 @@ def find_splits(path: str, labels: str = '') -> Splits:
         f'there is no folder {printable(path)!r}; point --config.data.path at'
         f' a folder with {LAYOUT}.')
   names = walk.subfolders(path)
-  found, others = by_split(names)
-  if not found:
+  grouped, others = by_split(names)
+  if not grouped:
     return _without_splits(path)
-  if others and not _are_splits(path, found, labels):
+  if others and not _are_splits(path, grouped, labels):
     named_so = [name for name in names if name not in others]
     return Splits(path, None, None, (
         'Taken as classes, as they have no class folders, although named like'
         f' splits: {_quoted(named_so)} in {printable(path)}.',))
-  if 'train' not in found:
+  if 'train' not in grouped:
     raise InputError(
         f'{printable(path)!r} has {_quoted(names)} but no folder for training;'
         f' give it {LAYOUT}.')
   chosen, notes = {}, []
-  for split, folders in found.items():
+  for split, folders in grouped.items():
     usable = [name for name in folders if _is_usable(
         os.path.join(path, name), split, labels)]
     if len(usable) > 1:
@@ -120,15 +120,15 @@ def without_labels(folder: str) -> str:
 def _read_name(name):
   """Returns (the split that a name contains or None, its other words)."""
   words = re.sub('(?<=[a-z])(?=[A-Z])', ' ', name).lower()
-  found, rest = [], []
+  named, rest = [], []
   for word in re.split(r'[\W\d_]+', words):
     split = next((split for split, pattern in _NAMES.items()
                   if pattern.fullmatch(word)), None)
     if split:
-      found.append(split)
+      named.append(split)
     elif word and not _NO_SPLIT.fullmatch(word):
       rest.append(word)
-  return (found[0], rest) if len(found) == 1 else (None, found + rest)
+  return (named[0], rest) if len(named) == 1 else (None, named + rest)
 
 
 def by_split(names: Sequence[str]) -> tuple[dict[str, list[str]], list[str]]:
@@ -143,10 +143,10 @@ def by_split(names: Sequence[str]) -> tuple[dict[str, list[str]], list[str]]:
   if not (any(split == 'train' for split, _ in read.values()) and all(
       split and rest == shared for split, rest in read.values())):
     shared = []
-  found, others = defaultdict(list), []
+  grouped, others = defaultdict(list), []
   for name, (split, rest) in read.items():
-    (found[split] if split and rest == shared else others).append(name)
-  return dict(found), others
+    (grouped[split] if split and rest == shared else others).append(name)
+  return dict(grouped), others
 
 
 def _without_splits(path):
@@ -160,9 +160,9 @@ def _without_splits(path):
   return Splits(path, None, None, ())
 
 
-def _are_splits(path, found, labels):
+def _are_splits(path, grouped, labels):
   """Returns whether folders named like splits are some, beside others."""
-  for name in found.get('train', ()):
+  for name in grouped.get('train', ()):
     if _is_usable(os.path.join(path, name), 'train', labels):
       return True
   _check_no_splits(path)
@@ -184,9 +184,9 @@ def _check_no_splits(path):
 
 def find_labels(folder: str, split: str = '') -> str:
   """Returns the list of labels in or beside the folder of a split, or ''."""
-  words = _WORDS[split] if split else '|'.join(_WORDS.values())
+  pattern = _PATTERNS[split] if split else '|'.join(_PATTERNS.values())
   return label_files.find(
-      folder, words, split_of(os.path.basename(folder)) is not None)
+      folder, pattern, split_of(os.path.basename(folder)) is not None)
 
 
 def _is_usable(folder, split, labels):

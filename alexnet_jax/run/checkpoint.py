@@ -31,7 +31,7 @@ MAY_DIFFER = ('data.path', 'data.labels', 'data.check')
 # Fields that older configs lack, and the values that reproduce those runs.
 ADDED_FIELDS = {'precision': 'float32', 'run.hold_data': False,
                 'data.labels': '', 'data.check': 'headers',
-                'data.resize': 'crop', 'augment.mean_pixel': []}
+                'data.resize': 'crop', 'augment.mean_pixel': ()}
 # Names of State fields in checkpoints of versions before 1.0.
 OLD_NAMES = {'input_stats': 'pixels'}
 
@@ -304,7 +304,8 @@ def first_difference(
   Returns:
     (field, saved value, value of `config`), or None.
   """
-  config = json.loads(json.dumps(config))  # tuples become lists
+  # Tuples become lists.
+  saved, config = (json.loads(json.dumps(one)) for one in (saved, config))
   for section in sections:
     a, b = saved.get(section), config.get(section)
     if not isinstance(b, dict):

@@ -132,9 +132,6 @@ def read(config: ConfigDict) -> Settings:
 
 
 def _settings(config):
-  # A stored config has lists in place of tuples.
-  augmentation = config.augment.to_dict()
-  augmentation['mean_pixel'] = tuple(augmentation['mean_pixel'])
   fields = config.optimizer.to_dict()
   plateau = PlateauRule(
       fields['plateau_patience'], fields['plateau_factor'],
@@ -147,7 +144,7 @@ def _settings(config):
   settings = Settings(
       config.to_dict(), config.seed, config.precision,
       models.read_spec(config.model.to_dict()), _read_data(config),
-      Augmentation(**augmentation), optimization,
+      Augmentation(**config.augment.to_dict()), optimization,
       RunSettings(**config.run.to_dict()), MeshShape(**config.mesh.to_dict()))
   _check_crop(settings)
   _check_mean_pixel(settings.augmentation.mean_pixel)

@@ -107,8 +107,8 @@ def run(
   metrics.flush()
   batches.close()
   if timer.steps > 0:
-    held = session.metadata.config.get('run', {}).get('hold_data', False)
-    journal.say(timer.summary(held))
+    on_device = session.metadata.config.get('run', {}).get('hold_data', False)
+    journal.say(timer.summary(on_device))
   return state, ended
 
 
@@ -141,15 +141,15 @@ class WaitTimer:
     since, self._since = self._since, time.perf_counter()
     return self._since - since if self.steps >= 0 else 0.0
 
-  def summary(self, held: bool = False) -> str:
+  def summary(self, on_device: bool = False) -> str:
     """Summarizes the waiting times, with advice if data slowed a long run.
 
     Args:
-      held: whether all data is on the device already, where no advice helps.
+      on_device: whether all data is on the device, where no advice helps.
     """
     total = self.data + self.device
     share = self.data / total
-    slow = (not held and share >= SLOW_DATA_SHARE
+    slow = (not on_device and share >= SLOW_DATA_SHARE
             and total >= SLOW_DATA_SECONDS)
     advice = (': try more decoding threads or workers (--config.run.threads,'
               ' --config.run.workers), or keep the data on the device'

@@ -93,7 +93,7 @@ def _address(flags: Flags) -> Address | None:
       raise InputError(
           '--distributed asks the cluster for the other processes: leave out'
           ' --coordinator, --num_processes and --process, or --distributed.')
-    return _found(flags.start_timeout)
+    return _from_cluster(flags.start_timeout)
   if not flags.coordinator:
     if flags.num_processes != 1 or flags.process:
       raise InputError(
@@ -115,7 +115,7 @@ def _address(flags: Flags) -> Address | None:
   return Address(host, int(port), flags.num_processes, flags.process)
 
 
-def _found(timeout: int) -> Address:
+def _from_cluster(timeout: int) -> Address:
   """Asks the cluster: a TPU pod, Slurm, Open MPI or Kubernetes."""
   from jax._src.clusters import ClusterEnv
   reason = ''

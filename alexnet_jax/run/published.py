@@ -96,10 +96,10 @@ def _refuse(path, published, wants):
   rows = []
   for layer, want in wants.items():
     leaves = published.arrays.get(layer, {})
-    there = ' + '.join(str(list(leaves[kind].shape)) for kind in
+    in_file = ' + '.join(str(list(leaves[kind].shape)) for kind in
                        ('kernel', 'bias') if kind in leaves) or 'missing'
     ours = f'{list(want.shape)} + [{want.shape[0]}]'
-    rows.append(f'{layer} {there} | {ours}')
+    rows.append(f'{layer} {in_file} | {ours}')
   raise InputError(
       f'{path} holds the weights of another network than config.model'
       f' (kernel + bias in the file | in config.model): {"; ".join(rows)}: give'

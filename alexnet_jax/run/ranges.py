@@ -36,7 +36,7 @@ class Range(Protocol):
     ...
 
 
-class Whole(NamedTuple):
+class Integer(NamedTuple):
   """Whole numbers, both ends included."""
 
   least: int
@@ -170,80 +170,80 @@ class Rows(NamedTuple):
         if a[:-2] == b[:-2])
 
 
-EPOCH, FACTOR = Whole(1, EPOCHS), Real(0, 1e6)
+EPOCH, FACTOR = Integer(1, EPOCHS), Real(0, 1e6)
 LAYER = Text('the name of a layer')
 RATE = Real(0, 1e9, above_least=True)
 LAYERS = Each(LAYER, ('conv1',))
 DROPS = Rows((EPOCH, FACTOR), (25, 0.1), ascending=True)
-COUNT = Whole(0, INT32)  # where 0 has a meaning of its own
+COUNT = Integer(0, INT32)  # where 0 has a meaning of its own
 
 FIELDS: Mapping[str, Range] = {
-    'seed': Whole(0, 2**32 - 1),
+    'seed': Integer(0, 2**32 - 1),
     'precision': Choice(tuple(models.PRECISIONS)),
 
     'model.name': Choice(tuple(models.NETWORKS)),
-    'model.num_columns': Whole(1, 16),
+    'model.num_columns': Integer(1, 16),
     'model.crossings': Each(LAYER, ('conv3', 'fc8')),
-    'model.kernels': Each(Whole(1, UNITS), (48, 128, 192, 192, 128)),
-    'model.local_kernels': Each(Whole(1, UNITS), (64, 32)),
-    'model.neurons': Each(Whole(1, UNITS), (2048, 2048)),
+    'model.kernels': Each(Integer(1, UNITS), (48, 128, 192, 192, 128)),
+    'model.local_kernels': Each(Integer(1, UNITS), (64, 32)),
+    'model.neurons': Each(Integer(1, UNITS), (2048, 2048)),
     'model.stddevs': Each(Real(0, 1000), (0.01, 0.03)),
     'model.biases': Each(Real(-1000, 1000), (0.0, 1.0)),
     'model.nonlinearity': Choice(('relu', 'tanh')),
     'model.response_norm': Switch(),
     'model.norm_k': Real(0, 1e6, above_least=True),
-    'model.norm_n': Whole(1, 1000),
-    'model.norm_size': Whole(1, 1000),
+    'model.norm_n': Integer(1, 1000),
+    'model.norm_size': Integer(1, 1000),
     'model.norm_alpha': Real(0, 1e6),
     'model.norm_beta': Real(0, 100),
     'model.norm_after_pooling': Switch(),
-    'model.norm_groups': Whole(1, 64),
-    'model.groups': Each(Whole(1, UNITS), (1, 2, 1, 2, 2)),
-    'model.conv1_padding': Whole(0, 1000),
+    'model.norm_groups': Integer(1, 64),
+    'model.groups': Each(Integer(1, UNITS), (1, 2, 1, 2, 2)),
+    'model.conv1_padding': Integer(0, 1000),
     'model.pooling_rounds_up': Switch(),
     'model.dropout_before': Each(LAYER, ('fc6', 'fc7')),
     'model.pixel_stddevs': Each(
         Real(0, 1e6, above_least=True), (58.395, 57.12, 57.375)),
-    'model.within_map_size': Whole(1, 1000),
+    'model.within_map_size': Integer(1, 1000),
     'model.within_map_alpha': Real(0, 1e6),
     'model.overlapping_pooling': Switch(),
     'model.dropout': Switch(),
     'model.without': Each(LAYER, ('conv3',)),
-    'model.bottleneck': Whole(0, UNITS),
+    'model.bottleneck': Integer(0, UNITS),
 
     'data.name': Choice(sources.NAMES),
     'data.path': Text('a path'),
     'data.labels': Text('a path'),
     'data.check': Choice(picture_check.MODES),
     'data.resize': Choice(images.RESIZES),
-    'data.image_size': Whole(1, SIDE),
+    'data.image_size': Integer(1, SIDE),
     'data.validation_fraction': Real(0, 1, above_least=True, below_most=True),
     'data.train_examples': COUNT,
     'data.validation_examples': COUNT,
     'data.reshuffle': Switch(),
 
-    'augment.crop': Whole(1, SIDE),
+    'augment.crop': Integer(1, SIDE),
     'augment.mean_pixel': Each(Real(0, 255), (122.7, 116.7, 104.0)),
     'augment.random_crops': Switch(),
     'augment.flips': Switch(),
-    'augment.share_crops': Whole(1, UNITS),
+    'augment.share_crops': Integer(1, UNITS),
     'augment.jitter': Real(0, 1000),
     'augment.jitter_scale': Choice(('stddev', 'eigenvalue')),
     'augment.jitter_rescale': Switch(),
-    'augment.jitter_until': Whole(0, EPOCHS),
+    'augment.jitter_until': Integer(0, EPOCHS),
 
-    'optimizer.batch_size': Whole(1, UNITS),
+    'optimizer.batch_size': Integer(1, UNITS),
     'optimizer.momentum': Real(0, 1, below_most=True),
     'optimizer.weight_decay': Real(0, 1000),
     'optimizer.learning_rate': RATE,
     'optimizer.plateau': Switch(),
     'optimizer.plateau_factor': Real(1, 1e6),
-    'optimizer.plateau_drops': Whole(0, 1000),
-    'optimizer.plateau_patience': Whole(1, INT32),
+    'optimizer.plateau_drops': Integer(0, 1000),
+    'optimizer.plateau_patience': Integer(1, INT32),
     'optimizer.drops': DROPS,
     'optimizer.schedule': Choice(schedules.NAMES),
     'optimizer.target_factor': Real(1, 1e9),
-    'optimizer.schedule_levels': Whole(2, EPOCHS),
+    'optimizer.schedule_levels': Integer(2, EPOCHS),
     'optimizer.bias_rate': FACTOR,
     'optimizer.bias_drops': DROPS,
     'optimizer.layer_drops': Rows(
@@ -257,24 +257,24 @@ FIELDS: Mapping[str, Range] = {
     'run.evaluate_every': COUNT,
     'run.save_every': COUNT,
     'run.until_error': Real(0, 1),
-    'run.log_every': Whole(1, INT32),
+    'run.log_every': Integer(1, INT32),
     'run.views': Choice(tuple(augment.CROPS)),
-    'run.keep': Whole(1, EPOCHS),
+    'run.keep': Integer(1, EPOCHS),
     'run.stall_steps': COUNT,
-    'run.threads': Whole(0, 1024),
-    'run.workers': Whole(0, 128),
+    'run.threads': Integer(0, 1024),
+    'run.workers': Integer(0, 128),
     'run.hold_data': Switch(),
 
-    'mesh.data': Whole(1, 2**16),
-    'mesh.column': Whole(1, 2**16),
+    'mesh.data': Integer(1, 2**16),
+    'mesh.column': Integer(1, 2**16),
 
     'figure1.nonlinearities': Each(Choice(('relu', 'tanh')), ('relu', 'tanh')),
     'figure1.learning_rates': Each(RATE, (0.001, 0.01), distinct=True),
     'figure1.rounds': Rows(
-        (Real(0, EPOCHS, above_least=True), Whole(1, 1000)), (1.0, 3)),
+        (Real(0, EPOCHS, above_least=True), Integer(1, 1000)), (1.0, 3)),
 
-    'code.bits': Each(Whole(32, 2**16, 32), (32, 64), distinct=True),
-    'code.sizes': Each(Whole(1, UNITS), (1024, 256)),
+    'code.bits': Each(Integer(32, 2**16, 32), (32, 64), distinct=True),
+    'code.sizes': Each(Integer(1, UNITS), (1024, 256)),
     'code.queries': COUNT,
 }
 

@@ -7,9 +7,8 @@ data are identified by all training pictures, those in the list included.
 """
 
 import hashlib
-import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from contextlib import suppress
 from typing import NamedTuple
 
@@ -20,6 +19,7 @@ from alexnet_jax.data.images import UnreadablePicture
 from alexnet_jax.data.records import Records
 from alexnet_jax.data.sources import Source, Subset
 from alexnet_jax.errors import InputError, printable
+from alexnet_jax.run import journal
 from alexnet_jax.run.experiment import Data, Settings
 
 FILE = 'skipped.txt'
@@ -149,9 +149,8 @@ def _pictures(source: Source) -> LabeledPictures | None:
 def _roots(data: Data, workdir: str) -> tuple[str, ...]:
   """Returns the folder of the data, and that of the previous start."""
   paths = [data.path]
-  with suppress(OSError, ValueError, KeyError, TypeError):
-    with open(os.path.join(workdir, 'config.json'), encoding='utf-8') as file:
-      before: Mapping = json.load(file)
+  before = journal.read_config(workdir) or {}
+  with suppress(KeyError, TypeError):
     paths.append(f'{before["data"]["path"]}')
   return tuple(printable(os.path.join(os.path.expanduser(path), ''))
                for path in paths)

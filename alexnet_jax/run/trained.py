@@ -1,14 +1,14 @@
 """Opens a trained network from its workdir or from a weights file."""
 
-import json
 import os
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 from jax.sharding import Mesh
-from ml_collections import ConfigDict
 
+from alexnet_jax import files
+from alexnet_jax.command_line import stored_config
 from alexnet_jax.data import records
 from alexnet_jax.data.sources import Source
 from alexnet_jax.errors import InputError
@@ -73,7 +73,7 @@ def open_weights(path: str) -> Trained:
   read = weights.load(path)
   card = read.card or _card_beside(path)
   try:
-    settings = experiment.read(config_of(
+    settings = experiment.read(stored_config(
         checkpoint.with_added_fields(card['config'])))
     step = int(card.get('step', 0))
     mesh = columns.make_mesh(1, 1, settings.model.num_columns)
@@ -105,15 +105,11 @@ def open_weights(path: str) -> Trained:
 
 def _card_beside(path):
   beside = path + weights.CARD_ENDING
-  try:
-    with open(beside, encoding='utf-8') as file:
-      card = json.load(file)
-    if not isinstance(card, dict):
-      raise ValueError
-  except (OSError, ValueError, RecursionError) as error:
+  card = files.read_json(beside)
+  if not isinstance(card, dict):
     raise InputError(
         f'{path} has no card that describes its network, and there is none in'
-        f' {beside}: export it again from its workdir.') from error
+        f' {beside}: export it again from its workdir.')
   return card
 
 
@@ -136,16 +132,11 @@ def read_settings(metadata: Metadata, workdir: str) -> Settings:
     InputError: its config fields differ from those of this version.
   """
   try:
-    return experiment.read(config_of(metadata.config))
+    return experiment.read(stored_config(metadata.config))
   except InputError as error:
     raise InputError(
         f'{workdir} was saved with an older set of config fields or values'
         f' ({error})') from error
-
-
-def config_of(fields: dict[str, Any]) -> ConfigDict:
-  """Converts a config read from JSON to a ConfigDict; lists become tuples."""
-  return ConfigDict(_tuples(fields))
 
 
 def open_split(trained: Trained, split: str, path: str = '') -> Source:
@@ -172,9 +163,3 @@ def open_split(trained: Trained, split: str, path: str = '') -> Source:
   except InputError as error:
     raise InputError(f'{error} Or give --data=RECORDS, or --data=FOLDER.'
                      ) from error
-
-
-def _tuples(value):
-  if isinstance(value, dict):
-    return {name: _tuples(item) for name, item in value.items()}
-  return tuple(map(_tuples, value)) if isinstance(value, list) else value

@@ -123,15 +123,15 @@ def _check(file, workdir):
 
 
 def _make(config, path, mean, words, order) -> _Run:
-  found = layer_names.recognize(path, reading.read(path))
-  order = order or found.order
+  source = layer_names.recognize(path, reading.read(path))
+  order = order or source.order
   settings = experiment.read(config)
   built = experiment.build(settings, CLASSES, TRAIN_EXAMPLES)
   wants = published.wanted(built.model)
-  common = published.in_common_form(path, found, wants)
+  common = published.in_common_form(path, source, wants)
   names = _class_names(common, words)
-  there = len(common['fc8']['kernel']) if 'fc8' in common else len(names)
-  if there != len(names):
+  file_classes = len(common['fc8']['kernel']) if 'fc8' in common else len(names)
+  if file_classes != len(names):
     del common['fc8']
   stats = _input_stats(config, mean, settings, order)
   built = experiment.build(settings, len(names), TRAIN_EXAMPLES)
@@ -141,13 +141,13 @@ def _make(config, path, mean, words, order) -> _Run:
   params = jax.tree.map(
       lambda fresh, leaf: jax.device_put(leaf, fresh.sharding), state.params,
       weights.from_layers(imported.layers))
-  origin = f'{path} ({found.program}, {order.upper()}, {len(names):,} classes)'
+  origin = f'{path} ({source.program}, {order.upper()}, {len(names):,} classes)'
   said = published.summary(imported, origin)
-  if there != len(names):
-    said += (f' fc8 has {there:,} classes in the file and {len(names):,} in'
-             ' --words.')
-  if found.unused:
-    said += f' Left out {", ".join(found.unused)}.'
+  if file_classes != len(names):
+    said += (f' fc8 has {file_classes:,} classes in the file and'
+             f' {len(names):,} in --words.')
+  if source.unused:
+    said += f' Left out {", ".join(source.unused)}.'
   return _Run(state._replace(params=params),
               Metadata(config.to_dict(), names, TRAIN_EXAMPLES), said)
 

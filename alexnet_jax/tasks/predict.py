@@ -139,7 +139,7 @@ def _check(images, views, figure):
 
 def answers(network: Network, paths: Sequence[str], views: int,
             names: Sequence[str],
-            given: Sequence[str] = ()) -> Iterator[Answer]:
+            roots: Sequence[str] = ()) -> Iterator[Answer]:
   """Yields the network's prediction for every picture, in order.
 
   Args:
@@ -147,7 +147,7 @@ def answers(network: Network, paths: Sequence[str], views: int,
     paths: the pictures.
     views: the number of patches to average: 10, 9 or 1.
     names: the class names in words; folders may have these names.
-    given: the files and folders that the pictures were found in.
+    roots: the files and folders that the pictures were found in.
   """
   known = classes_of_folders(network.class_names, names)
   for path, outputs in zip(paths, network.probabilities(paths, views),
@@ -157,13 +157,13 @@ def answers(network: Network, paths: Sequence[str], views: int,
       continue
     five = most_probable(outputs, FIVE)
     yield Answer(path, five, tuple(float(outputs[i]) for i in five),
-                 class_of_picture(path, known, given))
+                 class_of_picture(path, known, roots))
 
 
 # --- Output -------------------------------------------------------------------
 
 
-def _print_answers(network, paths, views, names, form, given):
+def _print_answers(network, paths, views, names, form, roots):
   """Prints predictions; returns those to draw, and counts of the outcomes."""
   first, counts = [], Counter()
   width = min(PATH, max(map(len, paths)))
@@ -171,7 +171,7 @@ def _print_answers(network, paths, views, names, form, given):
   with tqdm(total=len(paths), desc=title,
             unit=' pictures', leave=False, dynamic_ncols=True,
             disable=None) as bar:
-    for answer in answers(network, paths, views, names, given):
+    for answer in answers(network, paths, views, names, roots):
       if answer.error:
         tqdm.write(printable(answer.error), sys.stderr)
       elif len(first) < figure4_left.DRAWN:

@@ -12,7 +12,15 @@ from alexnet_jax import command_line
 from alexnet_jax.errors import InputError
 from alexnet_jax.flag_errors import fields
 from alexnet_jax.run import experiment, memory, ranges
-from alexnet_jax.run.ranges import Choice, Each, Real, Rows, Switch, Text, Whole
+from alexnet_jax.run.ranges import (
+  Choice,
+  Each,
+  Integer,
+  Real,
+  Rows,
+  Switch,
+  Text,
+)
 from configs import ablations, codes, logged_run
 
 FILES = sorted(
@@ -75,7 +83,7 @@ def test_every_range_is_of_a_field():
 def outside(valid):
   """Values that are not in a range, of the same form and of other forms."""
   match valid:
-    case Whole(least, most, multiple):
+    case Integer(least, most, multiple):
       return [least - multiple, most + multiple, 2**64, least + 0.5, str(least),
               True]
     case Real(least, most, above, below):
@@ -158,7 +166,7 @@ def test_the_ends_of_the_ranges_of_the_network_and_patches_build():
     config = load(path)
     for field, _ in fields(config):
       valid = ranges.FIELDS[field]
-      if not isinstance(valid, Whole | Real) or not field.startswith(
+      if not isinstance(valid, Integer | Real) or not field.startswith(
           ('model', 'data.image_size', 'augment.crop')):
         continue
       for end in (valid.least, valid.most):

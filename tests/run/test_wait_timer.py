@@ -47,7 +47,7 @@ def test_a_run_that_holds_its_data_is_told_no_cure(clock):
   waited = loop.WaitTimer()
   clock(waited, 1, 1)
   clock(waited, 60, 20)
-  assert waited.summary(held=True).endswith('20.0 s for the device.')
+  assert waited.summary(on_device=True).endswith('20.0 s for the device.')
 
 
 def test_every_run_says_it_at_its_end(tmp_path, capsys):

@@ -116,7 +116,7 @@ def test_the_checkpoint_has_weights_mean_and_classes(run):
 def test_evaluate_gives_the_errors_of_the_program(run):
   workdir, arrays, _ = run
   with open(os.path.join(workdir, 'config.json'), encoding='utf-8') as file:
-    config = trained.config_of(json.load(file))
+    config = command_line.stored_config(json.load(file))
   errors = evaluate.evaluate(config, workdir, 'latest')
   answers = [by_hand(arrays, i) for i in range(24)]
   assert errors['one_crop_loss'] == pytest.approx(np.mean(
