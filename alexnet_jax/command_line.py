@@ -33,7 +33,7 @@ from alexnet_jax.task_files import task_names
 REQUIRED, OPTIONAL, UNUSED = 'required', 'optional', 'unused'
 # The flags that take a path, or several: `~` is expanded, URLs are refused.
 PATHS = ('workdir', 'checkpoint', 'compare', 'data', 'features', 'figure',
-         'images', 'init_from', 'kernels', 'mean', 'out', 'predictions',
+         'images', 'init_from', 'kernels', 'mean', 'out', 'predictions', 'runs',
          'trace', 'weights', 'words')
 PROCESSES = ('distributed', 'coordinator', 'num_processes', 'process',
              'start_timeout', 'peer_timeout')

@@ -96,7 +96,7 @@ def make_train_step(
     labels = batch['label']
     patches = augment_batch(
         batch['image'], state.input_stats, augmentation,
-        _epoch(state, length), mesh, keys('crop'), keys('jitter'))
+        _epoch(state.step, length), mesh, keys('crop'), keys('jitter'))
     dropout_keys = keys('dropout')
 
     def loss_fn(params):
@@ -167,23 +167,46 @@ def update(state: State, grads: Any,
     rates: schedules and drops of the learning rates.
     length: length of the run.
   """
-  warm, progress = None, state.step.astype(jnp.float32) / length.total_steps
-  if rates.warmup:
-    warm, progress = schedules.warm_up(
-        state.step, rates.warmup * length.steps_per_epoch, length.total_steps)
+  warm, progress = _warmth_and_progress(state.step, rates, length)
   updates, opt_state = rule.update(
       grads, state.opt_state, state.params,
       rates=optimizer.learning_rates(
-          rates, state.params, state.learning_rate, _epoch(state, length),
+          rates, state.params, state.learning_rate, _epoch(state.step, length),
           progress, warm))
   params = optax.apply_updates(state.params, updates)
   return state._replace(
       step=state.step + 1, params=params, opt_state=opt_state)
 
 
-def _epoch(state, length):
+def kernel_rate(rates: Rates, learning_rate: float, step: int,
+                length: Length) -> float:
+  """Returns the learning rate of the kernels in the step after `step` others.
+
+  Args:
+    rates: schedules and drops of the learning rates.
+    learning_rate: rate before them.
+    step: number of steps done.
+    length: length of the run.
+  """
+  done = jnp.int32(step)
+  warm, progress = _warmth_and_progress(done, rates, length)
+  rate = optimizer.learning_rates(
+      rates._replace(layer_drops=(), layer_rates=(), frozen=()),
+      {'layer': {'kernel': 0.0}}, jnp.float32(learning_rate),
+      _epoch(done, length), progress, warm)['layer']['kernel']
+  return float(jax.device_get(rate))
+
+
+def _warmth_and_progress(step, rates, length):
+  if not rates.warmup:
+    return None, step.astype(jnp.float32) / length.total_steps
+  return schedules.warm_up(
+      step, rates.warmup * length.steps_per_epoch, length.total_steps)
+
+
+def _epoch(step, length):
   """Returns the epoch, counted from 1."""
-  return 1 + state.step // length.steps_per_epoch
+  return 1 + step // length.steps_per_epoch
 
 
 def augment_batch(

@@ -43,6 +43,8 @@ class Session(NamedTuple):
   journal: Journal | SilentJournal
   stop: StopRequest
   monitor: LossMonitor
+  # (rate before schedules and drops, step) -> learning rate of the kernels.
+  kernel_rate: Callable[[float, int], float]
 
 
 def run(
@@ -75,10 +77,11 @@ def run(
   Raises:
     InputError: a loss or a parameter is not finite.
   """
-  metadata, manager, journal, stop, _ = session
+  metadata, manager, journal, stop, *_ = session
   start, total, ended = int(state.step), cadence.total, True
-  metrics = DelayedMetrics(session, cadence.log_every)
   timer = WaitTimer()
+  metrics = DelayedMetrics(session, cadence.log_every, timer)
+  metrics.base_rate = float(state.learning_rate)
 
   for step in range(start, total + 1):
     low_enough = metrics.error < cadence.until_error
@@ -88,6 +91,7 @@ def run(
       if low_enough or is_due(step, cadence.evaluate_every, total):
         metrics.flush()
         state, errors = validate(state, step)
+        metrics.base_rate = float(state.learning_rate)
         if errors:
           metadata = with_validation(metadata, step, errors['top1_error'])
           ended = ended or is_stale(metadata, cadence)
@@ -155,6 +159,7 @@ class WaitTimer:
     self.steps = -1  # number of measured steps
     self.data = self.device = 0.0  # seconds
     self._since = 0.0
+    self._told = (0, 0.0, 0.0)  # steps and seconds when the pace was last told
 
   def before_batch(self) -> None:
     """Marks the start of a step."""
@@ -172,6 +177,20 @@ class WaitTimer:
   def _lap(self):
     since, self._since = self._since, time.perf_counter()
     return self._since - since if self.steps >= 0 else 0.0
+
+  def pace(self) -> dict[str, float]:
+    """Returns seconds per step since the last call, and the share of waiting.
+
+    Returns:
+      {'step_seconds', 'waiting'}; {} if no step was measured since then.
+    """
+    before, self._told = self._told, (self.steps, self.data, self.device)
+    steps, data, device = (
+        now - then for now, then in zip(self._told, before, strict=True))
+    if steps <= 0 or data + device <= 0:
+      return {}
+    return {'step_seconds': (data + device) / steps,
+            'waiting': data / (data + device)}
 
   def summary(self, on_device: bool = False) -> str:
     """Summarizes the waiting times, with advice if data slowed a long run.
@@ -194,11 +213,13 @@ class WaitTimer:
 class DelayedMetrics:
   """Reads the measurements of a step while the device computes the next."""
 
-  def __init__(self, session: Session, log_every: int):
+  def __init__(self, session: Session, log_every: int, timer: WaitTimer):
+    self.base_rate = 0.0  # learning rate before schedules and drops
     self.unlogged: list[dict[str, float]] = list(session.metadata.unlogged)
     self.error = 1.0  # mean top-1 training error of the last log line
     self._session = session
     self._log_every = log_every
+    self._timer = timer
     self._pending: tuple[int, Measured] | None = None
 
   def add(self, step: int, measured: Measured) -> None:
@@ -223,7 +244,9 @@ class DelayedMetrics:
     if step % self._log_every == 0:
       means = {name: statistics.fmean(m[name] for m in self.unlogged)
                for name in values}
-      self._session.journal.train(step, means)
+      rate = self._session.kernel_rate(self.base_rate, step - 1)
+      self._session.journal.train(
+          step, means, {'learning_rate': rate, **self._timer.pace()})
       self.error = means.get('top1_error', 1.0)  # none for an auto-encoder
       self.unlogged = []
 

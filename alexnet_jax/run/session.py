@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
+import numpy as np
 import orbax.checkpoint as ocp
 from tqdm import tqdm
 
@@ -44,9 +45,14 @@ class Plan(NamedTuple):
   final_errors: Callable[[State], dict[str, float]]
   after_validation: Callable[[State, dict[str, float]], State]
   rank_checkpoints: bool  # by the top-1 error of validations
+  # (rate before schedules and drops, step) -> learning rate of the kernels.
+  kernel_rate: Callable[[float, int], float]
   num_classes: int = 2
   stall_steps: int = 0
   command: str = ''  # the command line of this run
+  # The kernels of conv1 at a validation, for TensorBoard; None: there are none.
+  kernels: Callable[[State], np.ndarray | None] = lambda state: None
+  draw: Callable[[], None] = lambda: None  # draws the curves of the workdir
 
 
 def run(plan: Plan, workdir: str,
@@ -89,12 +95,15 @@ def run(plan: Plan, workdir: str,
     stop = StopRequest(manager)
     session = Session(
         metadata, manager, journal, stop,
-        LossMonitor(plan.num_classes, plan.stall_steps, journal.say))
+        LossMonitor(plan.num_classes, plan.stall_steps, journal.say),
+        plan.kernel_rate)
 
     def validate(state, step):
       begin = time.perf_counter()
       errors = plan.errors(state)
-      journal.validation(step, errors, time.perf_counter() - begin)
+      journal.validation(step, errors, time.perf_counter() - begin,
+                         plan.kernels(state))
+      first_process.run(plan.draw)
       return (plan.after_validation(state, errors),
               errors if plan.rank_checkpoints else None)
 
@@ -109,6 +118,7 @@ def run(plan: Plan, workdir: str,
       stop.exit_on_signal()
       errors = plan.final_errors(state)
       journal.final(int(state.step), errors)
+      first_process.run(plan.draw)
       return state, errors
     finally:
       stop.uninstall()

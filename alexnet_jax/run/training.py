@@ -1,9 +1,12 @@
 """Trains a network: first state, validations and final test."""
 
+from collections.abc import Callable
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import orbax.checkpoint as ocp
+from jax.experimental import multihost_utils
 from jax.sharding import Mesh
 from tqdm import tqdm
 
@@ -12,7 +15,7 @@ from alexnet_jax.data.images import UnreadablePicture
 from alexnet_jax.data.sources import Source, notes_of
 from alexnet_jax.errors import InputError
 from alexnet_jax.learning import augment, optimizer
-from alexnet_jax.learning.step import State
+from alexnet_jax.learning.step import State, kernel_rate
 from alexnet_jax.run import (
     checkpoint,
     evaluation,
@@ -31,7 +34,9 @@ from alexnet_jax.run.skipped import Sound
 
 
 def train(settings: Settings, workdir: str, *, init_from: str = '',
-          command: str = '', bar: tqdm | None = None) -> dict[str, float]:
+          command: str = '', bar: tqdm | None = None,
+          draw: Callable[[str], object] = lambda workdir: None
+          ) -> dict[str, float]:
   """Trains a network to its end, from the newest checkpoint if there is one.
 
   Args:
@@ -40,6 +45,7 @@ def train(settings: Settings, workdir: str, *, init_from: str = '',
     init_from: a workdir or a weights file with the initial parameters.
     command: the command line of this run, stored with it.
     bar: a progress bar shared by several runs; None creates a new one.
+    draw: draws the curves of a workdir, after each validation and at the end.
 
   Returns:
     The errors of the final test with one crop and with config.run.views crops,
@@ -83,8 +89,10 @@ def train(settings: Settings, workdir: str, *, init_from: str = '',
                 evaluation_step, built, state, validation, 'validation'),
             lambda state: evaluation.final_errors(built, state, validation),
             after_validation, rank_checkpoints=True,
+            kernel_rate=lambda rate, step: kernel_rate(
+                settings.optimizer.rates, rate, step, built.length),
             num_classes=built.num_classes, stall_steps=settings.run.stall_steps,
-            command=command),
+            command=command, kernels=conv1, draw=lambda: draw(workdir)),
         workdir, bar)
   except UnreadablePicture as error:
     raise skipped.stopped(error, sound, workdir) from error
@@ -98,6 +106,19 @@ def cadence(settings: Settings, length: experiment.Length) -> Cadence:
       length.total_steps, run.evaluate_every or length.steps_per_epoch,
       run.save_every or length.steps_per_epoch, run.log_every, run.until_error,
       run.patience)
+
+
+def conv1(state: State) -> np.ndarray | None:
+  """Returns the kernels of conv1, [K, size, size, 3, kernels], on the host.
+
+  All processes have to call it. None if the first layer does not read colors.
+  """
+  kernel = state.params['columns'].get('conv1', {}).get('kernel')
+  if kernel is None or kernel.ndim != 5 or kernel.shape[-2] != 3:
+    return None
+  if not kernel.is_fully_addressable:
+    return multihost_utils.process_allgather(kernel, tiled=True)
+  return jax.device_get(kernel)
 
 
 def class_weights(settings: Settings, source: Source) -> np.ndarray | None:

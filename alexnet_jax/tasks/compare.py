@@ -19,6 +19,7 @@ from tqdm import tqdm
 from alexnet_jax import command_line, files, tables
 from alexnet_jax.command_line import Invocation
 from alexnet_jax.errors import InputError, printable
+from alexnet_jax.figures import curves
 from alexnet_jax.results import runs, sweeps
 from alexnet_jax.results.runs import Estimate, Run
 from alexnet_jax.results.sweeps import Changed, Variant
@@ -139,7 +140,8 @@ def compare(config: ConfigDict, workdir: str,
       if first:
         bar.write(f'{title}, in {printable(run.workdir)}', file=sys.stderr)
       if not training.train(
-          run.settings, run.workdir, command=run.command, bar=bar):
+          run.settings, run.workdir, command=run.command, bar=bar,
+          draw=curves.draw_workdir):
         return []
       done += run.images  # Also if the run resumed or ended early.
       bar.n = done

@@ -9,6 +9,7 @@ from absl import flags
 
 from alexnet_jax.command_line import Invocation
 from alexnet_jax.errors import printable
+from alexnet_jax.figures import curves
 from alexnet_jax.learning import augment
 from alexnet_jax.run import experiment, training
 
@@ -27,7 +28,7 @@ def run(invocation: Invocation) -> None:
   settings = experiment.read(invocation.config)
   errors = training.train(
       settings, invocation.workdir, init_from=invocation.flags.init_from,
-      command=invocation.command)
+      command=invocation.command, draw=curves.draw_workdir)
   if not errors or not training.is_first_process():
     return
   split = 'test' if settings.data.name == 'cifar10' else 'validation'
