@@ -34,7 +34,8 @@ def draw(found: Calibration, out: str) -> None:
     above.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     above.legend(loc='upper left')
     below.bar(middle, found.images, width * 0.9, color=style.BLUE)
-    below.set(xlabel='confidence: probability of the predicted class', ylabel='images')
+    below.set(xlabel='confidence: probability of the predicted class',
+              ylabel='images')
     below.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     below.yaxis.set_major_locator(MaxNLocator(4, integer=True))
     below.yaxis.set_major_formatter(FuncFormatter(

@@ -18,6 +18,7 @@ FILES = (MATRIX, WORST, UNCERTAIN, CALIBRATION)
 CELL = 0.36  # inches
 NAME, CHARACTER = 18, 0.085  # most characters of a class name; inches of one
 BESIDE = 0.9  # inches of axis titles
+NARROWEST = 3.6  # inches of the title
 DARK = 0.55  # share from which the text in a cell is white
 
 
@@ -64,8 +65,8 @@ def draw(block: confusion.Block, total: int, names: Sequence[str],
   part = size < total
   columns = size + part
   beside = BESIDE + CHARACTER * max(map(len, shown))
-  with style.figure(out, beside + CELL * columns + 0.5,
-                    beside + CELL * size + 0.3, dpi=style.SCREEN) as figure:
+  with style.figure(out, max(NARROWEST, beside + CELL * columns + 0.5),
+                    beside + CELL * size + 0.4, dpi=style.SCREEN) as figure:
     axes = figure.add_subplot()
     _draw_cells(axes, shares[:, :columns], images[:, 0])
     answers = [*shown, 'all others'] if part else shown
@@ -79,7 +80,7 @@ def draw(block: confusion.Block, total: int, names: Sequence[str],
     axes.set(xlabel='answer of the network', ylabel='true class (images)')
     what = (f'the {size} of {total:,} classes with the most confusions'
             if part else f'all {total:,} classes')
-    figure.suptitle(f'Answers in percent of the true class: {what}',
+    figure.suptitle(f'Answers in percent of the true class:\n{what}',
                     fontsize=9, x=0.02, ha='left')
 
 

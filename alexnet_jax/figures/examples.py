@@ -3,16 +3,18 @@
 from collections.abc import Sequence
 
 from matplotlib.axes import Axes
+from matplotlib.transforms import Bbox, TransformedBbox
 
 from alexnet_jax.analysis.answers import Example
 from alexnet_jax.analysis.class_words import shortened
 from alexnet_jax.figures import style
 
 COLUMNS = 6
-WIDTH, HEIGHT = 1.6, 2.1  # of an image with its text, in inches
-TEXT = 0.5  # of the text
-TITLE = 0.35
-UNDER = 17  # characters of a class name
+# Inches: an image, the space around it, a line of text and the title.
+SIDE, SPACE, LINE, TITLE = 1.5, 0.1, 0.165, 0.3
+WIDTH, HEIGHT = SIDE + SPACE, SIDE + SPACE + 3 * LINE
+NARROWEST = 3  # images as wide as the title
+UNDER = 20  # characters that fit below an image
 
 
 def draw(shown: Sequence[Example], names: Sequence[str], title: str,
@@ -28,38 +30,45 @@ def draw(shown: Sequence[Example], names: Sequence[str], title: str,
     title: the line above.
     out: the file.
   """
-  rows = max(1, -(-len(shown) // COLUMNS))
-  columns = min(COLUMNS, max(3, len(shown)))
-  with style.figure(out, WIDTH * columns, HEIGHT * rows + TITLE,
-                    dpi=style.SCREEN, w_pad=0.05, h_pad=0.04,
-                    hspace=0) as figure:
-    figure.suptitle(title if shown else f'{title}: there are none',
-                    fontsize=9, x=0.005, ha='left')
-    axes = figure.subplots(
-        2 * rows, columns, squeeze=False,
-        height_ratios=(HEIGHT - TEXT, TEXT) * rows)
-    for one in axes.flat:
-      one.set_axis_off()
+  rows = -(-len(shown) // COLUMNS)
+  width = WIDTH * min(COLUMNS, max(NARROWEST, len(shown)))
+  height = HEIGHT * rows + TITLE
+  with style.figure(out, width, height, dpi=style.SCREEN) as figure:
+    figure.set_layout_engine('none')
+    # One axes in inches, from the upper left corner of the picture.
+    axes = figure.add_axes((0, 0, 1, 1), xlim=(0, width), ylim=(height, 0))
+    axes.set_axis_off()
+    axes.autoscale(False)
+    axes.text(SPACE / 2, TITLE / 2, title if shown else f'{title}: none',
+              va='center')
     for i, example in enumerate(shown):
-      row, column = divmod(i, columns)
-      axes[2 * row, column].imshow(example.picture)
-      _write(axes[2 * row + 1, column], example, names)
+      row, column = divmod(i, COLUMNS)
+      _draw(axes, example, names, column * WIDTH + SPACE / 2,
+            row * HEIGHT + TITLE)
 
 
-def _write(axes: Axes, example: Example, names: Sequence[str]) -> None:
-  axes.set(xlim=(0, 1), ylim=(3, 0))
-  lines = [(shortened(names[example.true], UNDER + 3), 'black', 'bold')]
+def _draw(axes: Axes, example: Example, names: Sequence[str], left: float,
+          top: float) -> None:
+  """Draws an image and its text below a point, in inches."""
+  axes.imshow(example.picture, aspect='auto',
+              extent=(left, left + SIDE, top + SIDE, top))
+  lines = [(shortened(names[example.true], UNDER), 'black', 'bold')]
   answers = {example.predicted: example.probability,
              example.second: example.second_probability}
   for name, probability in answers.items():
     right = name == example.true
-    lines.append((
-        f'{"✓" if right else "✗"} {_percent(probability)}'
-        f' {shortened(names[name], UNDER)}',
-        style.BLUE if right else style.VERMILION, 'normal'))
+    line = (f'{"✓" if right else "✗"} {_percent(probability)}'
+            f' {names[name]}')
+    lines.append((shortened(line, UNDER + 2),
+                  style.BLUE if right else style.VERMILION, 'normal'))
+  # Text of wide letters ends before the next image.
+  below = TransformedBbox(Bbox.from_extents(
+      left, top + SIDE, left + WIDTH - 0.05, top + HEIGHT), axes.transData)
   for place, (line, color, weight) in enumerate(lines):
-    axes.text(0, place + 0.5, line, fontsize=8, color=color, weight=weight,
-              va='center', parse_math=False, clip_on=True)
+    axes.text(
+        left, top + SIDE + (place + 0.6) * LINE, line, fontsize=8, color=color,
+        weight=weight, va='center', parse_math=False,
+        clip_on=True).set_clip_box(below)
 
 
 def _percent(probability: float) -> str:
