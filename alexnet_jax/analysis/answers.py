@@ -121,17 +121,19 @@ def worst(answers: Answers, source: Source,
   """Returns the wrong answers that the network is most certain of."""
   wrong = np.flatnonzero(answers.predicted != answers.labels)
   order = np.argsort(-answers.probability[wrong], kind='stable')
-  return _examples(answers, source, wrong[order[:most]])
+  return examples(answers, source, wrong[order[:most]])
 
 
 def uncertain(answers: Answers, source: Source,
               most: int = SHOWN) -> list[Example]:
   """Returns the images whose most probable class is least probable."""
   order = np.argsort(answers.probability, kind='stable')
-  return _examples(answers, source, order[:most])
+  return examples(answers, source, order[:most])
 
 
-def _examples(answers, source, indices):
+def examples(answers: Answers, source: Source,
+             indices: np.ndarray) -> list[Example]:
+  """Returns the images at some places in the source [n], with their answers."""
   return [
       Example(
           i, source.where(i), source[i]['image'], int(answers.labels[i]),

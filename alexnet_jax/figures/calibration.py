@@ -26,7 +26,8 @@ def draw(found: Calibration, out: str) -> None:
                label='perfectly calibrated')
     above.errorbar(
         found.probability[used], accuracy, color=style.BLUE, lw=1.2, marker='o',
-        ms=4, elinewidth=0.8, capsize=2, label='this network, 95 % interval',
+        ms=4, elinewidth=0.8, capsize=2, clip_on=False,
+        label='this network, 95 % interval',
         yerr=np.maximum((accuracy - low, high - accuracy), 0))
     above.set(xlim=(0, 1), ylim=(0, 1), ylabel='accuracy')
     above.set_title(f'Expected calibration error {found.error:.1%} in'
