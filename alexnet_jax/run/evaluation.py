@@ -3,7 +3,6 @@
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from types import MappingProxyType
 
 import jax
 
@@ -19,7 +18,7 @@ from alexnet_jax.run.walk import walk
 
 def final_errors(
     experiment: Experiment, state: State, source: Source,
-    known: Mapping[int, Mapping[str, float]] = MappingProxyType({}),
+    known: Mapping[int, dict[str, float]] | None = None,
 ) -> dict[str, float]:
   """Returns the errors with one crop and with config.run.views crops (4.1).
 
@@ -35,7 +34,7 @@ def final_errors(
   errors = {}
   for count in sorted({1, experiment.settings.run.views}):
     name = augment.CROPS[count]
-    means = known.get(count) or errors_of(
+    means = (known or {}).get(count) or errors_of(
         experiment.evaluation_step(count), experiment, state, source,
         f'{name} crops' if count > 1 else 'one crop')
     errors |= {f'{name}_crop_{key}': mean for key, mean in means.items()}

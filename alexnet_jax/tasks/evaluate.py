@@ -128,7 +128,7 @@ def evaluate(config: ConfigDict, workdir: str, which_checkpoint: str,
     answered = answers.measure(network, source, settings.run.views)
   errors = evaluation.final_errors(
       built, state, source,
-      {answered.crops: answered.errors} if answered else {})
+      {answered.crops: answered.errors} if answered else None)
   print(f'{printable(workdir)}, step {step}, {len(source)} images')
   rows = [('crops', 'loss', 'top-1 error', 'top-5 error')]
   for count in sorted({1, settings.run.views}):
@@ -145,7 +145,7 @@ def evaluate(config: ConfigDict, workdir: str, which_checkpoint: str,
 
 
 def _check_folder(path: str) -> None:
-  file = path if os.path.isfile(path) else paths.file_above(path)
+  file = paths.file_above(os.path.join(path, confusion_files.SUMMARY))
   if file:
     raise InputError(f'--out={path} cannot be made, {file} is a file: give a'
                      ' folder.')
