@@ -18,6 +18,7 @@ from tqdm import tqdm
 from alexnet_jax import command_line, files, tables
 from alexnet_jax.command_line import Invocation
 from alexnet_jax.errors import InputError, printable
+from alexnet_jax.pages import comparison_page
 from alexnet_jax.results import claims, runs
 from alexnet_jax.results.runs import Estimate, Run
 from alexnet_jax.run import (
@@ -32,6 +33,10 @@ from alexnet_jax.run.experiment import Settings
 
 CONFIG = 'required'
 TABLE = 'compare.json'
+HEAD = ('config', 'patches', 'seeds', 'steps', 'minutes', 'top-1 error %',
+        'top-5 error %', 'top-1 minus first', 'top-5 minus first')
+NOTE = ('Means over the seeds +- their standard error; differences are taken'
+        ' seed by seed.')
 # The data fields that two configs with the same examples share.
 EXAMPLES = ('name', 'path', 'labels', 'image_size', 'validation_fraction',
             'train_examples', 'validation_examples')
@@ -101,7 +106,7 @@ def parse_seeds(text: str) -> tuple[int, ...]:
 def compare(config: ConfigDict, workdir: str,
             configs: Sequence[tuple[str, ConfigDict]], seeds: Sequence[int],
             overrides: Mapping[str, Any]) -> list[ComparisonRow]:
-  """Trains the missing runs, prints the table and writes compare.json.
+  """Trains the missing runs, prints the table, writes compare.json and a page.
 
   Args:
     config: the reference config; all configs use its examples.
@@ -148,6 +153,8 @@ def compare(config: ConfigDict, workdir: str,
   table = rows(trained)
   _write(workdir, trained, table)
   print(as_text(table))
+  print(comparison_page.make(
+      workdir, trained, HEAD, [_cells(row) for row in table]))
   return table
 
 
@@ -222,18 +229,19 @@ def rows(trained: Sequence[tuple[str, Sequence[Run]]]) -> list[ComparisonRow]:
 
 def as_text(table: Sequence[ComparisonRow]) -> str:
   """Formats the table as text, with errors in percent."""
-  lines = [('config', 'patches', 'seeds', 'steps', 'minutes', 'top-1 error %',
-            'top-5 error %', 'top-1 minus first', 'top-5 minus first')]
-  lines += [(row.config, row.patches, ','.join(map(str, row.seeds)),
-             str(row.steps), f'{row.minutes.mean:.1f}',
-             runs.as_text(row.top1_error), runs.as_text(row.top5_error),
-             runs.as_text(row.top1_difference, sign=True),
-             runs.as_text(row.top5_difference, sign=True)) for row in table]
-  text = tables.aligned(lines)
+  text = tables.aligned([HEAD, *map(_cells, table)])
   if len(table[0].seeds) > 1:
-    text.append('Means over the seeds +- their standard error; differences are'
-                ' taken seed by seed.')
+    text.append(NOTE)
   return '\n'.join(text)
+
+
+def _cells(row: ComparisonRow) -> tuple[str, ...]:
+  """Returns the texts of a row, below HEAD."""
+  return (row.config, row.patches, ','.join(map(str, row.seeds)),
+          str(row.steps), f'{row.minutes.mean:.1f}',
+          runs.as_text(row.top1_error), runs.as_text(row.top5_error),
+          runs.as_text(row.top1_difference, sign=True),
+          runs.as_text(row.top5_difference, sign=True))
 
 
 def _refuse_twice(paths):
