@@ -10,9 +10,19 @@ import os
 import select
 import shutil
 import subprocess
+import sys
 import time
 
 NAMES = ('chromium', 'chromium-browser', 'google-chrome', 'chrome')
+# The browser reads commands from 3 and answers on 4.
+CONNECT = """
+import os, sys
+ends = [os.dup(int(end)) for end in sys.argv[1:3]]
+for number, end in zip((3, 4), ends):
+  os.dup2(end, number)
+  os.set_inheritable(number, True)
+os.execv(sys.argv[3], sys.argv[3:])
+"""
 # What is wider than the window or was not loaded; boxes that scroll may hold
 # wide tables.
 LAYOUT = """
@@ -20,7 +30,7 @@ JSON.stringify({
   window: window.innerWidth,
   page: document.documentElement.scrollWidth,
   wide: [...document.querySelectorAll('body *')].filter(
-      one => !one.parentElement.closest('.scroll')
+      one => !one.parentElement.closest('.scroll, pre')
           && one.getBoundingClientRect().right > window.innerWidth + 0.5)
       .map(one => one.outerHTML.slice(0, 80)),
   images: document.images.length,
@@ -76,11 +86,16 @@ class Browser:
     while self.evaluate('document.readyState') != 'complete':
       assert time.monotonic() < end
       time.sleep(0.05)
+    return self.layout()
+
+  def layout(self):
+    """The widths and heights of the page, what is too wide, what is broken."""
     return json.loads(self.evaluate(LAYOUT))
 
   def evaluate(self, script):
     """The value of a JavaScript expression in the page."""
-    return self.send('Runtime.evaluate', expression=script)['result']['value']
+    return self.send('Runtime.evaluate', expression=script)['result'].get(
+        'value')
 
   def screenshot(self, path):
     """Writes a picture of the whole page."""
@@ -122,16 +137,12 @@ def opened(profile):
   their_read, our_write = os.pipe()
   our_read, their_write = os.pipe()
 
-  def connect():  # the browser reads commands from 3 and answers on 4
-    read, write = os.dup(their_read), os.dup(their_write)
-    os.dup2(read, 3)
-    os.dup2(write, 4)
-
   process = subprocess.Popen(
-      [find(), '--headless=new', '--no-sandbox', '--disable-gpu',
+      [sys.executable, '-c', CONNECT, str(their_read), str(their_write), find(),
+       '--headless=new', '--no-sandbox', '--disable-gpu',
        '--disable-dev-shm-usage', '--no-first-run', '--hide-scrollbars',
        f'--user-data-dir={profile}', '--remote-debugging-pipe'],
-      close_fds=False, preexec_fn=connect, stdout=subprocess.DEVNULL,
+      pass_fds=(their_read, their_write), stdout=subprocess.DEVNULL,
       stderr=subprocess.DEVNULL, start_new_session=True)
   os.close(their_read)
   os.close(their_write)

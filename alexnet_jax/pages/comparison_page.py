@@ -7,11 +7,13 @@ from collections.abc import Sequence
 
 from alexnet_jax import files
 from alexnet_jax.errors import printable
+from alexnet_jax.figures import curves
 from alexnet_jax.flag_errors import one_line
 from alexnet_jax.pages import markup, record, run_page
 from alexnet_jax.pages.markup import Section
 from alexnet_jax.results import runs
 from alexnet_jax.results.runs import Run
+from alexnet_jax.run import journal
 
 NAME = 'compare.html'
 # Fields in which runs may differ without being another experiment.
@@ -40,7 +42,9 @@ def make(workdir: str, trained: Sequence[tuple[str, Sequence[Run]]],
         f'{trained[0][0]} and {_count(len(trained) - 1, "other")},'
         f' {_count(len(trained[0][1]), "seed")} each.',
         [Section('errors', 'Errors', markup.paragraph(NOTE, 'note')
-                 + markup.table(head, rows)),
+                 + markup.table(head, [
+                     [cell.replace('+-', '±') for cell in row]
+                     for row in rows])),
          Section('curves', 'How training went', _curves(trained)),
          Section('fields', 'Which fields differ', _fields(trained)),
          Section('runs', 'Runs', _runs(workdir, trained))],
@@ -61,7 +65,14 @@ def _count(number: int, what: str) -> str:
 
 
 def _curves(trained: Sequence[tuple[str, Sequence[Run]]]) -> str:
-  return ''
+  lines = {path: [journal.read(run.workdir) for run in own_runs]
+           for path, own_runs in trained if own_runs}
+  return markup.figure(
+      markup.drawn(lambda path: curves.draw(lines, path)),
+      f'Loss and top-1 error of {len(lines)} configs over the steps; the table'
+      ' above has the errors at the end.',
+      'Loss and top-1 error while the networks learned. Of several seeds the'
+      ' mean is drawn, in a band from the least to the largest value.')
 
 
 def _fields(trained: Sequence[tuple[str, Sequence[Run]]]) -> str:
@@ -100,7 +111,7 @@ def _runs(workdir: str, trained: Sequence[tuple[str, Sequence[Run]]]) -> str:
   return (
       markup.table(('workdir', 'config', 'seed', 'top-1 error', 'top-5 error',
                     'minutes'), rows, words=(0, 1), links=links)
-      + markup.paragraph('Each run gets a page of its own with this command:')
+      + markup.paragraph('A single run gets a page of its own, here the first:')
       + markup.commands(
           f'python launch.py --task=page --workdir={shlex.quote(first)}')
       + ''.join(folds))

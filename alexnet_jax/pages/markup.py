@@ -130,10 +130,12 @@ def figure(content: bytes, alt: str, caption: str, kind: str = '') -> str:
     content: the contents of a .png file.
     alt: what it shows, for those who do not see it.
     caption: the text below.
-    kind: 'small' for a drawing that needs half of the width.
+    kind: 'small' for a drawing that needs half of the width; others scroll in
+      their box where the window is narrow.
   """
-  return (f'<figure class="drawing {kind}">{picture(content, alt)}'
-          f'<figcaption>{text(caption)}</figcaption></figure>')
+  return (f'<figure class="drawing {kind}"><div class="scroll" tabindex="0">'
+          f'{picture(content, alt)}</div><figcaption>{text(caption)}'
+          '</figcaption></figure>')
 
 
 def side_by_side(*parts: str) -> str:
@@ -143,8 +145,8 @@ def side_by_side(*parts: str) -> str:
 
 
 def percent(share: float, digits: int = 1) -> str:
-  """Formats a share of 0..1 as '12.3 %'."""
-  return f'{100 * share:.{digits}f} %'
+  """Formats a share of 0..1 as '12.3 %', which is never broken."""
+  return f'{100 * share:.{digits}f}\xa0%'
 
 
 def tiles(parts: Iterable[str]) -> str:
@@ -184,7 +186,7 @@ def page(title: str, lead: str, sections: Sequence[Section],
       '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
       '<meta name="color-scheme" content="light dark">\n'
       f'<title>{text(title)}</title>\n<style>\n{style}</style>\n</head>\n'
-      f'<body id="top">\n<header>\n<h1>{name(title)}</h1>\n'
+      f'<body id="top">\n<header>\n<h1>{_breakable(title)}</h1>\n'
       f'<p class="lead">{text(lead)}</p>\n'
       f'<nav aria-label="Parts of this page"><ul>{links}</ul></nav>\n</header>'
       f'\n<main>\n{bodies}\n</main>\n<footer><p>{text(last_words)}</p>'
@@ -195,6 +197,12 @@ def write(path: str, content: str) -> None:
   """Writes a page; an existing file is replaced when all is written."""
   with files.atomic_write(path) as file:
     file.write(content.encode())
+
+
+def _breakable(path: str) -> str:
+  """Returns HTML of a name that may be broken between its parts."""
+  parts = text(path).replace('/', '/<wbr>').replace(':', ':<wbr>')
+  return f'<bdi>{parts}</bdi>'
 
 
 def _class(kind: str) -> str:

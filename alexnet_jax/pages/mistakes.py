@@ -29,11 +29,13 @@ def confusions(answers: Answers, source: Source, names: Sequence[str]) -> str:
   total, right = len(names), 1 - answers.errors['top1_error']
   block = confusion.most_confused(answers)
   part = ('' if len(block.classes) == total else f' Of the {total:,} classes,'
-          f' {len(block.classes)} with the most confusions are drawn.')
+          f' {len(block.classes)} with the most confusions are drawn; gray is'
+          ' any other answer.')
   reliability = confusion.calibration(answers)
   return (
-      markup.paragraph(f'One crop of {len(source):,} validation pictures:'
-                       f' {markup.percent(right)} of the first guesses are right.')
+      markup.paragraph(
+          f'One crop of {len(source):,} validation pictures:'
+          f' {markup.percent(right)} of the first guesses are right.')
       + markup.figure(
           markup.drawn(lambda path: matrix.draw(block, total, names, path)),
           'The matrix of confusions; the tables below have its largest'

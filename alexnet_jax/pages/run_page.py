@@ -20,7 +20,7 @@ from alexnet_jax.analysis.answers import Answers
 from alexnet_jax.data import check
 from alexnet_jax.data.sources import Source, Subset
 from alexnet_jax.errors import InputError, printable
-from alexnet_jax.figures import figure3
+from alexnet_jax.figures import curves, figure3
 from alexnet_jax.flag_errors import one_line
 from alexnet_jax.learning import augment
 from alexnet_jax.pages import markup, mistakes, record
@@ -31,7 +31,6 @@ from alexnet_jax.run import checkpoint, evaluation, trained
 from alexnet_jax.run.trained import Trained
 
 NAME = 'report.html'
-CURVES = 'curves.png'  # which a run renews at each validation
 EXAMPLES = 2000  # validation pictures
 MEANINGS = {1: 'of the pictures: the first guess is wrong',
             5: 'of the pictures: none of five guesses is right'}
@@ -233,22 +232,19 @@ def _listed(names: Sequence[str], most: int = 12) -> str:
 
 
 def _curves(run: Record, network: Trained) -> str:
-  try:
-    with open(os.path.join(run.workdir, CURVES), 'rb') as file:
-      picture = file.read()
-  except OSError as error:
-    raise InputError(
-        f'{CURVES} is not in the workdir: the run made no validation, or is of'
-        ' an older version.') from error
+  if not any(line['kind'] == 'train' for line in run.lines):
+    raise InputError('the run has no log lines yet.')
   last = {line['kind']: line for line in run.lines}
   values = ', '.join(
       f'{kind} loss {last[kind]["loss"]:.3f}'
       for kind in ('train', 'validation') if 'loss' in last.get(kind, {}))
   return markup.figure(
-      picture, f'Loss and error of training and validation over'
-      f' {network.step:,} steps. At the end: {values or "unknown"}.',
-      'Loss and error while the network learned, and the learning rate below.'
-      f' At the end: {values or "unknown"}.')
+      markup.drawn(lambda path: curves.draw({run.path: [run.lines]}, path)),
+      'Loss and top-1 error of training and validation over'
+      f' {network.step:,} steps. At the end: {values}.',
+      'Loss and top-1 error while the network learned. Training is measured on'
+      ' augmented pictures and with dropout, so it may look worse than'
+      f' validation. At the end: {values}.')
 
 
 def _kernels(network: Trained) -> str:
@@ -262,8 +258,9 @@ def _kernels(network: Trained) -> str:
   picture = markup.drawn(
       lambda path: figure3.draw(kernels, numbers, False, path))
   rows = [(f'column {k}', str(column['kernels']),
-           markup.percent(column['learned']), f'{column["mean_colorfulness"]:.2f}',
-           markup.percent(column['oriented']))
+           markup.percent(column['learned'], 0),
+           f'{column["mean_colorfulness"]:.2f}',
+           markup.percent(column['oriented'], 0))
           for k, column in enumerate(numbers['columns'], 1)]
   count, size = kernels.shape[0] * kernels.shape[1], numbers['size']
   return markup.figure(
@@ -306,8 +303,8 @@ def _commands(run: Record) -> str:
   workdir = shlex.quote(run.workdir)
   task = 'python launch.py --task='
   repeat = markup.paragraph(
-      'This run again, with the same numbers on the same kind of machine; change'
-      ' the workdir to keep this one:') + markup.commands(
+      'This run again, with the same numbers on the same kind of machine;'
+      ' another workdir keeps this one:') + markup.commands(
           run.command) if run.command else markup.paragraph(
               'The command line of this run is not known.', 'note')
   return repeat + markup.paragraph('What else it can show:') + markup.commands(
