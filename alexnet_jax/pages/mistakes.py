@@ -88,7 +88,9 @@ def pictures(answers: Answers, source: Source, names: Sequence[str]) -> str:
     names: the names of the classes as they are shown.
   """
   kinds = (
-      ('Some pictures', 'Evenly spread over the validation pictures.',
+      ('Some pictures', 'Evenly spread over the validation pictures.'
+       ' Below each is the answer with its probability; if it is wrong, also'
+       ' the class with the probability that it was given.',
        answering.examples(
            answers, source, evenly_spread(len(source), SHOWN))),
       ('Worst', 'The wrong answers that the network is most certain of.',

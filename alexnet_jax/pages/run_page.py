@@ -236,8 +236,9 @@ def _curves(run: Record, network: Trained) -> str:
     raise InputError('the run has no log lines yet.')
   last = {line['kind']: line for line in run.lines}
   values = ', '.join(
-      f'{kind} loss {last[kind]["loss"]:.3f}'
-      for kind in ('train', 'validation') if 'loss' in last.get(kind, {}))
+      f'{title} loss {last[kind]["loss"]:.3f}'
+      for kind, (title, _) in curves.KINDS.items()
+      if 'loss' in last.get(kind, {}))
   return markup.figure(
       markup.drawn(lambda path: curves.draw({run.path: [run.lines]}, path)),
       'Loss and top-1 error of training and validation over'
