@@ -19,6 +19,7 @@ FLOORS = (
     {'analysis'},
     {'library'},
     {'figures'},
+    {'pages'},
     {'tasks'},
 )
 PURE = {'network', 'learning'}

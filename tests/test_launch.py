@@ -3,11 +3,13 @@
 import json
 import os
 
+import html_page
 import program
 import pytest
 import tiny
 
 from alexnet_jax import command_line
+from alexnet_jax.pages import markup
 
 
 @pytest.fixture(scope='module')
@@ -25,6 +27,14 @@ def test_train_trains(trained, workdir):
   # The program lets other convolutions do the work: equal but for rounding.
   assert tiny.losses(workdir) == pytest.approx(tiny.losses(here), rel=1e-4)
   tiny.assert_close(tiny.state(config, workdir), tiny.state(config, here))
+
+
+def test_a_run_ends_with_a_page(workdir):
+  page = html_page.read(os.path.join(workdir, 'report.html'))
+  final, = tiny.metrics(workdir, 'final')
+  assert markup.percent(final['ten_crop_top1_error']) in page.words
+  assert page.words.count('Not shown') == 0
+  assert 'Machine' in page.cells
 
 
 def test_evaluate_prints_the_errors_of_the_last_test(workdir, compiled):

@@ -6,17 +6,18 @@ and writes the final errors.
 """
 
 import contextlib
+import os
 import shutil
 import time
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 import orbax.checkpoint as ocp
 from tqdm import tqdm
 
-from alexnet_jax import files
+from alexnet_jax import files, machine
 from alexnet_jax.data import loader
 from alexnet_jax.learning.step import Measured, State
 from alexnet_jax.run import checkpoint, first_process, loop
@@ -26,6 +27,7 @@ from alexnet_jax.run.loop import Cadence, Session
 from alexnet_jax.run.preemption import StopRequest
 from alexnet_jax.run.watch import LossMonitor
 
+MACHINE = 'machine.json'
 STOPPED = (
   'Stopped as asked; saved step {}. The same command goes on from there.'
 )
@@ -85,6 +87,7 @@ def run(plan: Plan, workdir: str,
     first, cadence = int(state.step), plan.cadence
     journal: Journal | SilentJournal = SilentJournal()
     if jax.process_index() == 0:
+      files.write_json(os.path.join(workdir, MACHINE), describe_machine())
       journal = Journal(
           workdir, metadata.config, first, cadence.total, plan.command, bar,
           -(-cadence.total // cadence.evaluate_every)
@@ -123,6 +126,13 @@ def run(plan: Plan, workdir: str,
     finally:
       stop.uninstall()
       journal.close()
+
+
+def describe_machine() -> dict[str, Any]:
+  """Returns what a run computes on, as its workdir stores it."""
+  return {'device': jax.devices()[0].device_kind,
+          'processor': machine.processor_name(), 'cores': machine.cores(),
+          'processes': jax.process_count(), 'jax': jax.__version__}
 
 
 def _warn_of_little_space(workdir, manager, keep, state, journal):

@@ -20,6 +20,7 @@ from alexnet_jax import command_line, files, tables
 from alexnet_jax.command_line import Invocation
 from alexnet_jax.errors import InputError, printable
 from alexnet_jax.figures import curves
+from alexnet_jax.pages import comparison_page
 from alexnet_jax.results import runs, sweeps
 from alexnet_jax.results.runs import Estimate, Run
 from alexnet_jax.results.sweeps import Changed, Variant
@@ -35,6 +36,10 @@ from alexnet_jax.run.experiment import Settings
 
 CONFIG = 'required'
 TABLE = 'compare.json'
+HEAD = ('patches', 'seeds', 'steps', 'minutes', 'top-1 error %',
+        'top-5 error %', 'top-1 minus first', 'top-5 minus first')
+NOTE = ('Means over the seeds +- their standard error; differences are taken'
+        ' seed by seed.')
 # The fields of config.data that two configs with the same examples share.
 EXAMPLES = ('name', 'path', 'labels', 'image_size', 'validation_fraction',
             'train_examples', 'validation_examples')
@@ -110,7 +115,7 @@ def parse_seeds(text: str) -> tuple[int, ...]:
 def compare(config: ConfigDict, workdir: str,
             configs: Sequence[Variant], seeds: Sequence[int],
             overrides: Mapping[str, Any]) -> list[ComparisonRow]:
-  """Trains the missing runs, prints the table and writes compare.json.
+  """Trains the missing runs, prints the table, writes compare.json and a page.
 
   Args:
     config: the reference config; all configs use its examples.
@@ -155,6 +160,10 @@ def compare(config: ConfigDict, workdir: str,
   table = rows(trained)
   _write(workdir, trained, table)
   print(as_text(table))
+  head, *body = cells(table)
+  print(comparison_page.make(
+      workdir, [(variant.label, own_runs) for variant, own_runs in trained],
+      head, body))
   return table
 
 
@@ -226,21 +235,22 @@ def rows(
 
 def as_text(table: Sequence[ComparisonRow]) -> str:
   """Formats the table as text, with errors in percent."""
-  swept = tuple(table[0].changed)
-  lines = [('config', *swept, 'patches', 'seeds', 'steps', 'minutes',
-            'top-1 error %', 'top-5 error %', 'top-1 minus first',
-            'top-5 minus first')]
-  lines += [(row.config, *(str(row.changed[field]) for field in swept),
-             row.patches, ','.join(map(str, row.seeds)),
-             str(row.steps), f'{row.minutes.mean:.1f}',
-             runs.as_text(row.top1_error), runs.as_text(row.top5_error),
-             runs.as_text(row.top1_difference, sign=True),
-             runs.as_text(row.top5_difference, sign=True)) for row in table]
-  text = tables.aligned(lines)
+  text = tables.aligned(cells(table))
   if len(table[0].seeds) > 1:
-    text.append('Means over the seeds +- their standard error; differences are'
-                ' taken seed by seed.')
+    text.append(NOTE)
   return '\n'.join(text)
+
+
+def cells(table: Sequence[ComparisonRow]) -> list[tuple[str, ...]]:
+  """Returns the texts of the table, the first row of which is its heading."""
+  swept = tuple(table[0].changed)
+  return [('config', *swept, *HEAD), *(
+      (row.config, *(str(row.changed[field]) for field in swept),
+       row.patches, ','.join(map(str, row.seeds)),
+       str(row.steps), f'{row.minutes.mean:.1f}',
+       runs.as_text(row.top1_error), runs.as_text(row.top5_error),
+       runs.as_text(row.top1_difference, sign=True),
+       runs.as_text(row.top5_difference, sign=True)) for row in table)]
 
 
 def _refuse_twice(configs):

@@ -3,10 +3,12 @@
 import json
 import os
 
+import html_page
 import pytest
 import tiny
 
 from alexnet_jax.errors import InputError
+from alexnet_jax.pages import comparison_page, markup
 from alexnet_jax.results import runs, sweeps
 from alexnet_jax.results.runs import Estimate, Run
 from alexnet_jax.results.sweeps import Variant
@@ -69,6 +71,30 @@ def test_every_run_is_what_it_would_be_alone(compared, tmp_path):
     config.data.train_examples = 64  # the first config's
     training.train(experiment.read(config), str(tmp_path / path))
     assert tiny.metrics(tmp_path / path) == tiny.metrics(there[path, 1])
+
+
+def test_a_page_shows_errors_and_the_fields_that_differ(compared):
+  workdir, printed, _ = compared
+  page = html_page.read(os.path.join(workdir, 'compare.html'))
+  assert printed.endswith(f'on one page: {workdir}/compare.html')
+  at = page.cells.index('field')
+  assert page.cells[at:at + 6] == [
+      'field', FIRST, SECOND, 'optimizer.learning_rate', '0.01', '0.02']
+  assert page.cells[at + 6] == 'workdir'  # no other field differs
+  for (path, seed), folder in workdirs(workdir).items():
+    run = runs.read(folder)
+    at = page.cells.index(os.path.relpath(folder, workdir))
+    assert page.cells[at + 1:at + 4] == [
+        path, str(seed), markup.percent(run.errors['one_crop_top1_error'])]
+    assert f'--workdir={folder}' in page.words
+
+
+def test_a_page_that_cannot_be_written_is_said(compared, tmp_path):
+  trained = [(FIRST, [runs.read(workdirs(compared[0])[FIRST, 0])])]
+  (tmp_path / 'compare.html').mkdir()
+  said = comparison_page.make(str(tmp_path), trained, (), [])
+  assert 'The comparison is finished, but its page' in said
+  assert 'compare.html: it is a folder' in said
 
 
 def test_a_run_says_by_which_command_it_can_be_made(compared):
