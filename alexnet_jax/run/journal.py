@@ -104,9 +104,9 @@ class Journal:
     text = _in_words(means)
     self._bar.set_postfix_str(text)
     if self._bar.disable:  # not a terminal: print plain lines
-      pace = (f', {speed:.1f} images/s, {self._left(step, speed)} left'
-              if speed else '')
-      print(f'step {step}/{self._total}: {text}{pace}', file=sys.stderr)
+      if speed:
+        text += f', {speed:.1f} images/s, {self._left(step, speed)} left'
+      print(f'step {step}/{self._total}: {text}', file=sys.stderr)
 
   def _left(self, step, speed):
     seconds = ((self._total - step) * self._batch_size / speed

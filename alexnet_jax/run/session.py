@@ -54,7 +54,7 @@ class Plan(NamedTuple):
   command: str = ''  # the command line of this run
   # The kernels of conv1 at a validation, for TensorBoard; None: there are none.
   kernels: Callable[[State], np.ndarray | None] = lambda state: None
-  draw: Callable[[], None] = lambda: None  # draws the curves of the workdir
+  draw: Callable[[], object] = lambda: None  # draws the curves of the workdir
 
 
 def run(plan: Plan, workdir: str,

@@ -14,7 +14,6 @@ import numpy as np
 from ml_collections import ConfigDict
 from tensorboardX import summary
 from tensorboardX.event_file_writer import EventsWriter
-from tensorboardX.proto.summary_pb2 import Summary
 from tensorboardX.writer import Event, SessionLog
 
 from alexnet_jax.flag_errors import fields
@@ -96,7 +95,7 @@ class Events:
     for writer in self._writers.values():
       writer.close()
 
-  def _write(self, name: str, step: int, written: Summary) -> None:
+  def _write(self, name: str, step: int, written: Any) -> None:
     self._writers[name].write_event(
         Event(wall_time=time.time(), step=step, summary=written))
 

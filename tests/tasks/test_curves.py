@@ -68,7 +68,7 @@ def test_seeds_are_one_curve_and_other_fields_another(workdirs):
 
 def test_the_command_draws_several_runs(workdirs, tmp_path, compiled):
   out = tmp_path / 'both.png'
-  said, _ = program.launch(
+  said = program.launch(
       ['--task=curves', f'--out={out}',
        *(str(workdirs / name) for name in 'abc')], compiled)
   assert str(out) in said
