@@ -71,6 +71,8 @@ def draw(runs: Mapping[str, Sequence[Lines]], out: str,
       if field == 'top1_error':
         above.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     if first is not None:
+      if len(runs) == 1:
+        figure.suptitle(printable(next(iter(runs))), parse_math=False)
       legend = figure.legend(*first.get_legend_handles_labels(),
                              loc='outside upper left', ncols=_columns(runs))
       for text in legend.get_texts():
@@ -116,7 +118,7 @@ def values(seeds: Sequence[Lines], kind: str,
 
 
 def drops(steps: np.ndarray, rates: np.ndarray) -> list[int]:
-  """Returns the first steps at lower learning rates.
+  """Returns the last logged steps before the learning rate falls.
 
   A rate that changes at every step, as in a schedule, has no drops: the rate is
   the same before and after one.
@@ -125,7 +127,7 @@ def drops(steps: np.ndarray, rates: np.ndarray) -> list[int]:
     steps: [n].
     rates: [n] learning rates.
   """
-  return [int(steps[i]) for i in range(1, len(rates))
+  return [int(steps[i - 1]) for i in range(1, len(rates))
           if rates[i] < rates[i - 1]
           and (i == 1 or rates[i - 2] == rates[i - 1])
           and (i + 1 == len(rates) or rates[i + 1] == rates[i])]
@@ -152,6 +154,8 @@ def _draw_quantity(axes: Axes, runs: Mapping[str, Sequence[Lines]],
   for at, (config, seeds) in enumerate(runs.items()):
     for kind, (title, _) in KINDS.items():
       steps, every = values(seeds, kind, field)
+      if not len(steps):
+        continue
       how = _style(runs, at, kind)
       name = title if len(runs) == 1 else f'{printable(config)}, {title}'
       if len(seeds) > 1:

@@ -82,6 +82,8 @@ def run(
   timer = WaitTimer()
   metrics = DelayedMetrics(session, cadence.log_every, timer)
   metrics.base_rate = float(state.learning_rate)
+  # Its compilation is no part of the time of a step.
+  session.kernel_rate(metrics.base_rate, start)
 
   for step in range(start, total + 1):
     low_enough = metrics.error < cadence.until_error
