@@ -9,14 +9,13 @@ from alexnet_jax import command_line, files
 from alexnet_jax.errors import InputError
 from alexnet_jax.flag_errors import fields
 from alexnet_jax.results import claims, runs
-from alexnet_jax.run import checkpoint, journal, session
+from alexnet_jax.run import journal, session
 
 
 class Record(NamedTuple):
   """The records of a run, finished or not."""
 
   workdir: str
-  config: dict[str, Any]  # resolved, with the fields of this version
   path: str  # of the config, as --config takes it; '' if it is not known
   overrides: dict[str, str]  # of the command line: {'section.field': value}
   init_from: str
@@ -39,8 +38,7 @@ def read(workdir: str) -> Record:
   Raises:
     InputError: there are none, or they are damaged.
   """
-  config = journal.read_config(workdir)
-  if config is None:
+  if journal.read_config(workdir) is None:
     raise InputError(f'{workdir} holds no run: give the --workdir of one, or'
                      ' train with --config=CONFIG.')
   try:
@@ -49,9 +47,8 @@ def read(workdir: str) -> Record:
     path, overrides, init_from = '', {}, ''
   machine = files.read_json(os.path.join(workdir, session.MACHINE))
   return Record(
-      os.path.normpath(workdir), checkpoint.with_added_fields(config),
-      claims.current_path(path), overrides, init_from, journal.read(workdir),
-      journal.final_line(workdir) or {},
+      os.path.normpath(workdir), claims.current_path(path), overrides,
+      init_from, journal.read(workdir), journal.final_line(workdir) or {},
       machine if isinstance(machine, dict) else {})
 
 
@@ -85,14 +82,19 @@ def defaults(path: str) -> dict[str, str]:
   return flat(config.to_dict())
 
 
-def changed(record: Record) -> Iterator[tuple[str, str, str]]:
+def changed(record: Record,
+            config: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
   """Yields (field, value, value in the config file) where these differ.
 
   If the config file is not there, the fields of the command line count, and
   their values in the file are ''.
+
+  Args:
+    record: the records of a run.
+    config: its resolved config.
   """
   original = defaults(record.path)
-  for field, value in flat(record.config).items():
+  for field, value in flat(config).items():
     if field in original and original[field] != value:
       yield field, value, original[field]
     elif not original and field in record.overrides:

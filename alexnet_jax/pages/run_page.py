@@ -4,12 +4,10 @@ It is made at the end of a run, so its time is bounded: the network looks at no
 more than EXAMPLES validation pictures, one crop of each.
 """
 
-import datetime
 import functools
-import math
 import os
 import shlex
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 
 import jax
 import numpy as np
@@ -22,18 +20,14 @@ from alexnet_jax.data.sources import Source, Subset
 from alexnet_jax.errors import InputError, printable
 from alexnet_jax.figures import curves, figure3
 from alexnet_jax.flag_errors import one_line
-from alexnet_jax.learning import augment
-from alexnet_jax.pages import markup, mistakes, record
+from alexnet_jax.pages import markup, mistakes, numbers, record
 from alexnet_jax.pages.markup import Section
 from alexnet_jax.pages.record import Record
-from alexnet_jax.results import runs
-from alexnet_jax.run import checkpoint, evaluation, trained
+from alexnet_jax.run import evaluation, trained
 from alexnet_jax.run.trained import Trained
 
 NAME = 'report.html'
 EXAMPLES = 2000  # validation pictures
-MEANINGS = {1: 'of the pictures: the first guess is wrong',
-            5: 'of the pictures: none of five guesses is right'}
 
 
 def make(workdir: str, out: str = '', examples: int = EXAMPLES,
@@ -59,7 +53,7 @@ def make(workdir: str, out: str = '', examples: int = EXAMPLES,
   title = run.path or os.path.basename(os.path.abspath(workdir))
   answered = _answers(network, examples)
   sections = [
-      Section('numbers', 'Numbers', _numbers(run, network, names)),
+      Section('numbers', 'Numbers', numbers.numbers(run, network, names)),
       Section('curves', 'How training went', _or_reason(
           lambda: _curves(run, network))),
       Section('kernels', 'What conv1 learned', _or_reason(
@@ -68,12 +62,12 @@ def make(workdir: str, out: str = '', examples: int = EXAMPLES,
           lambda: mistakes.confusions(*answered(), names))),
       Section('pictures', 'Pictures', _or_reason(
           lambda: mistakes.pictures(*answered(), names))),
-      Section('config', 'Config', _config(run)),
+      Section('config', 'Config', _config(run, network)),
       Section('commands', 'Commands', _commands(run)),
   ]
   out = out or os.path.join(workdir, NAME)
   markup.write(out, markup.page(
-      title, _lead(run, network), sections, _last_words(run, network)))
+      title, numbers.lead(run, network), sections, _last_words(run, network)))
   return out
 
 
@@ -122,112 +116,6 @@ def _answers(network: Trained,
   return ask
 
 
-# --- Numbers ------------------------------------------------------------------
-
-
-def _lead(run: Record, network: Trained) -> str:
-  """Says in a sentence what was trained and whether it is finished."""
-  data = run.config['data']
-  where = (os.path.basename(data['path'].rstrip('/')) if data['path'] else
-           f'the {data["name"]} pictures')
-  said = (f'{network.settings.config["model"]["name"]} on'
-          f' {len(network.class_names):,} classes of {where}')
-  if run.init_from:
-    said += f', started from {os.path.basename(run.init_from.rstrip("/"))}'
-  if run.final.get('step') == network.step:
-    return f'{said}. Finished after {network.step:,} steps.'
-  return (f'{said}. Not finished: this is the checkpoint of step'
-          f' {network.step:,}.')
-
-
-def _numbers(run: Record, network: Trained, names: Sequence[str]) -> str:
-  classes = len(network.class_names)
-  errors = _errors(run, network.step)
-  shown = [(crops, top) for crops in errors for top in (1, 5)
-           if top < classes]
-  big = [(markup.percent(errors[crops][f'top{top}_error']), _title(crops, top),
-          MEANINGS[top]) for crops, top in shown]
-  guessing = 1 - 1 / classes
-  big.append((markup.percent(guessing), 'Guessing at random',
-              f'the top-1 error of a network that knows none of the'
-              f' {classes:,} classes'))
-  return (markup.facts(big) + (
-      '' if errors else markup.paragraph(
-          'There was no validation yet, so there are no errors.', 'note'))
-      + markup.table((), _about(run, network, names), words=(0, 1)))
-
-
-def _errors(run: Record, step: int) -> dict[str, Mapping[str, float]]:
-  """Returns {crops: errors}, of the final test or of the last validation."""
-  if run.final.get('step') == step:
-    crops = [name for name in augment.CROPS.values()
-             if f'{name}_crop_top1_error' in run.final]
-    return {name: {key.removeprefix(f'{name}_crop_'): value
-                   for key, value in run.final.items()
-                   if key.startswith(f'{name}_crop_')}
-            for name in reversed(crops)}
-  validations = [line for line in run.lines if line['kind'] == 'validation'
-                 and line['step'] <= step and 'top1_error' in line]
-  return {'one': validations[-1]} if validations else {}
-
-
-def _title(crops: str, top: int) -> str:
-  return f'Top-{top} error, {crops} crop{"" if crops == "one" else "s"}'
-
-
-def _about(run: Record, network: Trained,
-           names: Sequence[str]) -> list[tuple[str, str]]:
-  """Returns (name, value) of all that is known about a run."""
-  settings, config = network.settings, run.config
-  batch = settings.optimizer.batch_size
-  parameters = sum(math.prod(leaf.shape)
-                   for leaf in jax.tree.leaves(network.params))
-  rows = [('Network', f'{config["model"]["name"]}, {parameters:,} parameters'
-           f' in {network.model.num_columns} '
-           + ('column' if network.model.num_columns == 1 else 'columns')),
-          ('Classes', f'{len(network.class_names):,}: '
-           + _listed(names))]
-  with checkpoint.open_to_read(run.workdir) as manager:
-    count = checkpoint.read_metadata(manager, network.step).train_examples
-    saved = checkpoint.saved_at(manager, network.step)
-  rows.append(('Training pictures', f'{count:,}, squares of'
-               f' {settings.data.image_size} pixels; patches of'
-               f' {network.model.patch}'))
-  images = network.step * batch
-  epochs = f', {images / count:.1f} epochs' if count else ''
-  rows.append(('Length', f'{network.step:,} steps of {batch:,} images'
-               f'{epochs}: {images:,} images seen'))
-  minutes = runs.minutes(run.lines, batch)
-  if minutes:
-    seconds = round(60 * minutes)
-    rows.append(('Time of the training steps',
-                 f'{datetime.timedelta(seconds=seconds)} (h:min:s),'
-                 f' {images / (60 * minutes):,.0f} images/s'))
-  if run.machine:
-    rows.append(('Machine', _machine(run, network)))
-  if saved:
-    when = datetime.datetime.fromtimestamp(saved / 1e9, datetime.UTC)
-    rows.append(('Checkpoint', f'step {network.step:,}, saved'
-                 f' {when:%Y-%m-%d %H:%M} UTC'))
-  return rows
-
-
-def _machine(run: Record, network: Trained) -> str:
-  """Describes what the run computed on."""
-  about, mesh = run.machine, run.config['mesh']
-  devices = mesh['data'] * mesh['column']
-  if about.get('device') == 'cpu':
-    device = f'{about.get("processor")}, {about.get("cores")} cores'
-  else:
-    device = f'{devices} x {about.get("device")}'
-  return (f'{device}; {network.settings.precision}; JAX {about.get("jax")}')
-
-
-def _listed(names: Sequence[str], most: int = 12) -> str:
-  more = f' and {len(names) - most:,} more' if len(names) > most else ''
-  return ', '.join(names[:most]) + more
-
-
 # --- Pictures -----------------------------------------------------------------
 
 
@@ -255,15 +143,15 @@ def _kernels(network: Trained) -> str:
   kernels = np.moveaxis(np.asarray(conv1['kernel'], np.float64), -1, 1)
   if not np.isfinite(kernels).all():
     raise InputError('the kernels are not all finite numbers.')
-  numbers = specialization.measure(kernels)
+  measured = specialization.measure(kernels)
   picture = markup.drawn(
-      lambda path: figure3.draw(kernels, numbers, False, path))
+      lambda path: figure3.draw(kernels, measured, False, path))
   rows = [(f'column {k}', str(column['kernels']),
            markup.percent(column['learned'], 0),
            f'{column["mean_colorfulness"]:.2f}',
            markup.percent(column['oriented'], 0))
-          for k, column in enumerate(numbers['columns'], 1)]
-  count, size = kernels.shape[0] * kernels.shape[1], numbers['size']
+          for k, column in enumerate(measured['columns'], 1)]
+  count, size = kernels.shape[0] * kernels.shape[1], measured['size']
   return markup.figure(
       picture, f'The {count} kernels of conv1, {size[0]} x {size[1]} pixels,'
       ' one column above the other, and a dot for the colorfulness of each.',
@@ -276,11 +164,12 @@ def _kernels(network: Trained) -> str:
 # --- Config and commands ------------------------------------------------------
 
 
-def _config(run: Record) -> str:
-  differing = list(record.changed(run))
+def _config(run: Record, network: Trained) -> str:
+  config = network.settings.config
+  differing = list(record.changed(run, config))
   marked_fields = {field for field, _, _ in differing}
   sections: dict[str, list[tuple[str, str]]] = {'the whole run': []}
-  for field, value in record.flat(run.config).items():
+  for field, value in record.flat(config).items():
     section = field.partition('.')[0] if '.' in field else 'the whole run'
     sections.setdefault(section, []).append((field, value))
   source = run.path or 'its config file'

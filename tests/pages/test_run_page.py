@@ -10,7 +10,7 @@ from html_page import read
 
 from alexnet_jax.errors import InputError, printable
 from alexnet_jax.pages import markup, record, run_page
-from alexnet_jax.run import experiment, training
+from alexnet_jax.run import experiment, journal, training
 
 NAMES = ('<script>alert(1)</script>', '" onload="x', "it's", 'new\nline',
          'שלום\u202e', os.fsdecode(b'caf\xff'), '&amp;')
@@ -34,6 +34,10 @@ def copy(workdir, folder, command='', final=True):
 def command(config='configs/quickstart.py'):
   return ' '.join(['python launch.py', f'--config={config}', *(
       f"'--config.{name}={value}'" for name, value in tiny.FIELDS.items())])
+
+
+def changed(workdir):
+  return record.changed(record.read(workdir), journal.read_config(workdir))
 
 
 @pytest.fixture(scope='module')
@@ -75,8 +79,7 @@ def test_the_kernels_and_pictures_are_there(page):
 
 def test_changed_fields_are_marked(page):
   _, shown, workdir = page
-  assert {field for field, _, _ in record.changed(record.read(workdir))} == {
-      *tiny.FIELDS}
+  assert {field for field, _, _ in changed(workdir)} == {*tiny.FIELDS}
   row = shown.cells.index('optimizer.batch_size')
   assert shown.cells[row:row + 3] == ['optimizer.batch_size', '16', '32']
   assert '--config.optimizer.batch_size=16' in shown.words
@@ -88,7 +91,7 @@ def test_a_config_file_elsewhere_is_not_executed(trained, tmp_path):
   config.parent.mkdir()
   config.write_text(f'open({str(marker)!r}, "w").close()\n')
   workdir = copy(trained[1], tmp_path, command(config))
-  assert {field for field, _, before in record.changed(record.read(workdir))
+  assert {field for field, _, before in changed(workdir)
           if before == ''} == {*tiny.FIELDS}
   assert not marker.exists()
 
