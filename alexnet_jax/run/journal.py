@@ -20,7 +20,7 @@ from typing import Any
 from tensorboardX.event_file_writer import EventsWriter
 from tensorboardX.summary import scalar
 from tensorboardX.writer import Event, SessionLog
-from tqdm import tqdm
+from tqdm import auto, tqdm
 
 from alexnet_jax import files
 from alexnet_jax.errors import printable
@@ -59,7 +59,7 @@ class Journal:
     self._batch_size = batch_size = config['optimizer']['batch_size']
     self._total = total_steps
     self._owns_bar = bar is None
-    self._bar = bar if bar is not None else tqdm(
+    self._bar = bar if bar is not None else auto.tqdm(
         total=total_steps * batch_size, initial=step * batch_size,
         unit=' images', unit_scale=True, dynamic_ncols=True, desc='train',
         disable=None)
