@@ -26,6 +26,7 @@ PURE = {'network', 'learning'}
 NOT_PURE = {'os', 'pathlib', 'io', 'absl', 'ml_collections', 'orbax', 'grain',
             'tqdm'}
 READS_FLAGS = {'command_line', 'flag_errors', 'flag_help', 'tasks'}
+LOADER = PACKAGE / 'data/loader.py'  # says to Grain that there are no flags
 FILES = sorted(PACKAGE.rglob('*.py'))
 
 
@@ -71,12 +72,13 @@ def test_network_and_learning_are_pure():
 def test_data_does_without_jax():
   for file in (PACKAGE / 'data').glob('*.py'):
     packages = {name.split('.')[0] for name in imports(file)}
-    assert not packages & {'jax', 'flax', 'optax', 'orbax', 'absl'}, file
+    assert not packages & {'jax', 'flax', 'optax', 'orbax'}, file
 
 
 def test_flags_are_read_on_the_top_floor_only():
   for file in FILES:
-    if any(name.startswith('absl') for name in imports(file)):
+    if file != LOADER and any(
+        name.startswith('absl') for name in imports(file)):
       assert room(file) in READS_FLAGS, file
 
 

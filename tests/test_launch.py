@@ -2,14 +2,17 @@
 
 import json
 import os
+import sys
 
 import html_page
 import program
 import pytest
 import tiny
+from absl import flags
 
 from alexnet_jax import command_line
 from alexnet_jax.pages import markup
+from alexnet_jax.tasks import describe, figure3
 
 
 @pytest.fixture(scope='module')
@@ -148,3 +151,20 @@ def test_paths_may_start_with_the_home_folder(compiled, tmp_path, monkeypatch):
   assert code == 0, err
   assert (tmp_path / 'records/meta.json').exists()
   assert not os.path.exists('~')
+
+
+def test_a_notebook_may_start_one_command_after_another(monkeypatch):
+  monkeypatch.setattr(flags, 'FLAGS', flags.FlagValues())
+
+  def parse(task, *arguments):
+    monkeypatch.setattr('sys.argv', ['launch.py', *arguments])
+    command_line.parse(sys.argv, task)
+    return flags.FLAGS
+
+  config = '--config=configs/quickstart.py'
+  for seed in (3, 4):
+    values = parse(describe, config, f'--config.seed={seed}')
+    assert values.config.seed == seed
+  assert parse(describe, config).config.seed == 0
+  values = parse(figure3, '--per_kernel')
+  assert values.per_kernel and 'json' not in values

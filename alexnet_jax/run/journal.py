@@ -21,7 +21,7 @@ from types import NoneType
 from typing import Any
 
 import numpy as np
-from tqdm import tqdm
+from tqdm import auto, tqdm
 
 from alexnet_jax import files
 from alexnet_jax.errors import printable
@@ -65,7 +65,7 @@ class Journal:
     self._batch_size = batch_size = config['optimizer']['batch_size']
     self._total = total_steps
     self._owns_bar = bar is None
-    self._bar = bar if bar is not None else tqdm(
+    self._bar = bar if bar is not None else auto.tqdm(
         total=total_steps * batch_size, initial=step * batch_size,
         unit=' images', unit_scale=True, dynamic_ncols=True, desc='train',
         disable=None)
