@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from alexnet_jax.errors import printable
@@ -73,7 +74,7 @@ def draw(runs: Mapping[str, Sequence[Lines]], out: str,
     if first is not None:
       if len(runs) == 1:
         figure.suptitle(printable(next(iter(runs))), parse_math=False)
-      legend = figure.legend(*first.get_legend_handles_labels(),
+      legend = figure.legend(handles=_legend(first, runs),
                              loc='outside upper left', ncols=_columns(runs))
       for text in legend.get_texts():
         text.set_parse_math(False)
@@ -138,10 +139,21 @@ def _has(runs, field):
              for line in lines if line['kind'] in KINDS)
 
 
+def _legend(axes, runs):
+  """Returns the lines of the legend: of several configs, one for each."""
+  lines, _ = axes.get_legend_handles_labels()
+  if len(runs) == 1:
+    return lines
+  by_color = {line.get_color(): line for line in lines}
+  colors = [Line2D([], [], color=color, lw=3, label=line.get_label())
+            for color, line in by_color.items()]
+  return [*colors, *(Line2D([], [], color=style.GRAY, label=title, **how)
+                     for title, how in KINDS.values())]
+
+
 def _columns(runs):
   """Returns how many entries the legend has side by side."""
-  longest = max(map(len, runs))
-  return 2 if len(runs) == 1 else max(1, min(4, 100 // (longest + 20)))
+  return max(1, min(4, 110 // (max(map(len, runs)) + 20)))
 
 
 def _style(runs, at, kind):
@@ -157,7 +169,7 @@ def _draw_quantity(axes: Axes, runs: Mapping[str, Sequence[Lines]],
       if not len(steps):
         continue
       how = _style(runs, at, kind)
-      name = title if len(runs) == 1 else f'{printable(config)}, {title}'
+      name = title if len(runs) == 1 else printable(config)
       if len(seeds) > 1:
         name += f', {len(seeds)} seeds'
       axes.plot(steps, every.mean(0), label=name, **how)
