@@ -9,7 +9,7 @@ import numpy as np
 import optax
 from jax.sharding import Mesh
 
-from alexnet_jax.learning import augment, metrics, optimizer
+from alexnet_jax.learning import augment, metrics, optimizer, schedules
 from alexnet_jax.learning.augment import Augmentation, PixelStats
 from alexnet_jax.learning.optimizer import Plateau, Rates
 from alexnet_jax.network import columns, rng
@@ -72,6 +72,9 @@ def make_train_step(
     mesh: Mesh,
     seed: int,
     length: Length,
+    *,
+    parts: int = 1,
+    class_weights: np.ndarray | None = None,
 ) -> Callable[[State, dict], tuple[State, Measured]]:
   """Returns step(state, batch) -> (state, measured), which donates the state.
 
@@ -83,29 +86,66 @@ def make_train_step(
     mesh: mesh of the devices that hold the batch.
     seed: seed of crops, jitter and dropout.
     length: length of the run.
+    parts: number of parts of the batch that are computed one after the other,
+      which takes the memory of one part and gives the gradients of the batch.
+    class_weights: [classes] factors of the loss of each class's examples; None:
+      all are 1. The loss that is measured has them too, the errors have not.
   """
 
-  def train_step(state, batch):
-    size = len(batch['label'])
-    key = lambda name: rng.stream(seed, name, state.step)
+  def gradients(state, batch, keys):
+    labels = batch['label']
     patches = augment_batch(
         batch['image'], state.input_stats, augmentation,
-        _epoch(state, length), mesh,
-        rng.per_example(key('crop'), size, augmentation.share_crops),
-        rng.per_example(key('jitter'), size))
-    dropout_keys = rng.per_example(key('dropout'), size)
+        _epoch(state, length), mesh, keys('crop'), keys('jitter'))
+    dropout_keys = keys('dropout')
 
     def loss_fn(params):
       logits, _ = model.apply(params, patches, dropout_keys)
       sums = metrics.classification_sums(
-          jax.nn.log_softmax(logits), batch['label'], jnp.ones(size, bool))
+          jax.nn.log_softmax(logits), labels, jnp.ones(len(labels), bool))
       losses = {name: total / count for name, (total, count) in sums.items()}
+      if class_weights is not None:
+        losses['loss'] = _weighted_loss(logits, labels, class_weights)
       return losses['loss'], losses
 
-    grads, measured = jax.grad(loss_fn, has_aux=True)(state.params)
-    return update(state, grads, rule, rates, length), measured
+    return jax.grad(loss_fn, has_aux=True)(state.params)
+
+  def train_step(state, batch):
+    shared_by = {'crop': augmentation.share_crops}
+
+    def keys(name):
+      return rng.per_example(rng.stream(seed, name, state.step),
+                             len(batch['label']), shared_by.get(name, 1))
+
+    if parts == 1:
+      grads, measured = gradients(state, batch, keys)
+    else:
+      drawn = {name: keys(name) for name in ('crop', 'jitter', 'dropout')}
+      grads, measured = _mean(
+          lambda part: gradients(state, part[0], part[1].get),
+          columns.in_parts((batch, drawn), parts, mesh))
+    state = update(state, grads, rule, rates, length)
+    norm = optax.tree.get(state.opt_state, 'gradient_norm')  # if clipped
+    return state, measured | ({} if norm is None else {'gradient_norm': norm})
 
   return jax.jit(train_step, donate_argnums=0)
+
+
+def _mean(f: Callable[[Any], Any], parts: Any) -> Any:
+  """Returns the mean of f over the leading axis, one element at a time."""
+  shapes = jax.eval_shape(lambda: f(jax.tree.map(lambda x: x[0], parts)))
+  nothing = jax.tree.map(lambda held: jnp.zeros(held.shape, held.dtype), shapes)
+  total, _ = jax.lax.scan(
+      lambda total, part: (jax.tree.map(jnp.add, total, f(part)), None),
+      nothing, parts)
+  count = len(jax.tree.leaves(parts)[0])
+  return jax.tree.map(lambda x: x / count, total)
+
+
+def _weighted_loss(logits, labels, class_weights):
+  """The mean of the losses, each times the weight of its class."""
+  losses = optax.softmax_cross_entropy_with_integer_labels(logits, labels)
+  return (jnp.asarray(class_weights)[labels] * losses).mean()
 
 
 def update(state: State, grads: Any,
@@ -120,11 +160,15 @@ def update(state: State, grads: Any,
     rates: schedules and drops of the learning rates.
     length: length of the run.
   """
+  warm, progress = None, state.step.astype(jnp.float32) / length.total_steps
+  if rates.warmup:
+    warm, progress = schedules.warm_up(
+        state.step, rates.warmup * length.steps_per_epoch, length.total_steps)
   updates, opt_state = rule.update(
       grads, state.opt_state, state.params,
       rates=optimizer.learning_rates(
           rates, state.params, state.learning_rate, _epoch(state, length),
-          state.step.astype(jnp.float32) / length.total_steps))
+          progress, warm))
   params = optax.apply_updates(state.params, updates)
   return state._replace(
       step=state.step + 1, params=params, opt_state=opt_state)

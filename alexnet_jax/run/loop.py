@@ -32,6 +32,7 @@ class Cadence(NamedTuple):
   save_every: int
   log_every: int
   until_error: float = 0.0  # top-1 training error at which to end early
+  patience: int = 0  # validations without a new best before the end; 0: any
 
 
 class Session(NamedTuple):
@@ -57,7 +58,8 @@ def run(
   The order of operations makes resuming exact: validate, save, get the next
   batch, step. A checkpoint is saved after the validation of its step, so a
   resumed run does not validate that step twice. The data position is the step
-  itself, so it always agrees with the state.
+  itself, so it always agrees with the state. Early stopping counts validations
+  in the metadata of the checkpoints.
 
   Args:
     state: state before the first step; it is donated.
@@ -73,25 +75,29 @@ def run(
   Raises:
     InputError: a loss or a parameter is not finite.
   """
-  _, manager, journal, stop, _ = session
+  metadata, manager, journal, stop, _ = session
   start, total, ended = int(state.step), cadence.total, True
   metrics = DelayedMetrics(session, cadence.log_every)
   timer = WaitTimer()
 
   for step in range(start, total + 1):
     low_enough = metrics.error < cadence.until_error
-    ended = step == total or low_enough
+    ended = step == total or low_enough or is_stale(metadata, cadence)
     errors, leave = None, ended or stop.requested(step)
     if step > start:
       if low_enough or is_due(step, cadence.evaluate_every, total):
         metrics.flush()
         state, errors = validate(state, step)
+        if errors:
+          metadata = with_validation(metadata, step, errors['top1_error'])
+          ended = ended or is_stale(metadata, cadence)
+          leave = leave or ended
       if errors or leave or is_due(step, cadence.save_every, total):
         metrics.flush()
         check_finite(state.params, step, manager.latest_step())
         checkpoint.save(
             manager, step, state,
-            session.metadata._replace(unlogged=metrics.unlogged), errors)
+            metadata._replace(unlogged=metrics.unlogged), errors)
     if leave:
       break
     # Implicit copies from the device to the host raise an error.
@@ -107,9 +113,35 @@ def run(
   metrics.flush()
   batches.close()
   if timer.steps > 0:
-    on_device = session.metadata.config.get('run', {}).get('hold_data', False)
+    on_device = metadata.config.get('run', {}).get('hold_data', False)
     journal.say(timer.summary(on_device))
+  if is_stale(metadata, cadence) and int(state.step) < total:
+    journal.say(
+        f'Ended at step {int(state.step)} of {total}, as {metadata.waited}'
+        ' validations in a row were no better than the top-1 error of'
+        f' {metadata.best_error:.1%} at step {metadata.best_step}'
+        ' (config.run.patience). The final test is of the last step;'
+        ' --checkpoint=best is the best one.')
   return state, ended
+
+
+def with_validation(metadata: Metadata, step: int, error: float) -> Metadata:
+  """Counts a validation for early stopping.
+
+  Args:
+    metadata: the metadata before the validation.
+    step: the step that was validated.
+    error: its top-1 error.
+  """
+  best = metadata.best_error
+  if best is None or error < best:
+    return metadata._replace(best_error=error, best_step=step, waited=0)
+  return metadata._replace(waited=metadata.waited + 1)
+
+
+def is_stale(metadata: Metadata, cadence: Cadence) -> bool:
+  """Returns whether the patience of a run has come to its end."""
+  return 0 < cadence.patience <= metadata.waited
 
 
 class WaitTimer:

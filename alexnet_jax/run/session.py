@@ -72,8 +72,9 @@ def run(plan: Plan, workdir: str,
     newest = manager.latest_step()
     metadata = plan.metadata
     if newest is not None:
-      metadata = metadata._replace(
-          unlogged=checkpoint.read_metadata(manager, newest).unlogged)
+      saved = checkpoint.read_metadata(manager, newest)
+      metadata = metadata._replace(**{
+          name: getattr(saved, name) for name in checkpoint.PROGRESS})
     state, origin = plan.start(manager)
     first, cadence = int(state.step), plan.cadence
     journal: Journal | SilentJournal = SilentJournal()

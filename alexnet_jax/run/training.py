@@ -2,13 +2,14 @@
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import orbax.checkpoint as ocp
 from jax.sharding import Mesh
 from tqdm import tqdm
 
 from alexnet_jax.data import statistics
 from alexnet_jax.data.images import UnreadablePicture
-from alexnet_jax.data.sources import notes_of
+from alexnet_jax.data.sources import Source, notes_of
 from alexnet_jax.errors import InputError
 from alexnet_jax.learning import augment, optimizer
 from alexnet_jax.learning.step import State
@@ -76,7 +77,7 @@ def train(settings: Settings, workdir: str, *, init_from: str = '',
             Metadata(settings.config, tuple(source.class_names), len(source),
                      data_fingerprint=skipped.fingerprint(sound)),
             cadence(settings, built.length), settings.run.keep, start,
-            built.train_step(),
+            built.train_step(class_weights(settings, source)),
             lambda step: built.device_batches(source, step),
             lambda state: evaluation.errors_of(
                 evaluation_step, built, state, validation, 'validation'),
@@ -95,7 +96,19 @@ def cadence(settings: Settings, length: experiment.Length) -> Cadence:
   run = settings.run
   return Cadence(
       length.total_steps, run.evaluate_every or length.steps_per_epoch,
-      run.save_every or length.steps_per_epoch, run.log_every, run.until_error)
+      run.save_every or length.steps_per_epoch, run.log_every, run.until_error,
+      run.patience)
+
+
+def class_weights(settings: Settings, source: Source) -> np.ndarray | None:
+  """Returns the factors of the training loss, float32 [classes], or None.
+
+  Raises:
+    InputError: the labels of the training examples cannot be read.
+  """
+  if not settings.optimizer.class_weights:
+    return None
+  return statistics.balanced_class_weights(source)
 
 
 def devices_in_words(mesh: Mesh) -> str:
