@@ -7,8 +7,9 @@ import pytest
 import tiny
 
 from alexnet_jax.errors import InputError
-from alexnet_jax.results import runs
+from alexnet_jax.results import runs, sweeps
 from alexnet_jax.results.runs import Estimate, Run
+from alexnet_jax.results.sweeps import Variant
 from alexnet_jax.run import experiment, training
 from alexnet_jax.tasks import compare
 
@@ -23,14 +24,15 @@ OVERRIDES = {'run.steps': 3}
 
 def both(**fields):
   """Two tiny configs, of which the second names other examples."""
-  return [(FIRST, tiny.config(SHORT)),
-          (SECOND, tiny.config(SHORT | {
-              'optimizer.learning_rate': 0.02, 'data.train_examples': 48,
-              **fields}))]
+  return sweeps.variants([
+      (FIRST, tiny.config(SHORT)),
+      (SECOND, tiny.config(SHORT | {
+          'optimizer.learning_rate': 0.02, 'data.train_examples': 48,
+          **fields}))], (), compare.EXAMPLES)
 
 
 def run(configs, workdir, overrides=OVERRIDES):
-  return compare.compare(configs[0][1], str(workdir), configs, SEEDS, overrides)
+  return compare.compare(configs[0].config, str(workdir), configs, SEEDS, overrides)
 
 
 @pytest.fixture(scope='module')
@@ -61,7 +63,7 @@ def workdirs(folder):
 
 def test_every_run_is_what_it_would_be_alone(compared, tmp_path):
   there = workdirs(compared[0])
-  for path, config in both():  # of which the second was stopped and resumed
+  for path, config, _ in both():  # of which the second was stopped and resumed
     config.seed = 1
     config.data.train_examples = 64  # the first config's
     training.train(experiment.read(config), str(tmp_path / path))
@@ -125,7 +127,7 @@ def test_a_longer_comparison_goes_on_with_the_same_runs(compared, monkeypatch):
   monkeypatch.setattr(training, 'train', lambda settings, workdir, **_: (
       asked.append((settings.run.steps, workdir)) or {}))
   longer = both()
-  for _, config in longer:
+  for _, config, _ in longer:
     config.run.steps = 4
   assert run(longer, compared[0]) == []
   assert asked == [(4, workdirs(compared[0])[FIRST, 0])]
@@ -138,7 +140,7 @@ def test_one_bar_counts_the_images_of_all_runs(compared, monkeypatch):
           bars.append((bar.n, bar.total)) or {}))
   configs = both()
   compare.compare(
-      configs[0][1], compared[0], configs, (*SEEDS, 2), OVERRIDES)
+      configs[0].config, compared[0], configs, (*SEEDS, 2), OVERRIDES)
   assert bars == [(4 * 3 * 16, 6 * 3 * 16)]  # runs x steps x batch size
 
 
@@ -166,7 +168,7 @@ def test_runs_of_other_experiments_are_refused_before_the_first_goes_on(
 
 
 def test_the_same_config_twice_is_refused(tmp_path):
-  given = [*both(), ('./configs/quickstart.py', tiny.config())]
+  given = [*both(), Variant('./configs/quickstart.py', tiny.config(), {})]
   with pytest.raises(InputError) as error:
     run(given, tmp_path)
   for part in (FIRST, 'twice', 'each config once'):
@@ -180,7 +182,7 @@ def test_the_same_config_twice_is_refused(tmp_path):
     ('../mine.py:2', 'mine-2'),
 ])
 def test_a_folder_is_named_after_its_config(path, folder):
-  assert compare.folder(path) == folder
+  assert Variant(path, tiny.config(), {}).folder == folder
 
 
 def test_seeds_are_whole_numbers_with_commas():
@@ -202,9 +204,13 @@ def a_run(seed, top1, views='ten', steps=5):
       for k in (1, 5)}, 1.0)
 
 
+def variant(path, **changed):
+  return Variant(path, tiny.config(), changed)
+
+
 def test_tests_that_the_first_config_does_not_make_have_no_difference():
-  table = compare.rows([('a', [a_run(0, 0.5)]),
-                        ('b', [a_run(0, 0.25, 'nine')])])
+  table = compare.rows([(variant('a'), [a_run(0, 0.5)]),
+                        (variant('b'), [a_run(0, 0.25, 'nine')])])
   assert [(row.config, row.patches, row.top1_difference) for row in table] == [
       ('a', 'one', None), ('a', 'ten', None),
       ('b', 'one', Estimate(-25.0, None)), ('b', 'nine', None)]
@@ -212,8 +218,8 @@ def test_tests_that_the_first_config_does_not_make_have_no_difference():
 
 def test_the_text_has_a_line_a_row_under_its_heads():
   text = compare.as_text(compare.rows([
-      ('a', [a_run(0, 0.5), a_run(1, 0.25)]),
-      ('long_name', [a_run(0, 0.5), a_run(1, 0.5)])]))
+      (variant('a'), [a_run(0, 0.5), a_run(1, 0.25)]),
+      (variant('long_name'), [a_run(0, 0.5), a_run(1, 0.5)])]))
   head, *lines, note = text.splitlines()
   assert head.startswith('config     patches  seeds  steps')
   assert lines[1].split() == [
