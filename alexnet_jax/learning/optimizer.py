@@ -110,7 +110,7 @@ def _clip_by_global_norm(max_norm):
         lambda rate, g: _unless_frozen(rate, g, jnp.zeros_like(g)),
         rates, grads)
     clipped, _ = clip.update(trained, optax.EmptyState())
-    return clipped, ClipState(optax.global_norm(trained))
+    return clipped, ClipState(optax.tree.norm(trained))
 
   return _taking_rates(lambda params: ClipState(jnp.float32(0)), update)
 

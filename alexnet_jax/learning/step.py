@@ -105,7 +105,7 @@ def make_train_step(
           jax.nn.log_softmax(logits), labels, jnp.ones(len(labels), bool))
       losses = {name: total / count for name, (total, count) in sums.items()}
       if class_weights is not None:
-        losses['loss'] = _weighted_loss(logits, labels, class_weights)
+        losses['loss'] = weighted_loss(logits, labels, class_weights)
       return losses['loss'], losses
 
     return jax.grad(loss_fn, has_aux=True)(state.params)
@@ -142,8 +142,15 @@ def _mean(f: Callable[[Any], Any], parts: Any) -> Any:
   return jax.tree.map(lambda x: x / count, total)
 
 
-def _weighted_loss(logits, labels, class_weights):
-  """The mean of the losses, each times the weight of its class."""
+def weighted_loss(logits: jax.Array, labels: jax.Array,
+                  class_weights: np.ndarray) -> jax.Array:
+  """Returns the mean of the losses, each times the weight of its class.
+
+  Args:
+    logits: [B, classes].
+    labels: [B] class numbers.
+    class_weights: [classes].
+  """
   losses = optax.softmax_cross_entropy_with_integer_labels(logits, labels)
   return (jnp.asarray(class_weights)[labels] * losses).mean()
 

@@ -90,7 +90,7 @@ class Choice(NamedTuple):
   @property
   def text(self) -> str:
     """'one of relu, tanh'."""
-    return f'one of {", ".join(str(value) or "''" for value in self.values)}'
+    return 'one of ' + ', '.join(str(one) or "''" for one in self.values)
 
   def contains(self, value: Any) -> bool:
     """Returns whether the value is one of them; True is not 1."""

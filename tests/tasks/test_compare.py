@@ -32,7 +32,8 @@ def both(**fields):
 
 
 def run(configs, workdir, overrides=OVERRIDES):
-  return compare.compare(configs[0].config, str(workdir), configs, SEEDS, overrides)
+  return compare.compare(
+      configs[0].config, str(workdir), configs, SEEDS, overrides)
 
 
 @pytest.fixture(scope='module')
