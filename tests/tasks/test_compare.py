@@ -171,6 +171,29 @@ def test_one_bar_counts_the_images_of_all_runs(compared, monkeypatch):
   assert bars == [(4 * 3 * 16, 6 * 3 * 16)]  # runs x steps x batch size
 
 
+def test_a_sweep_trains_each_value_and_the_table_says_which(tmp_path, capsys):
+  configs = sweeps.variants(
+      [(FIRST, tiny.config(SHORT))], ['optimizer.weight_decay=0.0,0.5'],
+      compare.EXAMPLES)
+  table = compare.compare(
+      configs[0].config, str(tmp_path), configs, (0,), OVERRIDES)
+  for value, row in zip((0.0, 0.5), table, strict=True):
+    assert row.changed == {'optimizer.weight_decay': value}
+    own = runs.read(str(
+        tmp_path / f'quickstart/optimizer.weight_decay={value}/seed_0'))
+    assert own.config['optimizer']['weight_decay'] == value
+    assert own.overrides['optimizer.weight_decay'] == str(value)
+    assert row.top1_error.mean == 100 * own.errors['one_crop_top1_error']
+  head, *lines = capsys.readouterr().out.splitlines()
+  assert head.split()[:3] == ['config', 'optimizer.weight_decay', 'patches']
+  assert [line.split()[:3] for line in lines] == [
+      [FIRST, '0.0', 'one'], [FIRST, '0.5', 'one']]
+  with open(tmp_path / compare.TABLE, encoding='utf-8') as file:
+    made = json.load(file)
+  assert [row['changed'] for row in made['rows'] + made['runs']] == 2 * [
+      {'optimizer.weight_decay': 0.0}, {'optimizer.weight_decay': 0.5}]
+
+
 @pytest.mark.parametrize('fields, parts', [
     ({'optimizer.batch_size': 100},
      [SECOND, 'batch_size=100', '64 training examples']),
