@@ -316,7 +316,7 @@ def _length(settings, num_examples):
 
 
 def _check_layers(optimization, model):
-  shapes = columns.layer_shapes(model.layers, model.num_columns, model.patch)
+  shapes = columns.all_shapes(model.layers, model.num_columns, model.patch)
   names = [shape.layer.name for shape in shapes] + ['fc8']
   rates = optimization.rates
   named = {
