@@ -32,7 +32,7 @@ class State(NamedTuple, Generic[Stats]):
   plateau: Plateau  # state of the plateau rule
   input_stats: Stats  # of the training set, to normalize inputs
   # Running averages of the norms that use those of a batch; {} without such.
-  batch_stats: Any = {}
+  batch_stats: Any
 
   @property
   def variables(self) -> Any:

@@ -60,23 +60,29 @@ class BatchNorm(nn.Module):
             + shift.reshape(along)).astype(x.dtype)
 
 
-class ConvNorm(nn.Module):
-  """A convolution without biases, then batch normalization.
+def conv_norm(
+    x: jax.Array,
+    maps: int,
+    size: int,
+    kernel_init: Callable,
+    *,
+    stride: int = 1,
+    momentum: float = MOMENTUM,
+    epsilon: float = EPSILON,
+    names: Sequence[str] = ('conv', 'bn'),
+) -> jax.Array:
+  """A convolution without biases, then batch normalization, in a module.
 
-  [B, H, W, C] -> [B, H', W', maps], with zero padding of half the kernel.
+  Args:
+    x: maps [B, H, W, C], with zero padding of half the kernel.
+    maps: number of kernels.
+    size: side of the square kernels.
+    kernel_init: draws the initial weights.
+    stride: distance between adjacent positions.
+    momentum: of the running averages.
+    epsilon: added to the variance.
+    names: of the convolution and of the norm in the module that calls this.
   """
-
-  maps: int
-  size: int
-  kernel_init: Callable
-  stride: int = 1
-  momentum: float = MOMENTUM
-  epsilon: float = EPSILON
-  names: Sequence[str] = ('conv', 'bn')
-
-  @nn.compact
-  def __call__(self, x: jax.Array) -> jax.Array:
-    x = nn.Conv(self.maps, (self.size, self.size), self.stride, self.size // 2,
-                use_bias=False, kernel_init=self.kernel_init,
-                name=self.names[0])(x)
-    return BatchNorm(self.momentum, self.epsilon, name=self.names[1])(x)
+  x = nn.Conv(maps, (size, size), stride, size // 2, use_bias=False,
+              kernel_init=kernel_init, name=names[0])(x)
+  return BatchNorm(momentum, epsilon, name=names[1])(x)

@@ -139,10 +139,10 @@ def build(
 
   def forward(variables, patches, keys=None):
     params, batch_stats = split(variables)
-    features, side_logits, new_stats = run(
+    features, side_logits, new_stats = run(  # B 4096
         params['columns'], batch_stats.get('columns', {}), patches, keys)
     with jax.named_scope('fc8'):
-      logits = softmax.apply({'params': params['fc8']}, features)  # B 4096
+      logits: Any = softmax.apply({'params': params['fc8']}, features)
     return Outputs(logits, features, side_logits,
                    {'columns': new_stats} if new_stats else {})
 

@@ -180,7 +180,7 @@ def run(layers: Sequence[Layer], mesh: Mesh) -> Callable:
   # this sum even for a single shard, so the axis is then named in the spec.
   shares = mesh.shape[DATA] > 1
   params = P(COLUMN if shares else (DATA, COLUMN))
-  outputs = P(DATA, COLUMN)
+  outputs: Any = P(DATA, COLUMN)
   return jax.shard_map(
       columns_of_this_device, mesh=mesh,
       in_specs=(params, params, P(DATA), P(DATA)),
@@ -204,12 +204,12 @@ def apply_weights(layer: Layer, params: Any, xs: Sequence[jax.Array],
   """
   module, several = layer.module, len(xs) > 1
 
-  def apply(column_params, x) -> Any:
-    return module.apply({'params': column_params}, x)
+  def apply(column_params, x, **others) -> Any:
+    return module.apply({'params': column_params, **others}, x)
 
   if batch_stats:
     return [
-        module.apply({'params': column_params, 'batch_stats': stats}, x)
+        apply(column_params, x, batch_stats=stats)
         for column_params, stats, x in zip(
             _unstacked(params), _unstacked(batch_stats), xs, strict=True)]
 
@@ -322,7 +322,8 @@ def layer_shapes(layers: Sequence[Layer], num_columns: int, patch: int,
     if layer.crosses:
       x = jax.ShapeDtypeStruct(
           (*x.shape[:-1], num_columns * x.shape[-1]), x.dtype)
-    neurons = _shape_after(layer.module, x.shape)
+    module: Any = layer.module  # hashable, which its type does not say
+    neurons = _shape_after(module, x.shape)
     out = jax.eval_shape(
       lambda x, layer=layer: apply_post_ops(layer, x, None), neurons
     )
@@ -369,5 +370,7 @@ def init(layers: Sequence[Layer], key: jax.Array, num_columns: int,
           layer, reads, column))(jnp.arange(num_columns))
       for layer, reads, _, _ in all_shapes(layers, num_columns, patch)
   }
-  return tuple({name: one[kind] for name, one in variables.items()
-                if kind in one} for kind in ('params', 'batch_stats'))
+  params, batch_stats = (
+      {name: one[kind] for name, one in variables.items() if kind in one}
+      for kind in ('params', 'batch_stats'))
+  return params, batch_stats

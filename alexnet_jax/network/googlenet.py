@@ -8,7 +8,6 @@ Two side classifiers read the maps of modules 4a and 4d in training; each adds
 import dataclasses
 import functools
 import math
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -18,7 +17,7 @@ from jax.sharding import Mesh
 from alexnet_jax.errors import InputError
 from alexnet_jax.network import classifier
 from alexnet_jax.network import layers as L
-from alexnet_jax.network.batch_norm import ConvNorm
+from alexnet_jax.network.batch_norm import conv_norm
 from alexnet_jax.network.classifier import Model
 from alexnet_jax.network.columns import Layer
 from alexnet_jax.network.resnet import average
@@ -55,6 +54,25 @@ class Spec:
   bias: float = 0.2  # initial; networks with batch normalization have none
 
 
+class Conv(nn.Module):
+  """A rectified convolution: [B, H, W, C] -> [B, H', W', maps]."""
+
+  spec: Spec
+  maps: int
+  size: int
+  stride: int = 1
+
+  @nn.compact
+  def __call__(self, x: jax.Array) -> jax.Array:
+    if self.spec.norm == 'batch':
+      return nn.relu(conv_norm(x, self.maps, self.size, xavier,
+                               stride=self.stride))
+    return nn.relu(nn.Conv(
+        self.maps, (self.size, self.size), self.stride, self.size // 2,
+        kernel_init=xavier,
+        bias_init=nn.initializers.constant(self.spec.bias), name='conv')(x))
+
+
 class Inception(nn.Module):
   """Four branches side by side (Figure 2b): [B, H, W, C] -> [B, H, W, maps]."""
 
@@ -64,19 +82,17 @@ class Inception(nn.Module):
   @nn.compact
   def __call__(self, x: jax.Array) -> jax.Array:
     one, reduce3, three, reduce5, five, projected = self.maps
-    conv = functools.partial(_conv, self.spec)
-    rectified = lambda maps, size, name: lambda x: nn.relu(
-        conv(maps, size, name=name)(x))
+    conv = functools.partial(Conv, self.spec)
     pooled = L.max_pool(jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)),
                                 constant_values=-jnp.inf), 3, 1)
     large = self.spec.large_kernel
     return jnp.concatenate([
-        rectified(one, 1, 'branch1')(x),
-        rectified(three, 3, 'branch2_3x3')(
-            rectified(reduce3, 1, 'branch2_reduce')(x)),
-        rectified(five, large, 'branch3_5x5')(
-            rectified(reduce5, 1, 'branch3_reduce')(x)),
-        rectified(projected, 1, 'branch4_projection')(pooled)], axis=-1)
+        conv(one, 1, name='branch1')(x),
+        conv(three, 3, name='branch2_3x3')(
+            conv(reduce3, 1, name='branch2_reduce')(x)),
+        conv(five, large, name='branch3_5x5')(
+            conv(reduce5, 1, name='branch3_reduce')(x)),
+        conv(projected, 1, name='branch4_projection')(pooled)], axis=-1)
 
 
 def build(spec: Spec, mesh: Mesh, num_classes: int, patch: int) -> Model:
@@ -98,10 +114,10 @@ def build(spec: Spec, mesh: Mesh, num_classes: int, patch: int) -> Model:
   wide = lambda maps: max(1, round(spec.width * maps))
   norm = (functools.partial(L.local_response_norm, k=1.0, n=5, alpha=2e-5),
           ) if spec.norm == 'response' else ()
-  f, pool = nn.relu, L.max_pool
+  pool = L.max_pool
 
   def conv(name, maps, size, post_ops, stride=1):
-    return Layer(name, _conv(spec, wide(maps), size, stride), False, post_ops)
+    return Layer(name, Conv(spec, wide(maps), size, stride), False, post_ops)
 
   def inception(name):
     post_ops = (pool,) if name in POOLED else ()
@@ -112,9 +128,9 @@ def build(spec: Spec, mesh: Mesh, num_classes: int, patch: int) -> Model:
 
   layers = [
       #                                                      224 224   3
-      conv('conv1', 64, 7, (f, pool, *norm), 2),      # 112 112  64,  56  56
-      conv('conv2_reduce', 64, 1, (f,)),              #  56  56  64
-      conv('conv2', 192, 3, (f, *norm, pool)),        #  56  56 192,  28  28
+      conv('conv1', 64, 7, (pool, *norm), 2),         # 112 112  64,  56  56
+      conv('conv2_reduce', 64, 1, ()),                #  56  56  64
+      conv('conv2', 192, 3, (*norm, pool)),           #  56  56 192,  28  28
       *map(inception, INCEPTIONS)]
   layers[-1] = layers[-1]._replace(
       post_ops=(average,), dropout=True, inverted=True,
@@ -126,20 +142,22 @@ def build(spec: Spec, mesh: Mesh, num_classes: int, patch: int) -> Model:
 def _side(spec, name, num_classes, wide) -> tuple[Layer, ...]:
   """A side classifier; it reads 14 14 maps."""
   return (
-      Layer(f'{name}_pool', Pool(), False, ()),                 #  4  4 512
-      Layer(f'{name}_conv', _conv(spec, wide(SIDE_MAPS), 1), False,
-            (nn.relu,)),                                        #  4  4 128
+      Layer(f'{name}_conv', SideConv(spec, wide(SIDE_MAPS)), False,
+            ()),                                                #  4  4 128
       Layer(f'{name}_fc1', _full(wide(SIDE_NEURONS), spec.bias), False,
             (nn.relu,), dropout=True, drop_rate=SIDE_DROPOUT),  #      1024
       Layer(f'{name}_fc2', _full(num_classes, 0.0), False, ()))
 
 
-class Pool(nn.Module):
-  """Average pooling of 5 x 5 units, every 3 units, below a side classifier."""
+class SideConv(nn.Module):
+  """Averages of 5 x 5 units, every 3 units, then a 1 x 1 convolution."""
+
+  spec: Spec
+  maps: int
 
   @nn.compact
   def __call__(self, x: jax.Array) -> jax.Array:
-    return L.avg_pool(x, 5, 3)
+    return Conv(self.spec, self.maps, 1, name='conv')(L.avg_pool(x, 5, 3))
 
 
 def xavier(key: jax.Array, shape: tuple[int, ...],
@@ -147,13 +165,6 @@ def xavier(key: jax.Array, shape: tuple[int, ...],
   """Draws uniform weights with a variance of 1 over the inputs, as Caffe."""
   limit = math.sqrt(3 / math.prod(shape[:-1]))
   return jax.random.uniform(key, shape, dtype, -limit, limit)
-
-
-def _conv(spec, maps, size, stride=1, name: str | None = None) -> Any:
-  if spec.norm == 'batch':
-    return ConvNorm(maps, size, xavier, stride, name=name)
-  return nn.Conv(maps, (size, size), stride, size // 2, kernel_init=xavier,
-                 bias_init=nn.initializers.constant(spec.bias), name=name)
 
 
 def _full(neurons, bias):

@@ -17,7 +17,7 @@ from jax.sharding import Mesh
 from alexnet_jax.errors import InputError
 from alexnet_jax.network import classifier
 from alexnet_jax.network import layers as L
-from alexnet_jax.network.batch_norm import ConvNorm
+from alexnet_jax.network.batch_norm import conv_norm
 from alexnet_jax.network.classifier import Model
 from alexnet_jax.network.columns import Layer
 
@@ -48,6 +48,19 @@ class Spec:
   norm_epsilon: float = 1e-5
 
 
+class Stem(nn.Module):
+  """The convolution below all blocks, [B, H, W, 3] -> [B, H/s, W/s, maps]."""
+
+  spec: Spec
+  size: int
+  stride: int
+
+  @nn.compact
+  def __call__(self, x: jax.Array) -> jax.Array:
+    return _conv_norm(self.spec, x, self.spec.kernels[0], self.size,
+                      self.stride)
+
+
 class Block(nn.Module):
   """A building block of Figure 5: [B, H, W, C] -> [B, H/s, W/s, maps]."""
 
@@ -58,21 +71,21 @@ class Block(nn.Module):
   @nn.compact
   def __call__(self, x: jax.Array) -> jax.Array:
     spec, stride = self.spec, self.stride
-    conv = functools.partial(_conv, spec)
+    conv = functools.partial(_conv_norm, spec)
     maps = self.kernels * (4 if spec.bottlenecks else 1)
     if spec.bottlenecks:
       first, middle = (1, stride) if spec.stride_in_3x3 else (stride, 1)
-      y = nn.relu(conv(self.kernels, 1, first, ('conv1', 'bn1'))(x))
-      y = nn.relu(conv(self.kernels, 3, middle, ('conv2', 'bn2'))(y))
-      y = conv(maps, 1, 1, ('conv3', 'bn3'))(y)
+      y = nn.relu(conv(x, self.kernels, 1, first, ('conv1', 'bn1')))
+      y = nn.relu(conv(y, self.kernels, 3, middle, ('conv2', 'bn2')))
+      y = conv(y, maps, 1, 1, ('conv3', 'bn3'))
     else:
-      y = nn.relu(conv(maps, 3, stride, ('conv1', 'bn1'))(x))
-      y = conv(maps, 3, 1, ('conv2', 'bn2'))(y)
+      y = nn.relu(conv(x, maps, 3, stride, ('conv1', 'bn1')))
+      y = conv(y, maps, 3, 1, ('conv2', 'bn2'))
     changes = stride > 1 or x.shape[-1] != maps
     if spec.shortcut == 'none':
       return nn.relu(y)
     if spec.shortcut == 'C' or (spec.shortcut == 'B' and changes):
-      x = conv(maps, 1, stride, ('shortcut_conv', 'shortcut_bn'))(x)
+      x = conv(x, maps, 1, stride, ('shortcut_conv', 'shortcut_bn'))
     elif changes:
       x = jnp.pad(x[:, ::stride, ::stride],
                   ((0, 0), (0, 0), (0, 0), (0, maps - x.shape[-1])))
@@ -96,8 +109,7 @@ def build(spec: Spec, mesh: Mesh, num_classes: int, patch: int) -> Model:
   size, stride = (3, 1) if spec.small_images else (7, 2)
   pool = () if spec.small_images else (
       *((_one_before,) if spec.centered_pooling else ()), L.max_pool)
-  conv1 = Layer('conv1', _conv(spec, spec.kernels[0], size, stride), False,
-                (nn.relu, *pool))
+  conv1 = Layer('conv1', Stem(spec, size, stride), False, (nn.relu, *pool))
   #                                            18  34  50 101 152    224 224
   # conv1, 7 x 7                                                  64  112 112
   # conv2_1, conv2_2, ... of  64 (256) maps     2   3   3   3   3      56  56
@@ -126,9 +138,10 @@ def average(x: jax.Array) -> jax.Array:
   return x.mean((1, 2))
 
 
-def _conv(spec, maps, size, stride, names=('conv', 'bn')):
-  return ConvNorm(maps, size, he_normal, stride, spec.norm_momentum,
-                  spec.norm_epsilon, names)
+def _conv_norm(spec, x, maps, size, stride, names=('conv', 'bn')):
+  return conv_norm(x, maps, size, he_normal, stride=stride,
+                   momentum=spec.norm_momentum, epsilon=spec.norm_epsilon,
+                   names=names)
 
 
 def _one_before(x):

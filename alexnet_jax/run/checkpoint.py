@@ -181,7 +181,7 @@ def restore(manager: ocp.CheckpointManager, step: int,
     target = {names[name]: part for name, part in _stored(shapes).items()}
     parts = manager.restore(step, args=ocp.args.Composite(**{
         STATE: ocp.args.StandardRestore(target)}))[STATE]
-    return State(**{name: parts[names[name]] for name in names})
+    return shapes._replace(**{name: parts[names[name]] for name in names})
 
 
 def _stored(state):

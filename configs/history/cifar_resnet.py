@@ -42,7 +42,6 @@ def get_config(form_and_steps: str = '20') -> ConfigDict:
     raise ValueError(
         f'there is no form {form_and_steps!r}: give one of {", ".join(DEPTHS)},'
         ' or plain20 to plain110, and steps behind a comma.')
-  steps = int(steps or STEPS)
   n = (int(depth) - 2) // 6
   config = paper.get_config()
   config.model = resnet.get_config().model
@@ -66,11 +65,12 @@ def get_config(form_and_steps: str = '20') -> ConfigDict:
   optimizer.weight_decay = 0.0001
   optimizer.plateau = False
   optimizer.drops = tuple(
-      (1 + round(share * steps / EPOCH), factor)
+      (1 + round(share * int(steps or STEPS) / EPOCH), factor)
       for share, factor in ((1 / 2, 0.1), (3 / 4, 0.01)))
   optimizer.bias_drops = optimizer.drops
 
-  config.run.epochs = (steps + 0.5) / EPOCH
+  config.run.epochs = (STEPS + 0.5) / EPOCH
+  config.run.steps = int(steps or 0)
   config.run.evaluate_every = 5 * EPOCH
   config.run.save_every = 5 * EPOCH
   config.run.log_every = 130

@@ -220,13 +220,13 @@ def test_it_looks_at_the_maps_that_the_columns_make(net, problem, mesh_of):
   layers = net('alexnet_2012').layers[:3]
   bare = (*layers[:2], layers[2]._replace(post_ops=(L.flatten,)))
   made = jax.jit(columns.run(bare, mesh_of()))(
-      {layer.name: params['columns'][layer.name] for layer in bare}, {}, patches,
-      None)
+      {layer.name: params['columns'][layer.name] for layer in bare}, {},
+      patches, None).features
   found = jax.jit(functools.partial(projection.activations, layers),
                   static_argnums=2)(params['columns'], patches, ('conv3',))
   both = np.split(np.asarray(found['conv3']), 2, axis=-1)
   np.testing.assert_allclose(
-      made.features, np.concatenate([one.reshape(8, -1) for one in both], axis=-1),
+      made, np.concatenate([one.reshape(8, -1) for one in both], axis=-1),
       rtol=1e-4, atol=1e-3)
 
 
