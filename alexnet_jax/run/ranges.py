@@ -224,7 +224,7 @@ FIELDS: Mapping[str, Range] = {
     'model.dropout_rate': Real(0, 1, below_most=True),
     'model.side_classifiers': Switch(),
     'model.side_weight': Real(0, 1000),
-    'model.bias': Real(-1000, 1000),
+    'model.bias': Real(0, 1000),
 
     'data.name': Choice(sources.NAMES),
     'data.path': Text('a path'),
