@@ -4,7 +4,9 @@ The file is an .npz or, with the extra `export`, a .safetensors. It contains
 'conv1/kernel', 'conv1/bias' and so on to 'fc8/bias', where all but fc8 have the
 leading axis K of columns, 'class_names', and the statistics of the training
 images as in `augment.PixelStats`: 'pixels/mean' [S, S, 3], 'pixels/directions'
-[3, 3] and 'pixels/stddevs' [3]. An .npz can be read with NumPy alone.
+[3, 3] and 'pixels/stddevs' [3]. An .npz can be read with NumPy alone. A block
+has several kernels, 'conv2_1/conv1/kernel', and a batch norm its running
+averages, 'conv2_1/bn1/mean' and 'conv2_1/bn1/var'.
 
 The card is JSON text with the config and what else a user of the network must
 know. It is in the file, and a copy is beside it for people to read.

@@ -9,7 +9,7 @@ run, `:plain56,16000`: the rate still drops at one half and three quarters.
 
 Claim: 8.75 % test error with 20 layers, 7.51 % (32), 7.17 % (44), 6.97 % (56)
 and 6.43 % (110), Table 6; a plain network of 56 layers has a higher error than
-one of 20, in training too (Figure 6). Result: docs/history.md.
+one of 20, in training too (Figure 6). More: docs/resnet.md.
 
 CIFAR10 is as in `cifar10/net_19pct.py`. All 50,000 images are trained on, 128 a
 step, for 64,000 steps at rates of 0.1, 0.01 and 0.001. Four pixels around each

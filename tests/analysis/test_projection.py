@@ -280,3 +280,15 @@ def test_maps_are_chosen_evenly_from_the_columns(count, expected):
   held = projection.nothing_yet(2, 6)._replace(activations=strengths)
   np.testing.assert_array_equal(
       projection.choose(held, count, 2), expected)
+
+
+@pytest.mark.parametrize('name, fields, layer', [
+    ('resnet', {'small_images': True}, 'conv1'),
+    ('alexnet', {'norm': 'batch'}, 'norm1')])
+def test_blocks_and_batch_norms_are_refused(mesh_of, name, fields, layer):
+  columns_of_it = 2 if name == 'alexnet' else 1
+  model = nets.build(name, mesh_of(1, 1, columns_of_it), 10, 64, **fields)
+  with pytest.raises(InputError) as error:
+    projection.fields(model.layers, columns_of_it, 64)
+  for part in (f'{layer} of this network', 'give a run of an AlexNet'):
+    assert part in str(error.value)

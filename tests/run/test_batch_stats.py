@@ -1,7 +1,10 @@
 """Runs of networks with batch statistics and with side classifiers."""
 
+import socket
+
 import jax
 import numpy as np
+import program
 import pytest
 import tiny
 
@@ -122,3 +125,24 @@ def test_googlenet_trains_its_side_classifiers_and_reports_the_main_loss(
   assert params.keys() == shapes['columns'].keys()
   assert (params['side1_fc2']['bias'] != 0).any()
   assert tiny.losses(tmp_path)[0] == pytest.approx(np.log(12), abs=1.5)
+
+
+@pytest.mark.slow
+def test_two_processes_are_one(run, compiled, tmp_path):
+  changed = FIELDS | RESNET | {'mesh.data': 2}
+  arguments = ['--config=configs/history/cifar_resnet.py', *(
+      f'--config.{name}={value}' for name, value in changed.items()),
+               f'--workdir={tmp_path}']
+  with socket.socket() as free:
+    free.bind(('localhost', 0))
+    port = free.getsockname()[1]
+  two = [program.start(
+      [*arguments, f'--coordinator=localhost:{port}', '--num_processes=2',
+       f'--process={i}'], compiled) for i in range(2)]
+  for process in two:
+    code, _, err = program.finish(process)
+    assert code == 0, err
+  np.testing.assert_allclose(
+      tiny.losses(tmp_path), tiny.losses(run[0]), rtol=1e-3)
+  tiny.assert_close(tiny.state(config(), str(tmp_path)).batch_stats,
+                    tiny.state(config(), run[0]).batch_stats, 1e-2)
