@@ -70,11 +70,11 @@ class OurWork:
     self._result = measured['loss']
 
   def _forward(self):
-    self._result = self._apply(self._state.params, self._batch['image'])
+    self._result = self._apply(self._state.variables, self._batch['image'])
 
   def _ten_crop(self):
     total, count = self._evaluate(
-        self._state.params, self._state.input_stats, self._batch)['loss']
+        self._state.variables, self._state.input_stats, self._batch)['loss']
     self._result = total / count
 
   def wait(self) -> float:

@@ -151,6 +151,10 @@ ABLATIONS = {
     'no_norm': Ablation(
         {'model.response_norm': False}, 'no response normalization', '3.3',
         f'#148, {VALIDATION}', 1.37, 1.15),
+    # Three years later: both norms give way to one of the batch.
+    'batch_norm': Ablation(
+        {'model.norm': 'batch'}, 'batch normalization in place of the norm',
+        '3.3', NOT_GIVEN),
     # 41.06 / 18.51. Windows of 2 x 2; less padding keeps the pooled sizes.
     'non_overlapping': Ablation(
         {'model.overlapping_pooling': False}, 'pooling without overlap', '3.4',

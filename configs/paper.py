@@ -35,6 +35,7 @@ def get_config() -> ConfigDict:
       'biases': (0.0, 1.0, 0.0, 1.0, 1.0, 1.0, 1.0, 0.0),  # initial (5)
       'nonlinearity': 'relu',  # or tanh, abs_tanh, sigmoid, ... of Flax (3.1)
       'response_norm': True,  # after conv1 and conv2 (3.3)
+      'norm': 'response',  # or 'batch' normalization in its place
       'norm_k': 2.0,  # k of 3.3
       'norm_n': 5,  # n of 3.3
       'norm_alpha': 1e-4,  # alpha of 3.3, not divided by n
@@ -67,6 +68,7 @@ def get_config() -> ConfigDict:
       'jitter_scale': 'stddev',  # the printed form: 'eigenvalue'
       'jitter_rescale': False,
       'jitter_until': 0,  # first epoch without jitter; 0: none
+      'pad': 0,  # pixels around each image in training; 0: none
       'mean_pixel': (),  # RGB, 0..255; (): the mean image of the data (2)
   })
 

@@ -269,6 +269,9 @@ def fields(layers: Sequence[Layer], num_columns: int,
     layers: layers of one column.
     num_columns: number of columns of the network.
     patch: side of the square input in pixels.
+
+  Raises:
+    InputError: a layer is a block of several operations, or a batch norm.
   """
   by_layer, field = {}, Field(0, 1, 1)
   for layer, reads, neurons, _ in columns.layer_shapes(
@@ -276,6 +279,11 @@ def fields(layers: Sequence[Layer], num_columns: int,
   ):
     if len(neurons) < 3:
       break
+    if not isinstance(layer.module, nn.Conv | L.LocallyConnected):
+      raise InputError(
+          f'{layer.name} of this network is no single convolution, and units'
+          ' are projected through single ones: give a run of an AlexNet with'
+          " its response norm, or of a network named 'cifar' or 'published'.")
     field = _read_through(field, *_kernel(layer.module, reads[0]))
     by_layer[layer.name] = field
     for f in layer.post_ops:

@@ -15,7 +15,7 @@ import numpy as np
 
 from alexnet_jax.bench import turns
 from alexnet_jax.bench.turns import Row
-from alexnet_jax.network import columns, describe, rng
+from alexnet_jax.network import classifier, columns, describe, rng
 from alexnet_jax.network.columns import Layer
 from alexnet_jax.network.models import Model
 
@@ -59,7 +59,7 @@ def parts(model: Model, params: Any, patches: jax.Array, num_classes: int,
 
   Args:
     model: the network.
-    params: all of its parameters, on one device.
+    params: all of its variables, on one device.
     patches: the patches of one data shard, [b, P, P, 3], on the same device.
     num_classes: the number of outputs of the softmax layer.
     local: the number of columns on one device.
@@ -104,13 +104,15 @@ def _walk(model, params, patches, num_classes, local) -> Iterator[_Work]:
            for row in describe.layer_rows(model, num_classes)}
   keys = jax.device_put(
       rng.per_example(rng.stream(0, 'dropout'), len(patches)), patches.device)
+  averages = classifier.split(params)[1].get('columns', {})
   xs = [patches] * local
   for layer in model.layers:
     reads_pixels = layer is model.layers[0]
     layer_params = jax.tree.map(
         lambda leaf: leaf[:local], params['columns'][layer.name])
+    stats = jax.tree.map(lambda leaf: leaf[:local], averages.get(layer.name))
     work, xs = _of_weights(
-        layer.name, _weights(layer, model.num_columns, reads_pixels),
+        layer.name, _weights(layer, model.num_columns, reads_pixels, stats),
         (layer_params, xs), flops[layer.name], with_input=not reads_pixels)
     yield work
     if layer.post_ops or layer.dropout:
@@ -125,11 +127,13 @@ def _walk(model, params, patches, num_classes, local) -> Iterator[_Work]:
       (layer_params, features), flops['fc8'])[0]
 
 
-def _weights(layer: Layer, num_columns: int, reads_pixels: bool) -> Callable:
+def _weights(layer: Layer, num_columns: int, reads_pixels: bool,
+             batch_stats: Any) -> Callable:
   """Returns f(parameters, maps) -> maps, over all local columns.
 
   If the layer crosses columns, the local maps replace those of the columns on
-  other devices. Pixels are the same for every column.
+  other devices. Pixels are the same for every column. Batches are normalized by
+  running averages, as in a test.
   """
 
   def weights(layer_params: Any, xs: Sequence[jax.Array]):
@@ -138,7 +142,7 @@ def _weights(layer: Layer, num_columns: int, reads_pixels: bool) -> Callable:
       xs = [together] * len(xs)
     elif reads_pixels:
       xs = [xs[0]] * len(xs)
-    return columns.apply_weights(layer, layer_params, xs)
+    return columns.apply_weights(layer, layer_params, xs, batch_stats)
 
   return weights
 

@@ -29,6 +29,7 @@ class Augmentation(NamedTuple):
   jitter_until: int  # first epoch without jitter; 0: jitter never ends
   # RGB in 0..255, in place of the mean image of the training set; ().
   mean_pixel: tuple[float, ...] = ()
+  pad: int = 0  # pixels of the mean image around each image, in training
 
 
 class PixelStats(NamedTuple):
@@ -129,6 +130,11 @@ def subtract_mean(patches: jax.Array, stats: PixelStats) -> jax.Array:
   """
   return (patches.astype(jnp.float32)
           - central_crop(jnp.asarray(stats.mean), patches.shape[1])[None])
+
+
+def pad(images: jax.Array, width: int) -> jax.Array:
+  """Adds zeros on all four sides: [B, S, S, 3] -> [B, S+2w, S+2w, 3]."""
+  return jnp.pad(images, ((0, 0), (width, width), (width, width), (0, 0)))
 
 
 def central_crop(image: Image, size: int) -> Image:

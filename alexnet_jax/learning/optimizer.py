@@ -152,7 +152,7 @@ def _unless_frozen(rate, moved, still):
 
 def leaf_decays(params: Any, weight_decay: float,
                 layer_decays: Sequence[tuple[str, float]] = ()) -> Any:
-  """Returns the weight decay of every leaf; biases have none.
+  """Returns the weight decay of every leaf; only kernels have one.
 
   Args:
     params: the parameters; only their names are used.
@@ -161,8 +161,14 @@ def leaf_decays(params: Any, weight_decay: float,
   """
   by_layer = dict(layer_decays)
   return jax.tree_util.tree_map_with_path(
-      lambda path, _: by_layer.get(path[-2].key, weight_decay)
+      lambda path, _: by_layer.get(_layer_of(path), weight_decay)
       if path[-1].key == 'kernel' else 0.0, params)
+
+
+def _layer_of(path) -> str:
+  """Returns the layer that a leaf belongs to, as config.optimizer names it."""
+  names = [entry.key for entry in path if entry.key != 'columns']
+  return names[0]
 
 
 def _add_decays(weight_decay, layer_decays):
@@ -228,7 +234,7 @@ def learning_rates(rates: Rates, params: Any, learning_rate: jax.Array,
 
   def rate(path, leaf):
     del leaf
-    layer, kind = path[-2].key, path[-1].key
+    layer, kind = _layer_of(path), path[-1].key
     if layer in rates.frozen:
       return 0.0
     drops = [(start, factor) for name, start, factor in rates.layer_drops

@@ -1,5 +1,6 @@
 """The state of a run, and the pure functions for training and evaluation."""
 
+import functools
 from collections.abc import Callable
 from typing import Any, Generic, NamedTuple, TypeVar
 
@@ -12,7 +13,7 @@ from jax.sharding import Mesh
 from alexnet_jax.learning import augment, metrics, optimizer, schedules
 from alexnet_jax.learning.augment import Augmentation, PixelStats
 from alexnet_jax.learning.optimizer import Plateau, Rates
-from alexnet_jax.network import columns, rng
+from alexnet_jax.network import classifier, columns, rng
 from alexnet_jax.network.classifier import Model
 
 # PixelStats for a network; `autoencoder.FeatureStats` for an auto-encoder,
@@ -30,6 +31,13 @@ class State(NamedTuple, Generic[Stats]):
   learning_rate: jax.Array  # [] of the kernels, before scheduled drops
   plateau: Plateau  # state of the plateau rule
   input_stats: Stats  # of the training set, to normalize inputs
+  # Running averages of the norms that use those of a batch; {} without such.
+  batch_stats: Any
+
+  @property
+  def variables(self) -> Any:
+    """What a network reads: its parameters and running averages."""
+    return classifier.merge(self.params, self.batch_stats)
 
 
 class Length(NamedTuple):
@@ -49,16 +57,17 @@ def new_state(
   """Returns the state before the first step.
 
   Args:
-    init: returns the parameters for a random key.
+    init: returns the variables for a random key.
     rule: the update rule.
     seed: seed of the initial weights.
     learning_rate: initial learning rate of the kernels.
     input_stats: input statistics of the training set.
   """
-  params = init(rng.stream(seed, 'init'))
+  params, batch_stats = classifier.split(init(rng.stream(seed, 'init')))
   return State(
       jnp.int32(0), params, rule.init(params), jnp.float32(learning_rate),
-      optimizer.initial_plateau(), jax.tree.map(jnp.asarray, input_stats))
+      optimizer.initial_plateau(), jax.tree.map(jnp.asarray, input_stats),
+      batch_stats)
 
 
 # --- Training -----------------------------------------------------------------
@@ -99,14 +108,22 @@ def make_train_step(
         _epoch(state.step, length), mesh, keys('crop'), keys('jitter'))
     dropout_keys = keys('dropout')
 
-    def loss_fn(params):
-      logits, _ = model.apply(params, patches, dropout_keys)
+    def means(logits):
       sums = metrics.classification_sums(
           jax.nn.log_softmax(logits), labels, jnp.ones(len(labels), bool))
       losses = {name: total / count for name, (total, count) in sums.items()}
       if class_weights is not None:
         losses['loss'] = weighted_loss(logits, labels, class_weights)
-      return losses['loss'], losses
+      return losses
+
+    def loss_fn(params):
+      outputs = model.forward(
+          classifier.merge(params, state.batch_stats), patches, dropout_keys)
+      losses = means(outputs.logits)
+      loss = losses['loss']
+      for logits in outputs.side_logits:
+        loss += model.side_weight * means(logits)['loss']
+      return loss, (losses, outputs.batch_stats)
 
     return jax.grad(loss_fn, has_aux=True)(state.params)
 
@@ -118,13 +135,14 @@ def make_train_step(
                              len(batch['label']), shared_by.get(name, 1))
 
     if parts == 1:
-      grads, measured = gradients(state, batch, keys)
+      grads, (measured, batch_stats) = gradients(state, batch, keys)
     else:
       drawn = {name: keys(name) for name in ('crop', 'jitter', 'dropout')}
-      grads, measured = _mean(
+      grads, (measured, batch_stats) = _mean(
           lambda part: gradients(state, part[0], part[1].get),
           columns.in_parts((batch, drawn), parts, mesh))
     state = update(state, grads, rule, rates, length)
+    state = state._replace(batch_stats=batch_stats)
     norm = optax.tree.get(state.opt_state, 'gradient_norm')  # if clipped
     return state, measured | ({} if norm is None else {'gradient_norm': norm})
 
@@ -238,9 +256,13 @@ def augment_batch(
     strength *= optimizer.factor_at([(a.jitter_until, 0.0)], epoch)
 
   def augment_shard(images, crop_keys, jitter_keys):
-    patches = augment.crop_and_flip(
-        images, crop_keys, a.crop, random_crops=a.random_crops, flips=a.flips)
-    patches = augment.subtract_mean(patches, stats)
+    cut = functools.partial(
+        augment.crop_and_flip, keys=crop_keys, size=a.crop,
+        random_crops=a.random_crops, flips=a.flips)
+    if a.pad:
+      patches = cut(augment.pad(augment.subtract_mean(images, stats), a.pad))
+    else:
+      patches = augment.subtract_mean(cut(images), stats)
     if not a.jitter:
       return patches
     draws = jax.vmap(lambda key: jax.random.normal(key, (3,)))(jitter_keys)
@@ -263,7 +285,7 @@ def mean_over_crops(model: Model, crops: np.ndarray, params: Any,
   Args:
     model: the network; its dropout layers halve their outputs (4.2).
     crops: rows of `augment.test_crops`.
-    params: the parameters.
+    params: the variables.
     stats: mean image.
     images: uint8 [B, S, S, 3].
   """

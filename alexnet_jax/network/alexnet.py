@@ -30,6 +30,7 @@ class Spec:
   biases: tuple[float, ...] = (0.0, 1.0, 0.0, 1.0, 1.0, 1.0, 1.0, 0.0)
   nonlinearity: str = 'relu'  # (3.1); of classifier.NONLINEARITIES
   response_norm: bool = True  # (3.3) after conv1 and conv2
+  norm: str = 'response'  # or 'batch' normalization in its place
   norm_k: float = 2.0  # the constants of section 3.3
   norm_n: int = 5
   norm_alpha: float = 1e-4  # per squared term
@@ -56,10 +57,7 @@ def build(spec: Spec, mesh: Mesh, num_classes: int, patch: int) -> Model:
   """
   conv, full, softmax = classifier.makers(spec, num_classes)
   f = classifier.nonlinearity(spec.nonlinearity)
-  norm = functools.partial(L.local_response_norm, k=spec.norm_k,
-                           n=spec.norm_n, alpha=spec.norm_alpha,
-                           beta=spec.norm_beta)
-  norm = (norm,) if spec.response_norm else ()
+  norm = classifier.response_norm(spec)
   window, pad2, pad5 = (3, 2, 1) if spec.overlapping_pooling else (2, 1, 0)
   pool = functools.partial(L.max_pool, size=window)
   sixth = len(spec.kernels) == 6
@@ -76,5 +74,6 @@ def build(spec: Spec, mesh: Mesh, num_classes: int, patch: int) -> Model:
       *classifier.bottleneck(spec),                    #         1024
   )
   return classifier.build(
-      classifier.leave_out(layers, spec.without, pool), softmax, spec, mesh,
-      patch)
+      classifier.separate_batch_norms(
+          classifier.leave_out(layers, spec.without, pool)),
+      softmax, spec, mesh, patch)

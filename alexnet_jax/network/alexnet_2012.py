@@ -42,15 +42,13 @@ def build(spec: Spec, mesh: Mesh, num_classes: int, patch: int) -> Model:
   """
   conv, full, softmax = classifier.makers(spec, num_classes)
   f = classifier.nonlinearity(spec.nonlinearity)
-  norm = functools.partial(L.local_response_norm, k=spec.norm_k,
-                           n=spec.norm_n, alpha=spec.norm_alpha,
-                           beta=spec.norm_beta)
+  norm = classifier.response_norm(spec)
   second = functools.partial(L.within_map_norm, size=spec.within_map_size,
                              alpha=spec.within_map_alpha,
                              beta=spec.norm_beta)
-  norm = (norm,) if spec.response_norm else ()
   second = (
-      (second,) if spec.response_norm and spec.within_map_alpha else ())
+      (second,) if spec.response_norm and spec.norm == 'response'
+      and spec.within_map_alpha else ())
   window, pad2, pad5 = (3, 2, 1) if spec.overlapping_pooling else (2, 1, 0)
   pool = functools.partial(L.max_pool, size=window)
   sixth = len(spec.kernels) == 6
@@ -67,5 +65,6 @@ def build(spec: Spec, mesh: Mesh, num_classes: int, patch: int) -> Model:
       *classifier.bottleneck(spec),                    #         1024
   )
   return classifier.build(
-      classifier.leave_out(layers, spec.without, pool), softmax, spec, mesh,
-      patch)
+      classifier.separate_batch_norms(
+          classifier.leave_out(layers, spec.without, pool)),
+      softmax, spec, mesh, patch)

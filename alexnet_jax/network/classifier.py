@@ -1,5 +1,6 @@
 """The structure of every network: columns with a softmax layer on top."""
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
@@ -11,6 +12,7 @@ from jax.sharding import Mesh
 from alexnet_jax.errors import InputError
 from alexnet_jax.network import columns
 from alexnet_jax.network import layers as L
+from alexnet_jax.network.batch_norm import BatchNorm
 from alexnet_jax.network.columns import Layer
 
 
@@ -56,15 +58,54 @@ class AlexNetSpec(ColumnSpec, Protocol):
   def bottleneck(self) -> int: ...
 
 
-class Model(NamedTuple):
-  """A network: a pair of pure functions and the layers that define them."""
+class Outputs(NamedTuple):
+  """What a network computes from a batch."""
 
-  init: Callable[[jax.Array], Any]  # key -> params
-  apply: Callable  # (params, patches, keys=None) -> (logits, features)
+  logits: jax.Array  # [B, classes]
+  features: jax.Array  # [B, K*C] of the last hidden layer
+  side_logits: tuple[jax.Array, ...]  # of side classifiers, in training
+  batch_stats: Any  # new running averages, in training; {} without such norms
+
+
+class Model(NamedTuple):
+  """A network: a pair of pure functions and the layers that define them.
+
+  The functions share a tree of variables: {'columns': {layer: parameters},
+  'fc8': parameters}, and 'batch_stats' if batches are normalized; see `merge`.
+  """
+
+  init: Callable[[jax.Array], Any]  # key -> variables
+  forward: Callable  # (variables, patches, keys=None) -> Outputs
   layers: tuple[Layer, ...]  # of one column, without fc8
   softmax: nn.Module  # fc8
   num_columns: int
   patch: int
+  side_weight: float = 0.0  # of the loss of each side classifier
+
+  def apply(self, variables: Any, patches: jax.Array,
+            keys: jax.Array | None = None) -> tuple[jax.Array, jax.Array]:
+    """Returns (logits [B, classes], features [B, K*C]).
+
+    Args:
+      variables: as `init` returns them.
+      patches: [B, patch, patch, 3] around zero.
+      keys: [B] dropout keys, or None at test time.
+    """
+    return self.forward(variables, patches, keys)[:2]
+
+
+def merge(params: Any, batch_stats: Any) -> Any:
+  """Adds running averages to the parameters, if there are any."""
+  return {**params, 'batch_stats': batch_stats} if batch_stats else params
+
+
+def split(variables: Any) -> tuple[Any, Any]:
+  """Splits variables into parameters, which are trained, and averages."""
+  batch_stats = variables.get('batch_stats', {})
+  if not batch_stats:
+    return variables, {}
+  return {name: part for name, part in variables.items()
+          if name != 'batch_stats'}, batch_stats
 
 
 def build(
@@ -73,6 +114,7 @@ def build(
     spec: ColumnSpec,
     mesh: Mesh,
     patch: int,
+    side_weight: float = 0.0,
 ) -> Model:
   """Adds the softmax layer on top of the columns.
 
@@ -86,13 +128,15 @@ def build(
     spec: the number of columns and the layers that read all of them.
     mesh: devices that run the columns.
     patch: side of the square input in pixels.
+    side_weight: weight of the loss of each side classifier.
 
   Raises:
     InputError: a crossing is not a layer that can cross, or fc8 is missing
       from the crossings.
   """
   num_columns, crossings = spec.num_columns, spec.crossings
-  names = [layer.name for layer in layers[1:]] + ['fc8']
+  names = [layer.name for layer in layers[1:]
+           if not isinstance(layer.module, BatchNorm)] + ['fc8']
   unknown = [name for name in crossings if name not in names]
   if unknown or 'fc8' not in crossings:
     wrong = (f'{unknown[0]!r}, which cannot cross' if unknown
@@ -102,19 +146,24 @@ def build(
   run = columns.run(layers, mesh)
 
   def init(key):
-    params = columns.init(layers, key, num_columns, patch)
+    params, batch_stats = columns.init(layers, key, num_columns, patch)
     *_, last = columns.layer_shapes(layers, num_columns, patch)
     features = jnp.zeros((1, num_columns * last.outputs[-1]))
     fc8 = softmax.init(jax.random.fold_in(key, num_columns), features)
-    return {'columns': params, 'fc8': fc8['params']}
+    return merge({'columns': params, 'fc8': fc8['params']},
+                 {'columns': batch_stats} if batch_stats else {})
 
-  def apply(params, patches, keys=None):
-    features = run(params['columns'], patches, keys)  # B 4096
+  def forward(variables, patches, keys=None):
+    params, batch_stats = split(variables)
+    features, side_logits, new_stats = run(  # B 4096
+        params['columns'], batch_stats.get('columns', {}), patches, keys)
     with jax.named_scope('fc8'):
-      logits = softmax.apply({'params': params['fc8']}, features)
-    return logits, features
+      logits: Any = softmax.apply({'params': params['fc8']}, features)
+    return Outputs(logits, features, side_logits,
+                   {'columns': new_stats} if new_stats else {})
 
-  return Model(init, apply, tuple(layers), softmax, num_columns, patch)
+  return Model(init, forward, tuple(layers), softmax, num_columns, patch,
+               side_weight)
 
 
 # --- Layers of the two AlexNets -----------------------------------------------
@@ -180,6 +229,46 @@ def bottleneck(spec: AlexNetSpec) -> tuple[Layer, ...]:
   module = L.fully_connected(
       spec.bottleneck, stddev=spec.stddevs[-1], bias=0.0)
   return (Layer('bottleneck', module, True, ()),)
+
+
+def response_norm(spec: Any) -> tuple[Any, ...]:
+  """Returns the operations of the norm (3.3): one, or none.
+
+  Batch normalization has parameters; its class stands for it until
+  `separate_batch_norms` makes a layer of it.
+
+  Args:
+    spec: the fields of the norm, of either AlexNet.
+
+  Raises:
+    InputError: it has no such norm.
+  """
+  if spec.norm not in ('response', 'batch'):
+    raise InputError(
+        f"config.model.norm={spec.norm!r} does not suit an AlexNet: give"
+        " 'response', 'batch', or config.model.response_norm=False for none.")
+  if not spec.response_norm:
+    return ()
+  if spec.norm == 'batch':
+    return (BatchNorm,)
+  return (functools.partial(
+      L.local_response_norm, k=spec.norm_k, n=spec.norm_n,
+      alpha=spec.norm_alpha, beta=spec.norm_beta),)
+
+
+def separate_batch_norms(layers: Sequence[Layer]) -> tuple[Layer, ...]:
+  """Makes layers of batch norms: 'norm1' after conv1, with what follows it."""
+  separated = []
+  for layer in layers:
+    if BatchNorm not in layer.post_ops:
+      separated.append(layer)
+      continue
+    place = layer.post_ops.index(BatchNorm)
+    separated += [
+        layer._replace(post_ops=layer.post_ops[:place]),
+        Layer(layer.name.replace('conv', 'norm'), BatchNorm(), False,
+              layer.post_ops[place + 1:])]
+  return tuple(separated)
 
 
 def leave_out(layers: Sequence[Layer], without: Sequence[str],

@@ -7,6 +7,7 @@ the paper connects the GPUs, every column's maps. Collectives over the column
 axis exist only at these crossings.
 """
 
+import functools
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -34,6 +35,17 @@ class Layer(NamedTuple):
   ]  # operations after the weights
   dropout: bool = False  # after the post_ops (4.2)
   inverted: bool = False  # dropout scales in training, not at test
+  drop_rate: float = 0.5  # other rates are always inverted
+  # A side classifier: layers that read these outputs in training only.
+  side: tuple['Layer', ...] = ()
+
+
+class ColumnOutputs(NamedTuple):
+  """What the columns compute from a batch."""
+
+  features: jax.Array  # [B, K*C] of all columns
+  side_logits: tuple[jax.Array, ...]  # [B, classes] each; () at test time
+  batch_stats: Any  # {layer: new running averages}; {} at test time
 
 
 # --- The mesh and the placement of arrays -------------------------------------
@@ -141,41 +153,60 @@ def every_column(xs: Sequence[jax.Array]) -> jax.Array:
 
 
 def run(layers: Sequence[Layer], mesh: Mesh) -> Callable:
-  """Returns f(params, patches, keys) -> features [B, K*C] of all columns.
+  """Returns f(params, batch_stats, patches, keys) -> ColumnOutputs.
 
-  Every leaf of `params` has a leading axis K; `keys` is [B], or None at test
-  time.
+  Every leaf of `params` and `batch_stats` has a leading axis K; `keys` is [B],
+  or None at test time.
 
   Args:
     layers: layers of one column.
     mesh: devices that run the columns.
   """
 
-  def columns_of_this_device(params, patches, keys):
+  def columns_of_this_device(params, batch_stats, patches, keys):
     local = len(jax.tree.leaves(params)[0])
     first = jax.lax.axis_index(COLUMN) * local
-    xs = [patches] * local
-    for layer in layers:
+    training = keys is not None
+    side_logits, new_stats = [], {}
+
+    def apply(layer, xs):
       with jax.named_scope(layer.name):
         if layer.crosses:
           xs = [every_column(xs)] * local
-        xs = [
+        stats = batch_stats.get(layer.name)
+        if stats and training:
+          xs, new_stats[layer.name] = apply_to_batch(
+              layer, params[layer.name], stats, xs)
+        else:
+          xs = apply_weights(layer, params[layer.name], xs, stats)
+        return [
           apply_post_ops(layer, x, rng.column_keys(keys, layer.name, first + k))
-          for k, x in enumerate(apply_weights(layer, params[layer.name], xs))
+          for k, x in enumerate(xs)
         ]
-    return jnp.concatenate(xs, axis=-1)
+
+    xs = [patches] * local
+    for layer in layers:
+      xs = apply(layer, xs)
+      if layer.side and training:
+        side_logits.append(jnp.concatenate(
+            functools.reduce(lambda ys, one: apply(one, ys), layer.side, xs),
+            axis=-1))
+    return ColumnOutputs(
+        jnp.concatenate(xs, axis=-1), tuple(side_logits), new_stats)
 
   # Gradients of parameters that data shards share are summed. XLA would perform
   # this sum even for a single shard, so the axis is then named in the spec.
   shares = mesh.shape[DATA] > 1
+  params = P(COLUMN if shares else (DATA, COLUMN))
+  outputs: Any = P(DATA, COLUMN)
   return jax.shard_map(
       columns_of_this_device, mesh=mesh,
-      in_specs=(P(COLUMN if shares else (DATA, COLUMN)), P(DATA), P(DATA)),
-      out_specs=P(DATA, COLUMN))
+      in_specs=(params, params, P(DATA), P(DATA)),
+      out_specs=ColumnOutputs(outputs, outputs, params))
 
 
-def apply_weights(layer: Layer, params: Any,
-                  xs: Sequence[jax.Array]) -> Sequence[jax.Array]:
+def apply_weights(layer: Layer, params: Any, xs: Sequence[jax.Array],
+                  batch_stats: Any = None) -> Sequence[jax.Array]:
   """Applies one layer's weights for all columns of one device.
 
   Columns that read the same maps are computed as one convolution with all their
@@ -187,11 +218,18 @@ def apply_weights(layer: Layer, params: Any,
     layer: the layer.
     params: parameters of the layer; the leading axis is the column.
     xs: input of each column.
+    batch_stats: running averages that its norms use; None without such norms.
   """
   module, several = layer.module, len(xs) > 1
 
-  def apply(column_params, x) -> Any:
-    return module.apply({'params': column_params}, x)
+  def apply(column_params, x, **others) -> Any:
+    return module.apply({'params': column_params, **others}, x)
+
+  if batch_stats:
+    return [
+        apply(column_params, x, batch_stats=stats)
+        for column_params, stats, x in zip(
+            _unstacked(params), _unstacked(batch_stats), xs, strict=True)]
 
   # For a leading axis of size one, XLA would choose a transposed layout for the
   # gradients.
@@ -204,10 +242,39 @@ def apply_weights(layer: Layer, params: Any,
     wide: Any = module.clone(features=len(xs) * module.features)
     return jnp.split(
         wide.apply({'params': kernels}, xs[0]), len(xs), axis=-1)
-  leaves, tree = jax.tree.flatten(params)
-  each = zip(*map(jnp.unstack, leaves), strict=True)
-  return [apply(tree.unflatten(leaves), x)
-          for leaves, x in zip(each, xs, strict=True)]
+  return [apply(column_params, x)
+          for column_params, x in zip(_unstacked(params), xs, strict=True)]
+
+
+def apply_to_batch(
+    layer: Layer, params: Any, batch_stats: Any, xs: Sequence[jax.Array]
+) -> tuple[Sequence[jax.Array], Any]:
+  """Applies a layer whose norms use the statistics of the global batch.
+
+  Args:
+    layer: the layer; this must be within `run`, whose data shards it averages.
+    params: parameters of the layer; the leading axis is the column.
+    batch_stats: running averages before this batch, likewise.
+    xs: input of each column.
+
+  Returns:
+    The outputs of each column, and the running averages after this batch.
+  """
+  ys, changed = zip(*(
+      layer.module.apply({'params': column_params, 'batch_stats': stats}, x,
+                         mutable=['batch_stats'])
+      for column_params, stats, x in zip(
+          _unstacked(params), _unstacked(batch_stats), xs, strict=True)),
+                    strict=True)
+  return ys, jax.tree.map(lambda *leaves: jnp.stack(leaves),
+                          *(one['batch_stats'] for one in changed))
+
+
+def _unstacked(tree):
+  """Splits the leading axis of every leaf: one tree for each column."""
+  leaves, structure = jax.tree.flatten(tree)
+  return [structure.unflatten(column)
+          for column in zip(*map(jnp.unstack, leaves), strict=True)]
 
 
 def apply_post_ops(
@@ -222,6 +289,8 @@ def apply_post_ops(
   """
   for f in layer.post_ops:
     x = f(x)
+  if layer.drop_rate != 0.5:
+    return L.dropout_at(x, keys, layer.drop_rate)
   return L.dropout(x, keys, layer.inverted) if layer.dropout else x
 
 
@@ -237,25 +306,42 @@ class LayerShapes(NamedTuple):
   outputs: tuple[int, ...]  # after the post_ops
 
 
-def layer_shapes(layers: Sequence[Layer], num_columns: int,
-           patch: int) -> Iterator[LayerShapes]:
+def with_sides(layers: Sequence[Layer]) -> tuple[Layer, ...]:
+  """Returns the layers, followed by those of all side classifiers."""
+  return (*layers, *(one for layer in layers for one in layer.side))
+
+
+def all_shapes(layers: Sequence[Layer], num_columns: int,
+               patch: int) -> Iterator[LayerShapes]:
+  """Like `layer_shapes`, for the layers `with_sides`."""
+  outputs = []
+  for shapes in layer_shapes(layers, num_columns, patch):
+    outputs.append(shapes.outputs)
+    yield shapes
+  for layer, reads in zip(layers, outputs, strict=True):
+    yield from layer_shapes(layer.side, num_columns, patch, reads)
+
+
+def layer_shapes(layers: Sequence[Layer], num_columns: int, patch: int,
+                 reads: tuple[int, ...] = ()) -> Iterator[LayerShapes]:
   """Yields the shapes of each layer, from the first up, without computing it.
 
   Args:
     layers: layers of one column.
     num_columns: number of columns of the network.
     patch: side of the square input in pixels.
+    reads: shape that the first layer reads, for one image; (): the pixels.
 
   Raises:
     InputError: the input is so small that a layer has no units.
   """
-  x = jax.ShapeDtypeStruct((1, patch, patch, 3), jnp.float32)
+  x = jax.ShapeDtypeStruct((1, *(reads or (patch, patch, 3))), jnp.float32)
   for layer in layers:
     if layer.crosses:
       x = jax.ShapeDtypeStruct(
           (*x.shape[:-1], num_columns * x.shape[-1]), x.dtype)
-    params = jax.eval_shape(layer.module.init, jax.random.key(0), x)['params']
-    neurons = jax.eval_shape(layer.module.apply, {'params': params}, x)
+    module: Any = layer.module  # hashable, which its type does not say
+    neurons = _shape_after(module, x.shape)
     out = jax.eval_shape(
       lambda x, layer=layer: apply_post_ops(layer, x, None), neurons
     )
@@ -267,8 +353,16 @@ def layer_shapes(layers: Sequence[Layer], num_columns: int,
     x = out
 
 
+@functools.lru_cache(maxsize=1024)  # deep networks repeat their blocks
+def _shape_after(module, reads):
+  outputs, _ = jax.eval_shape(
+      module.init_with_output, jax.random.key(0),
+      jax.ShapeDtypeStruct(reads, jnp.float32))
+  return outputs
+
+
 def init(layers: Sequence[Layer], key: jax.Array, num_columns: int,
-         patch: int) -> Any:
+         patch: int) -> tuple[Any, Any]:
   """Draws the parameters of each column; leaves have a leading axis K.
 
   Args:
@@ -277,16 +371,24 @@ def init(layers: Sequence[Layer], key: jax.Array, num_columns: int,
     num_columns: K.
     patch: side of the square input in pixels.
 
+  Returns:
+    {layer: parameters}, and {layer: running averages} of the layers that have
+    some.
+
   Raises:
     InputError: the input is so small that a layer has no units.
   """
 
   def draw(layer, reads, column):
     layer_key = jax.random.fold_in(rng.fold_in_name(key, layer.name), column)
-    return layer.module.init(layer_key, jnp.zeros((1, *reads)))['params']
+    return layer.module.init(layer_key, jnp.zeros((1, *reads)))
 
-  return {
+  variables = {
       layer.name: jax.vmap(lambda column, layer=layer, reads=reads: draw(
           layer, reads, column))(jnp.arange(num_columns))
-      for layer, reads, _, _ in layer_shapes(layers, num_columns, patch)
+      for layer, reads, _, _ in all_shapes(layers, num_columns, patch)
   }
+  params, batch_stats = (
+      {name: one[kind] for name, one in variables.items() if kind in one}
+      for kind in ('params', 'batch_stats'))
+  return params, batch_stats

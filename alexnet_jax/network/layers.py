@@ -388,3 +388,18 @@ def dropout(x: jax.Array, keys: jax.Array | None,
 
   heads = jax.vmap(coins)(keys).astype(bool).reshape(x.shape)
   return jnp.where(heads, 2 * x if inverted else x, jnp.zeros((), x.dtype))
+
+
+def dropout_at(x: jax.Array, keys: jax.Array | None, rate: float) -> jax.Array:
+  """Dropout that scales what it keeps, and leaves all as it is at test.
+
+  Args:
+    x: activations [B, neurons], or maps [B, H, W, C].
+    keys: one key per example [B], or None at test time.
+    rate: the probability of zero, such as 0.4.
+  """
+  if keys is None:
+    return x
+  kept = jax.vmap(lambda key: jax.random.bernoulli(
+      key, 1 - rate, x.shape[1:]))(keys)
+  return jnp.where(kept, x / (1 - rate), jnp.zeros((), x.dtype))

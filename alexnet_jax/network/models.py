@@ -3,9 +3,9 @@
 Parameters are float32 in all precisions. 'float32' is the precision of the
 paper's GPUs. 'tf32' rounds the inputs of matrix products and convolutions to
 ten bits of mantissa, on devices that support it. 'bfloat16' computes and stores
-all maps in sixteen bits, with seven bits of mantissa. The norms (3.3) and the
-softmax are computed in float32, since the differences between their sums are
-smaller than bfloat16 resolves.
+all maps in sixteen bits, with seven bits of mantissa. The norms (3.3), the
+statistics of a batch and the softmax are computed in float32, since the
+differences between their sums are smaller than bfloat16 resolves.
 """
 
 import dataclasses
@@ -22,15 +22,18 @@ from alexnet_jax.network import (
     alexnet_2012,
     cifar,
     cifar_local,
+    googlenet,
     published,
+    resnet,
 )
-from alexnet_jax.network.classifier import Model
+from alexnet_jax.network.classifier import Model, merge, split
 
 NETWORKS: Mapping[str, Any] = {
     'alexnet': alexnet, 'alexnet_2012': alexnet_2012,
-    'cifar': cifar, 'cifar_local': cifar_local, 'published': published}
+    'cifar': cifar, 'cifar_local': cifar_local, 'published': published,
+    'googlenet': googlenet, 'resnet': resnet}
 Spec = (alexnet.Spec | alexnet_2012.Spec | cifar.Spec | cifar_local.Spec
-        | published.Spec)
+        | published.Spec | googlenet.Spec | resnet.Spec)
 
 # The names that `jax.default_matmul_precision` takes; without this setting JAX
 # rounds float32 on a GPU.
@@ -58,6 +61,13 @@ def read_spec(fields: Mapping[str, Any]) -> Spec:
         f'config.model of {name!r} and that network differ in'
         f' {", ".join(wrong)}: give exactly the fields {", ".join(known)}.')
   return spec(**values)
+
+
+def has_field(fields: Mapping[str, Any], name: str) -> bool:
+  """Returns whether the network of `config.model` has a field of this name."""
+  network = NETWORKS.get(fields.get('name', ''))
+  return network is not None and name in {
+      field.name for field in dataclasses.fields(network.Spec)}
 
 
 def build(spec: Spec, mesh: Mesh, num_classes: int, patch: int,
@@ -92,17 +102,19 @@ def compute_in(precision: str, model: Model) -> Model:
                      f' {", ".join(PRECISIONS)}.')
   if precision != 'bfloat16':
 
-    def apply(params, patches, keys=None):
+    def forward(variables, patches, keys=None):
       with jax.default_matmul_precision(PRECISIONS[precision]):
-        return model.apply(params, patches, keys)
+        return model.forward(variables, patches, keys)
 
-    return model._replace(apply=apply)
+    return model._replace(forward=forward)
 
-  def apply_rounded(params, patches, keys=None):
-    outputs = model.apply(*_cast((params, patches), jnp.bfloat16), keys)
+  def forward_rounded(variables, patches, keys=None):
+    params, batch_stats = split(variables)
+    params, patches = _cast((params, patches), jnp.bfloat16)
+    outputs = model.forward(merge(params, batch_stats), patches, keys)
     return _cast(outputs, jnp.float32)
 
-  return model._replace(apply=apply_rounded)
+  return model._replace(forward=forward_rounded)
 
 
 def _cast(tree: Any, dtype) -> Any:

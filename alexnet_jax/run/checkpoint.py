@@ -20,6 +20,7 @@ from orbax.checkpoint.checkpoint_managers import preservation_policy
 from alexnet_jax import files
 from alexnet_jax.errors import InputError
 from alexnet_jax.learning.step import State
+from alexnet_jax.network import models
 from alexnet_jax.run import checksums, damage, first_process
 from alexnet_jax.run.damage import METADATA, STATE
 
@@ -34,7 +35,8 @@ ADDED_FIELDS = {'precision': 'float32', 'run.hold_data': False,
                 'data.resize': 'crop', 'augment.mean_pixel': (),
                 'optimizer.rule': 'momentum', 'optimizer.accumulate': 1,
                 'optimizer.warmup': 0.0, 'optimizer.clip_norm': 0.0,
-                'optimizer.class_weights': '', 'run.patience': 0}
+                'optimizer.class_weights': '', 'run.patience': 0,
+                'augment.pad': 0, 'model.norm': 'response'}
 # Names of State fields in checkpoints of versions before 1.0.
 OLD_NAMES = {'input_stats': 'pixels'}
 
@@ -166,7 +168,7 @@ def save(manager: ocp.CheckpointManager, step: int, state: State,
   manager.save(
       step,
       args=ocp.args.Composite(**{
-          STATE: ocp.args.StandardSave(state),
+          STATE: ocp.args.StandardSave(_stored(state)),
           METADATA: ocp.args.JsonSave(metadata._asdict())}),
       metrics=errors, force=True)
 
@@ -186,11 +188,17 @@ def restore(manager: ocp.CheckpointManager, step: int,
   with _reading(manager, step):
     saved = manager.item_metadata(step)[STATE].tree
     names = {name: name if name in saved else OLD_NAMES.get(name, name)
-             for name in State._fields}
-    target = {names[name]: part for name, part in shapes._asdict().items()}
+             for name in _stored(shapes)}
+    target = {names[name]: part for name, part in _stored(shapes).items()}
     parts = manager.restore(step, args=ocp.args.Composite(**{
         STATE: ocp.args.StandardRestore(target)}))[STATE]
-    return State(**{name: parts[names[name]] for name in State._fields})
+    return shapes._replace(**{name: parts[names[name]] for name in names})
+
+
+def _stored(state):
+  """Returns the fields of a State that are on disk, by name."""
+  return {name: part for name, part in state._asdict().items()
+          if name != 'batch_stats' or part}
 
 
 def read_metadata(manager: ocp.CheckpointManager, step: int) -> Metadata:
@@ -228,7 +236,8 @@ def with_added_fields(config: dict[str, Any]) -> dict[str, Any]:
     *section, name = field.split('.')
     if not section:
       filled.setdefault(name, value)
-    elif isinstance(filled.get(section[0]), dict):
+    elif isinstance(filled.get(section[0]), dict) and (
+        section[0] != 'model' or models.has_field(filled['model'], name)):
       filled[section[0]].setdefault(name, value)
   return filled
 

@@ -54,7 +54,7 @@ def errors_of(evaluation_step: Callable, experiment: Experiment, state: State,
   """
   settings = experiment.settings
   return metrics.means(walk(
-      lambda batch: evaluation_step(state.params, state.input_stats, batch),
+      lambda batch: evaluation_step(state.variables, state.input_stats, batch),
       source, experiment.mesh, batch_size=settings.optimizer.batch_size,
       threads=settings.run.threads, title=title))
 

@@ -24,7 +24,7 @@ from alexnet_jax.learning import augment, metrics, optimizer, step
 from alexnet_jax.learning.augment import Augmentation, PixelStats
 from alexnet_jax.learning.optimizer import PlateauRule, Rates
 from alexnet_jax.learning.step import Length, State
-from alexnet_jax.network import columns, models
+from alexnet_jax.network import classifier, columns, models
 from alexnet_jax.network.classifier import Model
 from alexnet_jax.run import checkpoint, device_data, ranges
 
@@ -277,6 +277,7 @@ def build(settings: Settings, num_classes: int,
   mesh = columns.make_mesh(*settings.mesh, settings.model.num_columns)
   model = settings.build_model(mesh, num_classes)
   _check_layers(settings.optimizer, model)
+  _check_parts(settings.optimizer.accumulate, model)
   _check_rates(settings.optimizer.rates, length)
   o = settings.optimizer
   rule = optimizer.update_rule(
@@ -331,6 +332,18 @@ def _length(settings, num_examples):
       batch_size, settings.run.epochs, num_examples, settings.run.steps)
 
 
+def _check_parts(parts, model):
+  if parts == 1:
+    return
+  _, batch_stats = classifier.split(
+      jax.eval_shape(model.init, jax.random.key(0)))
+  if batch_stats:
+    raise InputError(
+        f'config.optimizer.accumulate={parts} would normalize each part of a'
+        ' batch by its own statistics: leave it at 1 for a network with batch'
+        ' normalization.')
+
+
 def _check_rates(rates, length):
   if rates.schedule == 'cosine' and rates.target_factor != 1:
     raise InputError(
@@ -346,7 +359,7 @@ def _check_rates(rates, length):
 
 
 def _check_layers(optimization, model):
-  shapes = columns.layer_shapes(model.layers, model.num_columns, model.patch)
+  shapes = columns.all_shapes(model.layers, model.num_columns, model.patch)
   names = [shape.layer.name for shape in shapes] + ['fc8']
   rates = optimization.rates
   named = {

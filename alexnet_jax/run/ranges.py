@@ -17,7 +17,7 @@ from alexnet_jax.data import images, sources
 from alexnet_jax.errors import InputError
 from alexnet_jax.flag_errors import fields, shortened
 from alexnet_jax.learning import augment, optimizer, schedules
-from alexnet_jax.network import classifier, models
+from alexnet_jax.network import classifier, models, resnet
 
 INT32 = 2**31 - 1  # steps are counted in 32 bits
 EPOCHS, SIDE, UNITS = 10**6, 2**14, 2**20  # beyond any experiment
@@ -197,6 +197,9 @@ FIELDS: Mapping[str, Range] = {
     'model.norm_size': Integer(1, 1000),
     'model.norm_alpha': Real(0, 1e6),
     'model.norm_beta': Real(0, 100),
+    'model.norm': Choice(('response', 'batch', 'none')),
+    'model.norm_momentum': Real(0, 1),
+    'model.norm_epsilon': Real(0, 1, above_least=True),
     'model.norm_after_pooling': Switch(),
     'model.norm_groups': Integer(1, 64),
     'model.groups': Each(Integer(1, UNITS), (1, 2, 1, 2, 2)),
@@ -211,6 +214,18 @@ FIELDS: Mapping[str, Range] = {
     'model.dropout': Switch(),
     'model.without': Each(LAYER, ('conv3',)),
     'model.bottleneck': Integer(0, UNITS),
+    'model.blocks': Each(Integer(1, 1000), (3, 4, 6, 3)),
+    'model.bottlenecks': Switch(),
+    'model.shortcut': Choice(resnet.SHORTCUTS),
+    'model.small_images': Switch(),
+    'model.stride_in_3x3': Switch(),
+    'model.centered_pooling': Switch(),
+    'model.width': Real(0, 64, above_least=True),
+    'model.large_kernel': Choice((3, 5)),
+    'model.dropout_rate': Real(0, 1, below_most=True),
+    'model.side_classifiers': Switch(),
+    'model.side_weight': Real(0, 1000),
+    'model.bias': Real(0, 1000),
 
     'data.name': Choice(sources.NAMES),
     'data.path': Text('a path'),
@@ -225,6 +240,7 @@ FIELDS: Mapping[str, Range] = {
 
     'augment.crop': Integer(1, SIDE),
     'augment.mean_pixel': Each(Real(0, 255), (122.7, 116.7, 104.0)),
+    'augment.pad': Integer(0, SIDE),
     'augment.random_crops': Switch(),
     'augment.flips': Switch(),
     'augment.share_crops': Integer(1, UNITS),

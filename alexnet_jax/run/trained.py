@@ -29,7 +29,7 @@ class Trained(NamedTuple):
   class_names: tuple[str, ...]
   mesh: Mesh
   model: Model
-  params: Any
+  params: Any  # the variables, as Model.apply takes them
   input_stats: PixelStats  # mean image and colors of the training set
 
 
@@ -56,8 +56,8 @@ def open_trained(workdir: str, which_checkpoint: str = 'latest', data: int = 1,
         settings, len(metadata.class_names), metadata.train_examples)
     state = checkpoint.restore(manager, step, built.state_shapes())
   return Trained(os.path.normpath(workdir), step, settings,
-                 metadata.class_names, built.mesh, built.model, state.params,
-                 state.input_stats)
+                 metadata.class_names, built.mesh, built.model,
+                 state.variables, state.input_stats)
 
 
 def open_weights(path: str) -> Trained:

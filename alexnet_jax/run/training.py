@@ -16,6 +16,7 @@ from alexnet_jax.data.sources import Source, notes_of
 from alexnet_jax.errors import InputError
 from alexnet_jax.learning import augment, optimizer
 from alexnet_jax.learning.step import State, kernel_rate
+from alexnet_jax.network import classifier
 from alexnet_jax.run import (
     checkpoint,
     evaluation,
@@ -172,9 +173,11 @@ def _first_state(
         built.settings.augmentation.mean_pixel))
     if not init_from:
       return state, devices
-    params, origin = fine_tune.start_from(
-        init_from, built.model, state.params, source.class_names)
-    return state._replace(params=params), f'{devices} {origin}'
+    variables, origin = fine_tune.start_from(
+        init_from, built.model, state.variables, source.class_names)
+    params, batch_stats = classifier.split(variables)
+    return (state._replace(params=params, batch_stats=batch_stats),
+            f'{devices} {origin}')
   saved = checkpoint.read_metadata(manager, newest)
   checkpoint.check_same_experiment(
       workdir, saved.config, built.settings.config)

@@ -4,7 +4,9 @@ The file is an .npz or, with the extra `export`, a .safetensors. It contains
 'conv1/kernel', 'conv1/bias' and so on to 'fc8/bias', where all but fc8 have the
 leading axis K of columns, 'class_names', and the statistics of the training
 images as in `augment.PixelStats`: 'pixels/mean' [S, S, 3], 'pixels/directions'
-[3, 3] and 'pixels/stddevs' [3]. An .npz can be read with NumPy alone.
+[3, 3] and 'pixels/stddevs' [3]. An .npz can be read with NumPy alone. A block
+has several kernels, 'conv2_1/conv1/kernel', and a batch norm its running
+averages, 'conv2_1/bn1/mean' and 'conv2_1/bn1/var'.
 
 The card is JSON text with the config and what else a user of the network must
 know. It is in the file, and a copy is beside it for people to read.
@@ -23,11 +25,13 @@ import numpy as np
 from alexnet_jax import files, machine
 from alexnet_jax.errors import InputError
 from alexnet_jax.learning.augment import PixelStats
+from alexnet_jax.network import classifier, columns
 from alexnet_jax.network.classifier import Model
 
 FORMATS = ('.npz', '.safetensors')
 # Networks that are a part of this package; `shipped` finds them by name.
 FOLDER = os.path.join(os.path.dirname(os.path.dirname(__file__)), 'weights')
+AVERAGES = ('mean', 'var')  # of batch normalization
 CARD_ENDING = '.json'  # of the copy of the card beside FILE: FILE.json
 # {'conv1': {'kernel': ..., 'bias': ...}, ...}, from bottom to top.
 Layers = Mapping[str, Mapping[str, Any]]
@@ -42,17 +46,38 @@ class Weights(NamedTuple):
   card: Mapping[str, Any] = {}  # with 'config'; {} in files of version 1.0
 
 
-def to_layers(model: Model, params: Any) -> Layers:
-  """Converts model parameters to layers, in order from bottom to top."""
-  columns = {layer.name: params['columns'][layer.name]
-             for layer in model.layers}
-  return columns | {'fc8': params['fc8']}
+def to_layers(model: Model, variables: Any) -> Layers:
+  """Converts variables of a model to layers, in order from bottom to top.
+
+  A leaf in a block has the names above it: 'conv1/kernel'. Running averages are
+  beside the parameters of their layer. Side classifiers are after fc8.
+  """
+  params, batch_stats = classifier.split(variables)
+  averages = batch_stats.get('columns', {})
+  layers = {'fc8': params['fc8']}
+  for layer in columns.with_sides(model.layers):
+    layers[layer.name] = {
+        jax.tree_util.keystr(path, simple=True, separator='/'): leaf
+        for tree in (params['columns'][layer.name],
+                     averages.get(layer.name, {}))
+        for path, leaf in jax.tree_util.tree_leaves_with_path(tree)}
+  order = [*(layer.name for layer in model.layers), 'fc8', *layers]
+  return {name: layers[name] for name in order}
 
 
 def from_layers(layers: Layers) -> Any:
-  """Converts layers to model parameters."""
-  columns = {name: leaves for name, leaves in layers.items() if name != 'fc8'}
-  return {'columns': columns, 'fc8': layers['fc8']}
+  """Converts layers to variables of a model."""
+  params, averages = {}, {}
+  for layer, leaves in layers.items():
+    for name, leaf in leaves.items():
+      *above, kind = name.split('/')
+      place = averages if kind in AVERAGES else params
+      for part in (layer, *above):
+        place = place.setdefault(part, {})
+      place[kind] = leaf
+  fc8 = params.pop('fc8')
+  return classifier.merge({'columns': params, 'fc8': fc8},
+                          {'columns': averages} if averages else {})
 
 
 # --- Files --------------------------------------------------------------------
@@ -113,7 +138,7 @@ def load(path: str) -> Weights:
     _check_statistics(stats)
     layers = {}
     for name, leaf in arrays.items():
-      layer, kind = name.split('/')
+      layer, kind = name.split('/', 1)
       if leaf.dtype not in (np.float16, np.float32, np.float64,
                             ml_dtypes.bfloat16):
         raise TypeError(f'{name} has no real numbers')

@@ -104,9 +104,9 @@ def bench(settings: Settings, plain: bool, out: str = '',
   others: dict[str, Any] = {
       'step with input': _row(lambda: training.take(
           compiled, device_data.to_device(next(batches), built.mesh))),
-      FORWARD: _row(lambda: logits(training.state.params, patches)),
+      FORWARD: _row(lambda: logits(training.state.variables, patches)),
       TEST: _row(lambda: test(
-          training.state.params, training.state.input_stats, tested)),
+          training.state.variables, training.state.input_stats, tested)),
       INPUT: bench_input.InputAlone(
           lambda: built.train_batches(source))}
   if in_plain_form is not None:
@@ -142,7 +142,7 @@ def bench(settings: Settings, plain: bool, out: str = '',
     'memory': memory_used,
     'layers': bench_result.layers(
       built,
-      training.state.params,
+      training.state.variables,
       patches,
       in_step,
       whole_step,

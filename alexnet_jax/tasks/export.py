@@ -8,6 +8,7 @@ import json
 import os
 from typing import NamedTuple
 
+import jax
 import numpy as np
 from absl import flags
 
@@ -22,6 +23,7 @@ from alexnet_jax.export import (
     torch_file,
 )
 from alexnet_jax.learning import augment
+from alexnet_jax.network import classifier
 from alexnet_jax.run import trained, weights
 from alexnet_jax.run.trained import Trained
 from alexnet_jax.run.weights import Weights
@@ -97,8 +99,8 @@ def export(workdir: str, checkpoint: str = 'latest', out: str = '',
   described = card.describe(network, options.data_license)
   how = _write(name, path, network, described, options)
   card.save(path, described)
-  count = sum(leaf.size for leaves in weights.to_layers(
-      network.model, network.params).values() for leaf in leaves.values())
+  params, _ = classifier.split(network.params)
+  count = sum(leaf.size for leaf in jax.tree.leaves(params))
   print(printable(
       f'{path}: {count:,} parameters and {len(network.class_names)} classes of'
       f' {network.workdir}, step {network.step}; {how}'))

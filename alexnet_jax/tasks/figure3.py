@@ -3,6 +3,7 @@
 import os
 from typing import Any
 
+import jax
 import numpy as np
 from absl import flags
 
@@ -112,7 +113,10 @@ def _open(workdir, checkpoint, kernels, layout, order):
     return file.path + name, file.kernels
   network = trained.open_trained(workdir, checkpoint)
   return (f'{network.workdir}, step {network.step}',
-          np.asarray(network.params['columns']['conv1']['kernel']))
+          np.asarray(next(
+              leaf for path, leaf in jax.tree_util.tree_leaves_with_path(
+                  network.params['columns']['conv1'])
+              if path[-1].key == 'kernel')))
 
 
 def as_text(numbers: dict[str, Any]) -> str:

@@ -241,8 +241,8 @@ def test_it_looks_at_the_maps_that_the_columns_make(net, problem, mesh_of):
   layers = net('alexnet_2012').layers[:3]
   bare = (*layers[:2], layers[2]._replace(post_ops=(L.flatten,)))
   made = jax.jit(columns.run(bare, mesh_of()))(
-      {layer.name: params['columns'][layer.name] for layer in bare}, patches,
-      None)
+      {layer.name: params['columns'][layer.name] for layer in bare}, {},
+      patches, None).features
   found = jax.jit(functools.partial(projection.activations, layers),
                   static_argnums=2)(params['columns'], patches, ('conv3',))
   both = np.split(np.asarray(found['conv3']), 2, axis=-1)
@@ -301,3 +301,15 @@ def test_maps_are_chosen_evenly_from_the_columns(count, expected):
   held = projection.nothing_yet(2, 6)._replace(activations=strengths)
   np.testing.assert_array_equal(
       projection.choose(held, count, 2), expected)
+
+
+@pytest.mark.parametrize('name, fields, layer', [
+    ('resnet', {'small_images': True}, 'conv1'),
+    ('alexnet', {'norm': 'batch'}, 'norm1')])
+def test_blocks_and_batch_norms_are_refused(mesh_of, name, fields, layer):
+  columns_of_it = 2 if name == 'alexnet' else 1
+  model = nets.build(name, mesh_of(1, 1, columns_of_it), 10, 64, **fields)
+  with pytest.raises(InputError) as error:
+    projection.fields(model.layers, columns_of_it, 64)
+  for part in (f'{layer} of this network', 'give a run of an AlexNet'):
+    assert part in str(error.value)

@@ -31,12 +31,16 @@ PARAMETERS = {
     'cifar10/conv_local_11pct.py': 2_112_970,
     'cifar10/with_norm.py': 2_112_970,
     'cifar10/without_norm.py': 2_112_970,
+    'history/cifar_resnet.py': 269_722,
+    'history/googlenet.py': 13_378_280,  # 6,998,552 without side classifiers
+    'history/resnet.py': 21_797_672,
 }
 CLASSES = {'procedural': 12, 'cifar10': 10}  # and ImageNet's 1000
 IMAGES = 1_281_167  # of ImageNet's training set
 # One of each wiring takes a step; other tests train the quickstart.
 WIRINGS = ('authors_2012.py', 'cifar10/net_18pct.py',
-           'cifar10/conv_local_11pct.py')
+           'cifar10/conv_local_11pct.py', 'history/cifar_resnet.py',
+           'history/googlenet.py')
 # Of every layer, as many as there are.
 WIDTHS = {'kernels': 4, 'local_kernels': 4, 'neurons': 16, 'stddevs': 0.1}
 NARROW = {name: value for name, value in tiny.FIELDS.items()
@@ -55,6 +59,10 @@ def narrowed(name):
   for field, width in WIDTHS.items():
     if field in config.model:
       config.model[field] = (width,) * len(config.model[field])
+  if 'width' in config.model:
+    config.model.width = 0.05
+  if 'blocks' in config.model:
+    config.model.blocks = (1,) * len(config.model.blocks)
   if config.augment.crop > 64:
     config.augment.crop, config.data.image_size = 64, 72
   return config

@@ -247,3 +247,18 @@ def test_jitter_stops_at_its_epoch(mesh_of, epoch, plain):
   ours = patches_on(mesh_of(1, 1), epoch, jitter_until=67)
   without = patches_on(mesh_of(1, 1), jitter=0.0)
   assert np.array_equal(ours, without) == plain
+
+
+def test_padding_is_the_mean_image_and_crops_reach_into_it():
+  images = np.full((64, 8, 8, 3), 200, np.uint8)
+  stats = augment.PixelStats(jnp.full((8, 8, 3), 150.0), jnp.eye(3),
+                             jnp.ones(3))
+  a = augment.Augmentation(8, True, True, 1, 0.0, 'stddev', False, 0, pad=2)
+  patches = np.asarray(step.augment_batch(
+      jnp.asarray(images), stats, a, jnp.int32(1),
+      columns.make_mesh(1, 1, 1), keys(64), keys(64)))
+  assert patches.shape == (64, 8, 8, 3)
+  assert set(np.unique(patches)) == {0.0, 50.0}
+  # Of 5 x 5 places, the central one alone has no padding.
+  heights = (patches[:, :, :, 0] != 0).any(2).sum(1)
+  assert set(heights.tolist()) == {6, 7, 8}

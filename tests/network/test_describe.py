@@ -155,6 +155,7 @@ def test_programs_read_the_same_numbers(paper):
       'layer': 'conv3', 'reads': [13, 13, 256], 'kernel': [3, 3, 256, 192],
       'shape': [13, 13, 192], 'neurons': 64_896, 'parameters': 885_120,
       'flops': paper[2].flops, 'step_flops': paper[2].step_flops,
+      'map_bytes': 4 * 64_896,
       'exchanged_bytes': 346_112, 'ratio': paper[2].ratio}
 
 

@@ -1,5 +1,6 @@
 """Checkpoints: which are kept, which is found, and whose they are."""
 
+import collections
 import json
 
 import jax
@@ -20,7 +21,7 @@ def value(step):
   weights = {'w': jax.numpy.full((3,), step, jax.numpy.float32)}
   nothing = jax.numpy.zeros(())
   return State(jax.numpy.int32(step), weights, {'v': nothing}, nothing,
-               {'best': nothing}, {'mean': weights['w']})
+               {'best': nothing}, {'mean': weights['w']}, {})
 
 
 @pytest.fixture
@@ -94,7 +95,8 @@ def test_classes_and_config_lie_beside_the_state(saved):
   index = checkpoint.read_metadata(manager, 7)
   assert index.class_names == ABOUT.class_names
   assert index.train_examples == ABOUT.train_examples
-  assert index.config == json.loads(json.dumps(ABOUT.config))
+  assert index.config == checkpoint.with_added_fields(
+      json.loads(json.dumps(ABOUT.config)))
   manager.close()
 
 
@@ -121,8 +123,10 @@ def test_fields_that_came_later_are_filled_in(tmp_path):
 
 
 def test_a_checkpoint_with_the_old_name_of_the_statistics_is_read(tmp_path):
-  before = {'pixels' if name == 'input_stats' else name: part
-            for name, part in value(3)._asdict().items()}
+  fields = {'pixels' if name == 'input_stats' else name: part
+            for name, part in value(3)._asdict().items()
+            if name != 'batch_stats'}
+  before = collections.namedtuple('State', fields)(**fields)
   with checkpoint.open_manager(str(tmp_path), 2) as manager:
     checkpoint.save(manager, 3, before, ABOUT, None)
   home = jax.sharding.SingleDeviceSharding(jax.devices()[0])
@@ -131,3 +135,11 @@ def test_a_checkpoint_with_the_old_name_of_the_statistics_is_read(tmp_path):
   with checkpoint.open_to_read(str(tmp_path)) as manager:
     restored = checkpoint.restore(manager, 3, shapes)
   np.testing.assert_array_equal(restored.input_stats['mean'], [3, 3, 3])
+
+
+@pytest.mark.parametrize('name, filled', [
+    ('alexnet', {'norm': 'response'}), ('alexnet_2012', {'norm': 'response'}),
+    ('cifar', {}), ('no network', {})])
+def test_a_field_is_added_to_the_networks_that_have_it(name, filled):
+  assert checkpoint.with_added_fields({'model': {'name': name}})['model'] == {
+      'name': name} | filled

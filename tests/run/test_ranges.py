@@ -35,7 +35,8 @@ CONFIGS = [
 # One config of each network, of a search and of codes: all fields there are.
 OF_EACH_KIND = ('configs/authors_2012.py', 'configs/cifar10/net_18pct.py',
                 'configs/cifar10/figure1_local.py', 'configs/codes.py',
-                'configs/published/caffe_alexnet.py')
+                'configs/published/caffe_alexnet.py',
+                'configs/history/resnet.py', 'configs/history/googlenet.py')
 ABSURD = (math.nan, math.inf, -math.inf, -1, 10**30, -10**30, '', None, [])
 
 

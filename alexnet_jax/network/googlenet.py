@@ -1,0 +1,172 @@
+"""GoogLeNet (Szegedy et al., 2014): nine inception modules of Table 1.
+
+Two side classifiers read the maps of modules 4a and 4d in training; each adds
+0.3 of its loss (section 5). What the paper does not give is from Caffe's
+`bvlc_googlenet`: initial weights and biases, and the constants of the norm.
+"""
+
+import dataclasses
+import functools
+import math
+
+import jax
+import jax.numpy as jnp
+from flax import linen as nn
+from jax.sharding import Mesh
+
+from alexnet_jax.errors import InputError
+from alexnet_jax.network import classifier
+from alexnet_jax.network import layers as L
+from alexnet_jax.network.batch_norm import conv_norm
+from alexnet_jax.network.classifier import Model
+from alexnet_jax.network.columns import Layer
+from alexnet_jax.network.resnet import average
+
+# Maps of 1x1; 3x3 reduce, 3x3; 5x5 reduce, 5x5; pool proj (Table 1).
+INCEPTIONS = {
+    '3a': (64, 96, 128, 16, 32, 32),      # 28 28  256
+    '3b': (128, 128, 192, 32, 96, 64),    # 28 28  480, pooled: 14 14
+    '4a': (192, 96, 208, 16, 48, 64),     # 14 14  512, a side classifier
+    '4b': (160, 112, 224, 24, 64, 64),    # 14 14  512
+    '4c': (128, 128, 256, 24, 64, 64),    # 14 14  512
+    '4d': (112, 144, 288, 32, 64, 64),    # 14 14  528, a side classifier
+    '4e': (256, 160, 320, 32, 128, 128),  # 14 14  832, pooled: 7 7
+    '5a': (256, 160, 320, 32, 128, 128),  #  7  7  832
+    '5b': (384, 192, 384, 48, 128, 128),  #  7  7 1024, averaged
+}
+POOLED = ('3b', '4e')
+SIDES = {'4a': 'side1', '4d': 'side2'}
+SIDE_MAPS, SIDE_NEURONS, SIDE_DROPOUT = 128, 1024, 0.7
+
+
+@dataclasses.dataclass(frozen=True)
+class Spec:
+  """The fields of config.model. The defaults are the paper's network."""
+
+  num_columns: int = 1  # always
+  crossings: tuple[str, ...] = ('fc8',)
+  width: float = 1.0  # factor of the numbers of maps in Table 1
+  norm: str = 'response'  # after conv1 and conv2; 'batch' after all; or 'none'
+  large_kernel: int = 5  # of the third branch; torchvision's is 3
+  dropout_rate: float = 0.4  # before the softmax layer
+  side_classifiers: bool = True
+  side_weight: float = 0.3  # of the loss of each
+  bias: float = 0.2  # initial; networks with batch normalization have none
+
+
+class Conv(nn.Module):
+  """A rectified convolution: [B, H, W, C] -> [B, H', W', maps]."""
+
+  spec: Spec
+  maps: int
+  size: int
+  stride: int = 1
+
+  @nn.compact
+  def __call__(self, x: jax.Array) -> jax.Array:
+    if self.spec.norm == 'batch':
+      return nn.relu(conv_norm(x, self.maps, self.size, xavier,
+                               stride=self.stride))
+    return nn.relu(nn.Conv(
+        self.maps, (self.size, self.size), self.stride, self.size // 2,
+        kernel_init=xavier,
+        bias_init=nn.initializers.constant(self.spec.bias), name='conv')(x))
+
+
+class Inception(nn.Module):
+  """Four branches side by side (Figure 2b): [B, H, W, C] -> [B, H, W, maps]."""
+
+  spec: Spec
+  maps: tuple[int, ...]
+
+  @nn.compact
+  def __call__(self, x: jax.Array) -> jax.Array:
+    one, reduce3, three, reduce5, five, projected = self.maps
+    conv = functools.partial(Conv, self.spec)
+    pooled = L.max_pool(jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)),
+                                constant_values=-jnp.inf), 3, 1)
+    large = self.spec.large_kernel
+    return jnp.concatenate([
+        conv(one, 1, name='branch1')(x),
+        conv(three, 3, name='branch2_3x3')(
+            conv(reduce3, 1, name='branch2_reduce')(x)),
+        conv(five, large, name='branch3_5x5')(
+            conv(reduce5, 1, name='branch3_reduce')(x)),
+        conv(projected, 1, name='branch4_projection')(pooled)], axis=-1)
+
+
+def build(spec: Spec, mesh: Mesh, num_classes: int, patch: int) -> Model:
+  """Builds GoogLeNet.
+
+  Args:
+    spec: sizes and options of the network.
+    mesh: devices that run the network.
+    num_classes: number of outputs of the softmax layer.
+    patch: side of the square input in pixels; 224 in the paper.
+
+  Raises:
+    InputError: a field has an invalid value.
+  """
+  if spec.num_columns != 1:
+    raise InputError(
+        f'config.model.num_columns={spec.num_columns} does not suit the network'
+        " 'googlenet', which is one column: give 1.")
+  wide = lambda maps: max(1, round(spec.width * maps))
+  norm = (functools.partial(L.local_response_norm, k=1.0, n=5, alpha=2e-5),
+          ) if spec.norm == 'response' else ()
+  pool = L.max_pool
+
+  def conv(name, maps, size, post_ops, stride=1):
+    return Layer(name, Conv(spec, wide(maps), size, stride), False, post_ops)
+
+  def inception(name):
+    post_ops = (pool,) if name in POOLED else ()
+    side = () if not spec.side_classifiers or name not in SIDES else _side(
+        spec, SIDES[name], num_classes, wide)
+    return Layer(f'inception{name}', Inception(
+        spec, tuple(map(wide, INCEPTIONS[name]))), False, post_ops, side=side)
+
+  layers = [
+      #                                                      224 224   3
+      conv('conv1', 64, 7, (pool, *norm), 2),         # 112 112  64,  56  56
+      conv('conv2_reduce', 64, 1, ()),                #  56  56  64
+      conv('conv2', 192, 3, (*norm, pool)),           #  56  56 192,  28  28
+      *map(inception, INCEPTIONS)]
+  layers[-1] = layers[-1]._replace(
+      post_ops=(average,), dropout=True, inverted=True,
+      drop_rate=spec.dropout_rate)
+  return classifier.build(layers, _full(num_classes, 0.0), spec, mesh, patch,
+                          spec.side_weight)
+
+
+def _side(spec, name, num_classes, wide) -> tuple[Layer, ...]:
+  """A side classifier; it reads 14 14 maps."""
+  return (
+      Layer(f'{name}_conv', SideConv(spec, wide(SIDE_MAPS)), False,
+            ()),                                                #  4  4 128
+      Layer(f'{name}_fc1', _full(wide(SIDE_NEURONS), spec.bias), False,
+            (nn.relu,), dropout=True, drop_rate=SIDE_DROPOUT),  #      1024
+      Layer(f'{name}_fc2', _full(num_classes, 0.0), False, ()))
+
+
+class SideConv(nn.Module):
+  """Averages of 5 x 5 units, every 3 units, then a 1 x 1 convolution."""
+
+  spec: Spec
+  maps: int
+
+  @nn.compact
+  def __call__(self, x: jax.Array) -> jax.Array:
+    return Conv(self.spec, self.maps, 1, name='conv')(L.avg_pool(x, 5, 3))
+
+
+def xavier(key: jax.Array, shape: tuple[int, ...],
+           dtype=jnp.float32) -> jax.Array:
+  """Draws uniform weights with a variance of 1 over the inputs, as Caffe."""
+  limit = math.sqrt(3 / math.prod(shape[:-1]))
+  return jax.random.uniform(key, shape, dtype, -limit, limit)
+
+
+def _full(neurons, bias):
+  return L.FullyConnected(neurons, kernel_init=xavier,
+                          bias_init=nn.initializers.constant(bias))
