@@ -33,10 +33,6 @@ from alexnet_jax.run.experiment import Settings
 
 CONFIG = 'required'
 TABLE = 'compare.json'
-HEAD = ('config', 'patches', 'seeds', 'steps', 'minutes', 'top-1 error %',
-        'top-5 error %', 'top-1 minus first', 'top-5 minus first')
-NOTE = ('Means over the seeds +- their standard error; differences are taken'
-        ' seed by seed.')
 # The data fields that two configs with the same examples share.
 EXAMPLES = ('name', 'path', 'labels', 'image_size', 'validation_fraction',
             'train_examples', 'validation_examples')
@@ -153,8 +149,8 @@ def compare(config: ConfigDict, workdir: str,
   table = rows(trained)
   _write(workdir, trained, table)
   print(as_text(table))
-  print(comparison_page.make(
-      workdir, trained, HEAD, [_cells(row) for row in table]))
+  lines = _lines(table)
+  print(comparison_page.make(workdir, trained, lines[0], lines[1:]))
   return table
 
 
@@ -229,19 +225,23 @@ def rows(trained: Sequence[tuple[str, Sequence[Run]]]) -> list[ComparisonRow]:
 
 def as_text(table: Sequence[ComparisonRow]) -> str:
   """Formats the table as text, with errors in percent."""
-  text = tables.aligned([HEAD, *map(_cells, table)])
+  text = tables.aligned(_lines(table))
   if len(table[0].seeds) > 1:
-    text.append(NOTE)
+    text.append('Means over the seeds +- their standard error; differences are'
+                ' taken seed by seed.')
   return '\n'.join(text)
 
 
-def _cells(row: ComparisonRow) -> tuple[str, ...]:
-  """Returns the texts of a row, below HEAD."""
-  return (row.config, row.patches, ','.join(map(str, row.seeds)),
-          str(row.steps), f'{row.minutes.mean:.1f}',
-          runs.as_text(row.top1_error), runs.as_text(row.top5_error),
-          runs.as_text(row.top1_difference, sign=True),
-          runs.as_text(row.top5_difference, sign=True))
+def _lines(table: Sequence[ComparisonRow]) -> Sequence[Sequence[str]]:
+  """Returns the heading and the rows of the table as texts."""
+  lines = [('config', 'patches', 'seeds', 'steps', 'minutes', 'top-1 error %',
+            'top-5 error %', 'top-1 minus first', 'top-5 minus first')]
+  lines += [(row.config, row.patches, ','.join(map(str, row.seeds)),
+             str(row.steps), f'{row.minutes.mean:.1f}',
+             runs.as_text(row.top1_error), runs.as_text(row.top5_error),
+             runs.as_text(row.top1_difference, sign=True),
+             runs.as_text(row.top5_difference, sign=True)) for row in table]
+  return lines
 
 
 def _refuse_twice(paths):
