@@ -36,10 +36,6 @@ from alexnet_jax.run.experiment import Settings
 
 CONFIG = 'required'
 TABLE = 'compare.json'
-HEAD = ('patches', 'seeds', 'steps', 'minutes', 'top-1 error %',
-        'top-5 error %', 'top-1 minus first', 'top-5 minus first')
-NOTE = ('Means over the seeds +- their standard error; differences are taken'
-        ' seed by seed.')
 # The fields of config.data that two configs with the same examples share.
 EXAMPLES = ('name', 'path', 'labels', 'image_size', 'validation_fraction',
             'train_examples', 'validation_examples')
@@ -237,14 +233,18 @@ def as_text(table: Sequence[ComparisonRow]) -> str:
   """Formats the table as text, with errors in percent."""
   text = tables.aligned(cells(table))
   if len(table[0].seeds) > 1:
-    text.append(NOTE)
+    text.append('Means over the seeds +- their standard error; differences are'
+                ' taken seed by seed.')
   return '\n'.join(text)
 
 
 def cells(table: Sequence[ComparisonRow]) -> list[tuple[str, ...]]:
   """Returns the texts of the table, the first row of which is its heading."""
   swept = tuple(table[0].changed)
-  return [('config', *swept, *HEAD), *(
+  head = ('config', *swept, 'patches', 'seeds', 'steps', 'minutes',
+          'top-1 error %', 'top-5 error %', 'top-1 minus first',
+          'top-5 minus first')
+  return [head, *(
       (row.config, *(str(row.changed[field]) for field in swept),
        row.patches, ','.join(map(str, row.seeds)),
        str(row.steps), f'{row.minutes.mean:.1f}',
