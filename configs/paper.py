@@ -60,6 +60,7 @@ def get_config() -> ConfigDict:
 
   config.augment = ConfigDict({  # 4.1
       'crop': 224,
+      'scale': (),  # (256, 512): random sides, before the crop; (): none
       'random_crops': True,
       'flips': True,
       'share_crops': 1,  # images in a row that share one crop and flip

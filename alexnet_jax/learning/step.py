@@ -238,8 +238,11 @@ def augment_batch(
     strength *= optimizer.factor_at([(a.jitter_until, 0.0)], epoch)
 
   def augment_shard(images, crop_keys, jitter_keys):
-    patches = augment.crop_and_flip(
-        images, crop_keys, a.crop, random_crops=a.random_crops, flips=a.flips)
+    switches = {'random_crops': a.random_crops, 'flips': a.flips}
+    patches = (
+        augment.scaled_crop_and_flip(
+            images, crop_keys, a.crop, a.scale, **switches) if a.scale
+        else augment.crop_and_flip(images, crop_keys, a.crop, **switches))
     patches = augment.subtract_mean(patches, stats)
     if not a.jitter:
       return patches

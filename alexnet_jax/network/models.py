@@ -22,15 +22,18 @@ from alexnet_jax.network import (
     alexnet_2012,
     cifar,
     cifar_local,
+    lenet,
     published,
+    vgg,
 )
 from alexnet_jax.network.classifier import Model
 
 NETWORKS: Mapping[str, Any] = {
     'alexnet': alexnet, 'alexnet_2012': alexnet_2012,
-    'cifar': cifar, 'cifar_local': cifar_local, 'published': published}
+    'cifar': cifar, 'cifar_local': cifar_local, 'published': published,
+    'lenet': lenet, 'vgg': vgg}
 Spec = (alexnet.Spec | alexnet_2012.Spec | cifar.Spec | cifar_local.Spec
-        | published.Spec)
+        | published.Spec | lenet.Spec | vgg.Spec)
 
 # The names that `jax.default_matmul_precision` takes; without this setting JAX
 # rounds float32 on a GPU.

@@ -34,7 +34,8 @@ ADDED_FIELDS = {'precision': 'float32', 'run.hold_data': False,
                 'data.resize': 'crop', 'augment.mean_pixel': (),
                 'optimizer.rule': 'momentum', 'optimizer.accumulate': 1,
                 'optimizer.warmup': 0.0, 'optimizer.clip_norm': 0.0,
-                'optimizer.class_weights': '', 'run.patience': 0}
+                'optimizer.class_weights': '', 'run.patience': 0,
+                'augment.scale': ()}
 # Names of State fields in checkpoints of versions before 1.0.
 OLD_NAMES = {'input_stats': 'pixels'}
 

@@ -154,6 +154,7 @@ def _settings(config):
       RunSettings(**config.run.to_dict()), MeshShape(**config.mesh.to_dict()))
   _check_crop(settings)
   _check_mean_pixel(settings.augmentation.mean_pixel)
+  _check_scale(settings.augmentation)
   return settings
 
 
@@ -177,6 +178,15 @@ def _check_mean_pixel(mean):
     raise InputError(
         f'config.augment.mean_pixel={mean!r} is not a color: give three numbers'
         ' in 0..255, or () for the mean image of the data.')
+
+
+def _check_scale(augmentation):
+  scale, crop = tuple(augmentation.scale), augmentation.crop
+  if scale and (len(scale) != 2 or not crop <= scale[0] <= scale[1]):
+    raise InputError(
+        f'config.augment.scale={scale!r} is no range of sides that hold'
+        f' config.augment.crop={crop}: give the shortest and the longest, such'
+        f' as ({crop}, {2 * crop}), or () to leave it out.')
 
 
 # --- Experiment ---------------------------------------------------------------

@@ -211,6 +211,11 @@ FIELDS: Mapping[str, Range] = {
     'model.dropout': Switch(),
     'model.without': Each(LAYER, ('conv3',)),
     'model.bottleneck': Integer(0, UNITS),
+    'model.simplified': Switch(),
+    'model.codes': Switch(),
+    'model.pixel_scale': Real(0, 1e6, above_least=True),
+    'model.convolutions': Each(Integer(1, 1000), (2, 2, 3, 3, 3)),
+    'model.stddev': Real(0, 1000),
 
     'data.name': Choice(sources.NAMES),
     'data.path': Text('a path'),
@@ -225,6 +230,7 @@ FIELDS: Mapping[str, Range] = {
 
     'augment.crop': Integer(1, SIDE),
     'augment.mean_pixel': Each(Real(0, 255), (122.7, 116.7, 104.0)),
+    'augment.scale': Each(Integer(1, SIDE), (256, 512)),
     'augment.random_crops': Switch(),
     'augment.flips': Switch(),
     'augment.share_crops': Integer(1, UNITS),
