@@ -5,7 +5,6 @@ from typing import Any, NamedTuple
 
 from alexnet_jax.figures import style
 
-
 WIDTH = 0.64  # of a bar
 PALE_BLUE, DASHES = '#7FB8D9', (0, (4, 2))
 

@@ -1,12 +1,14 @@
-r"""VGG-16, configuration D of Simonyan and Zisserman (2014): 138,357,544 weights.
+r"""VGG-16 (2014), configuration D: 138,357,544 parameters.
 
     python launch.py --config=configs/history/vgg16.py \
       --config.data.path=RECORDS --workdir=runs/vgg16
 
-RECORDS are of --task=prepare with --config.data.image_size=384, the middle of
-the scales: that is where the paper tests a network trained on scales of 256 to
-512 (section 4.1). Training resizes each image so that its shorter side has a
-random length in this range, then crops 224 pixels (section 3.1).
+The paper is Simonyan and Zisserman, "Very deep convolutional networks for
+large-scale image recognition". RECORDS are of --task=prepare with
+--config.data.image_size=384, the middle of the scales: that is where the paper
+tests a network trained on scales of 256 to 512 (section 4.1). Training resizes
+each image so that its shorter side has a random length in this range, then
+crops 224 pixels (section 3.1).
 
 Claim: 28.07 % top-1 and 9.33 % top-5 error of one network with ten crops (He
 et al., 2015, Table 3). The paper applies the network to whole images instead:

@@ -1,4 +1,4 @@
-r"""VGG-19, configuration E of Simonyan and Zisserman (2014): 143,667,240 weights.
+r"""VGG-19 (2014), configuration E: 143,667,240 parameters.
 
     python launch.py --config=configs/history/vgg19.py \
       --config.data.path=RECORDS --workdir=runs/vgg19

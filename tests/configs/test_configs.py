@@ -35,7 +35,8 @@ PARAMETERS = {
     'history/vgg16.py': 138_357_544,
     'history/vgg19.py': 143_667_240,
 }
-CLASSES = {'procedural': 12, 'cifar10': 10, 'mnist': 10, 'digits': 10}  # and ImageNet's 1000
+# And ImageNet's 1000.
+CLASSES = {'procedural': 12, 'cifar10': 10, 'mnist': 10, 'digits': 10}
 IMAGES = 1_281_167  # of ImageNet's training set
 # One of each wiring takes a step; other tests train the quickstart.
 WIRINGS = ('authors_2012.py', 'cifar10/net_18pct.py',
