@@ -26,7 +26,7 @@ from flax import linen as nn
 from jax import lax
 
 from alexnet_jax.errors import InputError
-from alexnet_jax.network import classifier, columns, published
+from alexnet_jax.network import classifier, columns, layers_1998, published
 from alexnet_jax.network import layers as L
 from alexnet_jax.network.columns import Layer
 
@@ -269,6 +269,9 @@ def fields(layers: Sequence[Layer], num_columns: int,
     layers: layers of one column.
     num_columns: number of columns of the network.
     patch: side of the square input in pixels.
+
+  Raises:
+    InputError: a layer is no convolution of colors or maps, such as LeNet-5's.
   """
   by_layer, field = {}, Field(0, 1, 1)
   for layer, reads, neurons, _ in columns.layer_shapes(
@@ -276,6 +279,12 @@ def fields(layers: Sequence[Layer], num_columns: int,
   ):
     if len(neurons) < 3:
       break
+    if (not isinstance(layer.module, nn.Conv | L.LocallyConnected)
+        or isinstance(layer.module, layers_1998.GrayConv)):
+      raise InputError(
+          f'{layer.name} of this network cannot be projected, which needs'
+          ' convolutions of colors and of all maps: give a run of another'
+          ' network, such as that of configs/quickstart.py.')
     field = _read_through(field, *_kernel(layer.module, reads[0]))
     by_layer[layer.name] = field
     for f in layer.post_ops:

@@ -111,8 +111,11 @@ def _open(workdir, checkpoint, kernels, layout, order):
     name = f':{file.name}' if file.name else ''
     return file.path + name, file.kernels
   network = trained.open_trained(workdir, checkpoint)
-  return (f'{network.workdir}, step {network.step}',
-          np.asarray(network.params['columns']['conv1']['kernel']))
+  first = network.model.layers[0].name
+  array = np.asarray(network.params['columns'][first]['kernel'])
+  if array.shape[-2] == 1:  # of gray images, whose three colors are equal
+    array = np.repeat(array, 3, axis=-2)
+  return f'{network.workdir}, step {network.step}', array
 
 
 def as_text(numbers: dict[str, Any]) -> str:
