@@ -13,6 +13,8 @@ usually taught: 61,706 parameters with ReLUs, max-pooling and a softmax layer.
 The printed form has 60,000 that are trained, and 850 of its output layer, whose
 codes are fixed.
 
+--task=predict needs --views=1: ten crops would have mirrored digits.
+
 Claim: 0.95 % error on the 10,000 test images of MNIST after 20 passes, without
 distortions (section III). Result: docs/history.md.
 
