@@ -46,7 +46,8 @@ def get_config() -> ConfigDict:
   })
 
   config.data = ConfigDict({
-      'name': 'records',  # or procedural, folder, imagenet2012, cifar10
+      # Or procedural, folder, imagenet2012, cifar10, mnist, digits.
+      'name': 'records',
       'path': '~/data/imagenet2012_256',
       'check': 'headers',  # of picture files, before training; full, none
       'labels': '',  # a list FILE,CLASS if a folder lacks class folders
