@@ -47,7 +47,8 @@ def get_config() -> ConfigDict:
   })
 
   config.data = ConfigDict({
-      'name': 'records',  # or procedural, folder, imagenet2012, cifar10
+      # Or procedural, folder, imagenet2012, cifar10, mnist, digits.
+      'name': 'records',
       'path': '~/data/imagenet2012_256',
       'check': 'headers',  # of picture files, before training; full, none
       'labels': '',  # a list FILE,CLASS if a folder lacks class folders
@@ -61,6 +62,7 @@ def get_config() -> ConfigDict:
 
   config.augment = ConfigDict({  # 4.1
       'crop': 224,
+      'scale': (),  # (256, 512): random sides, before the crop; (): none
       'random_crops': True,
       'flips': True,
       'share_crops': 1,  # images in a row that share one crop and flip

@@ -49,6 +49,13 @@ FORMS: dict[str, tuple[str, int, dict[str, Any]]] = {
     'caffe_alexnet': ('published', 71, PUBLISHED | CAFFE),
     'caffenet': ('published', 67, PUBLISHED | CAFFE | {
         'norm_after_pooling': True, 'norm_groups': 2}),
+    'lenet': ('lenet', 32, {}),
+    'simplified lenet': ('lenet', 33, {
+        'simplified': True, 'codes': False, 'kernels': (3, 4, 5),
+        'neurons': (6,)}),
+    'vgg': ('vgg', 36, {
+        'kernels': (3, 4, 4, 5, 6), 'convolutions': (1, 2, 1, 2, 1),
+        'neurons': (8, 12)}),
 }
 
 

@@ -26,7 +26,7 @@ from flax import linen as nn
 from jax import lax
 
 from alexnet_jax.errors import InputError
-from alexnet_jax.network import classifier, columns, published
+from alexnet_jax.network import classifier, columns, layers_1998, published
 from alexnet_jax.network import layers as L
 from alexnet_jax.network.columns import Layer
 
@@ -271,7 +271,7 @@ def fields(layers: Sequence[Layer], num_columns: int,
     patch: side of the square input in pixels.
 
   Raises:
-    InputError: a layer is a block of several operations, or a batch norm.
+    InputError: a layer is no convolution of colors or of all maps.
   """
   by_layer, field = {}, Field(0, 1, 1)
   for layer, reads, neurons, _ in columns.layer_shapes(
@@ -279,11 +279,13 @@ def fields(layers: Sequence[Layer], num_columns: int,
   ):
     if len(neurons) < 3:
       break
-    if not isinstance(layer.module, nn.Conv | L.LocallyConnected):
+    if (not isinstance(layer.module, nn.Conv | L.LocallyConnected)
+        or isinstance(layer.module, layers_1998.GrayConv)):
       raise InputError(
-          f'{layer.name} of this network is no single convolution, and units'
-          ' are projected through single ones: give a run of an AlexNet with'
-          " its response norm, or of a network named 'cifar' or 'published'.")
+          f'{layer.name} of this network is no single convolution of colors or'
+          ' of all maps, and units are projected through these: give a run of'
+          " an AlexNet with its response norm, or of a network named 'cifar' or"
+          " 'published'.")
     field = _read_through(field, *_kernel(layer.module, reads[0]))
     by_layer[layer.name] = field
     for f in layer.post_ops:

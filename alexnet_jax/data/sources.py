@@ -1,4 +1,4 @@
-"""Opens one of five random-access sources of examples.
+"""Opens one of seven random-access sources of examples.
 
 A source has a length, examples that are accessed by index, and readable names
 of the examples. Sources are picklable, so that loader workers can copy them.
@@ -14,14 +14,18 @@ import numpy as np
 from alexnet_jax.data import (
     builders,
     cifar,
+    digits,
     folders,
     images,
+    mnist,
     procedural,
     records,
 )
 from alexnet_jax.errors import InputError
 
-NAMES = ('procedural', 'folder', 'records', 'imagenet2012', 'cifar10')
+NAMES = ('procedural', 'folder', 'records', 'imagenet2012', 'cifar10', 'mnist',
+         'digits')
+BUILT_IN = ('procedural', 'digits')  # they need no path
 SPLITS = ('train', 'validation', 'test')
 
 
@@ -125,8 +129,9 @@ def open_source(name: str, split: str, *, path: str = '',
 
   Args:
     name: 'procedural' (built in, no path), 'folder' (of pictures), 'records'
-      (written by `prepare`), 'imagenet2012' (through TFDS) or 'cifar10' (in
-      any of its formats).
+      (written by `prepare`), 'imagenet2012' (through TFDS), 'cifar10' (in any
+      of its formats), 'mnist' (its four files) or 'digits' (of scikit-learn,
+      no path).
     split: 'train', 'validation' or 'test'.
     path: folder of the data; `~` is the home folder.
     image_size: side of the central square of every image (section 2).
@@ -158,6 +163,10 @@ def open_source(name: str, split: str, *, path: str = '',
       source = records.Records(path, split, image_size, resize)
     case 'cifar10':
       source = cifar.open_cifar10(path, split, image_size)
+    case 'mnist':
+      source = mnist.Mnist(path, split, image_size)
+    case 'digits':
+      source = digits.Digits(split, image_size)
     case _:
       source = builders.Built(name, path, split, image_size, resize)
   return Subset(source, limit) if 0 < limit < len(source) else source
@@ -174,7 +183,7 @@ def _check(name, split, path, image_size, limit, resize) -> None:
   if split not in known:
     raise InputError(
         f'there is no split {split!r}; the splits are {" and ".join(known)}.')
-  if name != 'procedural' and not path:
+  if name not in BUILT_IN and not path:
     raise InputError(
         f'the data set {name!r} needs a path; set --config.data.path to the '
         'folder that holds it.')

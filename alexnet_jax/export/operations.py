@@ -22,7 +22,7 @@ from jax import lax
 
 from alexnet_jax.errors import InputError
 from alexnet_jax.network import layers as L
-from alexnet_jax.network import published
+from alexnet_jax.network import layers_1998, published
 from alexnet_jax.network.classifier import NONLINEARITIES, Model
 from alexnet_jax.network.columns import Layer
 
@@ -43,6 +43,9 @@ class Operation(NamedTuple):
     crop: height, width of the units that stay, from the top left.
     scale: factor.
     flatten, and the nonlinearities by their names: none.
+
+  LeNet-5's subsampling is avg_pool and a convolution of each map alone, its
+  squashing function is scale, tanh and scale.
   """
 
   kind: str
@@ -97,6 +100,10 @@ class _Chain:
       reads = jax.ShapeDtypeStruct(
           (*reads.shape[:-1], self._num_columns * reads.shape[-1]), reads.dtype)
     match layer.module:
+      case layers_1998.Subsampling():
+        self._add_subsampling(layer, params, reads)
+      case layers_1998.TableConv():
+        self._add_table_convolution(layer, params, reads)
       case nn.Conv():
         self._add_convolution(layer, params, groups, reads)
       case L.FullyConnected():
@@ -123,6 +130,8 @@ class _Chain:
     if isinstance(module, published.PixelConv):
       stddevs = np.asarray(module.pixel_stddevs, np.float32)
       weight = weight / stddevs[:, None, None]
+    if isinstance(module, layers_1998.GrayConv):
+      weight = np.repeat(weight, 3, axis=2) / (3 * module.pixel_scale)
     self._add(
         'convolution', layer.name,
         {'weight': weight.reshape(-1, *weight.shape[2:]),
@@ -130,6 +139,28 @@ class _Chain:
         groups=groups * module.feature_group_count, stride=list(sides),
         padding=_padding(module.padding, reads.shape[1:3], weight.shape[3:],
                          sides))
+
+  def _add_table_convolution(self, layer, params, reads):
+    dense = layers_1998.with_zeros(
+        params['kernel'][0], layer.module.table, reads.shape[-1])
+    self._add(
+        'convolution', layer.name,
+        {'weight': np.asarray(dense).transpose(3, 2, 0, 1),
+         'bias': params['bias'][0]},
+        groups=1, stride=[1, 1], padding=[0] * 4)
+
+  def _add_subsampling(self, layer, params, reads):
+    maps = reads.shape[-1]
+    self._add_pooling('avg_pool', 2, 2, reads)
+    self._add(
+        'convolution', layer.name,
+        {'weight': 4 * params['kernel'].reshape(maps, 1, 1, 1),
+         'bias': params['bias'].reshape(-1)},
+        groups=maps, stride=[1, 1], padding=[0] * 4)
+
+  def _add_pooling(self, kind, size, stride, reads):
+    self._add(kind, size=size, stride=stride, overhang=[
+        _overhang(units, size, stride) for units in reads.shape[1:3]])
 
   def _add_full(self, layer, params, groups):
     order = self._row_order(layer.crosses)
@@ -165,6 +196,11 @@ class _Chain:
     if base is published.norm_in_groups:
       groups *= keywords['groups']
       base, keywords = _function_and_keywords(keywords['norm'])
+    if base is layers_1998.scaled_tanh:
+      self._add('scale', factor=layers_1998.SLOPE)
+      self._add('tanh')
+      self._add('scale', factor=layers_1998.AMPLITUDE)
+      return
     kind, settings = KINDS.get(base), {}
     if kind is None:
       raise _no_form(name, getattr(base, '__name__', str(base)))
@@ -180,10 +216,9 @@ class _Chain:
     if kind == 'map_norm':
       settings['k'] = 1.0  # the constant of `layers.within_map_norm`
     if kind in ('max_pool', 'avg_pool'):
-      settings['overhang'] = [
-          _overhang(units, settings['size'], settings['stride'])
-          for units in self._column.shape[1:3]]
-    if kind != 'crop' or after.shape != self._column.shape:
+      self._add_pooling(kind, settings['size'], settings['stride'],
+                        self._column)
+    elif kind != 'crop' or after.shape != self._column.shape:
       self._add(kind, **settings)
     self._column = after
     if len(self._column.shape) == 4:

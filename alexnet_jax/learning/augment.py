@@ -30,6 +30,7 @@ class Augmentation(NamedTuple):
   # RGB in 0..255, in place of the mean image of the training set; ().
   mean_pixel: tuple[float, ...] = ()
   pad: int = 0  # pixels of the mean image around each image, in training
+  scale: tuple[int, ...] = ()  # shortest and longest random side; () is off
 
 
 class PixelStats(NamedTuple):
@@ -91,6 +92,49 @@ def crop_and_flip(
   return jax.vmap(crop_one)(images, keys)
 
 
+def scaled_crop_and_flip(
+    images: jax.Array,
+    keys: jax.Array,
+    size: int,
+    scale: Sequence[int],
+    *,
+    random_crops: bool = True,
+    flips: bool = True,
+) -> jax.Array:
+  """Random scales, patches and reflections: VGG's scale jittering.
+
+  Each square image is resized to a random side, and a patch of the result is
+  cut out. Only the patch is computed, with linear interpolation that averages
+  where the image shrinks. (Simonyan and Zisserman, 2014, section 3.1.)
+
+  Args:
+    images: [B, S, S, 3] of any type.
+    keys: [B], one per image.
+    size: side of a patch in pixels.
+    scale: the shortest and the longest side, both included; `size` or more.
+    random_crops: if False, the central patch is used.
+    flips: whether to reflect each image with probability one half.
+
+  Returns:
+    float32 [B, size, size, 3] in the scale of the pixels.
+  """
+
+  def crop_one(image, key):
+    crop_key, flip_key, scale_key = jax.random.split(key, 3)
+    side = jax.random.randint(scale_key, (), scale[0], scale[1] + 1)
+    room = side - size
+    offset = (jax.random.randint(crop_key, (2,), 0, room + 1) if random_crops
+              else jnp.broadcast_to(room // 2, (2,)))
+    factor = side.astype(jnp.float32) / image.shape[0]
+    patch = jax.image.scale_and_translate(
+        image.astype(jnp.float32), (size, size, image.shape[-1]), (0, 1),
+        jnp.broadcast_to(factor, (2,)), -offset.astype(jnp.float32), 'linear')
+    flipped = jax.random.bernoulli(flip_key) & flips
+    return jnp.where(flipped, patch[:, ::-1], patch)
+
+  return jax.vmap(crop_one)(images, keys)
+
+
 def pca_jitter(
     patches: jax.Array,
     draws: jax.Array,
@@ -123,7 +167,7 @@ def pca_jitter(
 
 
 def subtract_mean(patches: jax.Array, stats: PixelStats) -> jax.Array:
-  """uint8 patches -> float32 around zero: [B, size, size, 3].
+  """Patches in 0..255 -> float32 around zero: [B, size, size, 3].
 
   The central part of the mean image is subtracted whatever the position of the
   patch, as in the program; the paper does not specify this.

@@ -256,11 +256,14 @@ def augment_batch(
     strength *= optimizer.factor_at([(a.jitter_until, 0.0)], epoch)
 
   def augment_shard(images, crop_keys, jitter_keys):
+    switches = {'random_crops': a.random_crops, 'flips': a.flips}
     cut = functools.partial(
-        augment.crop_and_flip, keys=crop_keys, size=a.crop,
-        random_crops=a.random_crops, flips=a.flips)
+        augment.crop_and_flip, keys=crop_keys, size=a.crop, **switches)
     if a.pad:
       patches = cut(augment.pad(augment.subtract_mean(images, stats), a.pad))
+    elif a.scale:
+      patches = augment.subtract_mean(augment.scaled_crop_and_flip(
+          images, crop_keys, a.crop, a.scale, **switches), stats)
     else:
       patches = augment.subtract_mean(cut(images), stats)
     if not a.jitter:

@@ -23,17 +23,19 @@ from alexnet_jax.network import (
     cifar,
     cifar_local,
     googlenet,
+    lenet,
     published,
     resnet,
+    vgg,
 )
 from alexnet_jax.network.classifier import Model, merge, split
 
 NETWORKS: Mapping[str, Any] = {
     'alexnet': alexnet, 'alexnet_2012': alexnet_2012,
     'cifar': cifar, 'cifar_local': cifar_local, 'published': published,
-    'googlenet': googlenet, 'resnet': resnet}
+    'lenet': lenet, 'vgg': vgg, 'googlenet': googlenet, 'resnet': resnet}
 Spec = (alexnet.Spec | alexnet_2012.Spec | cifar.Spec | cifar_local.Spec
-        | published.Spec | googlenet.Spec | resnet.Spec)
+        | published.Spec | lenet.Spec | vgg.Spec | googlenet.Spec | resnet.Spec)
 
 # The names that `jax.default_matmul_precision` takes; without this setting JAX
 # rounds float32 on a GPU.

@@ -154,6 +154,7 @@ def _settings(config):
       RunSettings(**config.run.to_dict()), MeshShape(**config.mesh.to_dict()))
   _check_crop(settings)
   _check_mean_pixel(settings.augmentation.mean_pixel)
+  _check_scale(settings.augmentation)
   return settings
 
 
@@ -170,6 +171,11 @@ def _check_crop(settings):
         f'config.augment.crop={settings.augmentation.crop} is larger than the'
         f' {settings.data.image_size}-pixel images: give a smaller crop or a'
         ' larger config.data.image_size.')
+  if settings.augmentation.pad and settings.augmentation.scale:
+    raise InputError(
+        f'config.augment.pad={settings.augmentation.pad} and config.augment'
+        f'.scale={settings.augmentation.scale} cut crops in two ways: leave one'
+        ' of them off, pad at 0 or scale at ().')
 
 
 def _check_mean_pixel(mean):
@@ -177,6 +183,15 @@ def _check_mean_pixel(mean):
     raise InputError(
         f'config.augment.mean_pixel={mean!r} is not a color: give three numbers'
         ' in 0..255, or () for the mean image of the data.')
+
+
+def _check_scale(augmentation):
+  scale, crop = tuple(augmentation.scale), augmentation.crop
+  if scale and (len(scale) != 2 or not crop <= scale[0] <= scale[1]):
+    raise InputError(
+        f'config.augment.scale={scale!r} is no range of sides that hold'
+        f' config.augment.crop={crop}: give the shortest and the longest, such'
+        f' as ({crop}, {2 * crop}), or () to leave it out.')
 
 
 # --- Experiment ---------------------------------------------------------------

@@ -146,7 +146,7 @@ def open_split(trained: Trained, split: str, path: str = '') -> Source:
     trained: the network; its config gives the data set and the image size.
     split: 'train', 'validation' or 'test'.
     path: records or a folder of pictures that replaces the data of the run; if
-      the run uses ImageNet or CIFAR-10, the new path of this data set.
+      the run uses ImageNet, CIFAR-10 or MNIST, the new path of this data set.
 
   Raises:
     InputError: there are no such data.
@@ -154,7 +154,7 @@ def open_split(trained: Trained, split: str, path: str = '') -> Source:
   data = trained.settings.data
   if path:
     data = data._replace(path=path, labels='')
-    if data.name not in ('imagenet2012', 'cifar10'):
+    if data.name not in ('imagenet2012', 'cifar10', 'mnist'):
       meta = os.path.join(os.path.expanduser(path), records.META)
       data = data._replace(
           name='records' if os.path.exists(meta) else 'folder')

@@ -112,11 +112,13 @@ def _open(workdir, checkpoint, kernels, layout, order):
     name = f':{file.name}' if file.name else ''
     return file.path + name, file.kernels
   network = trained.open_trained(workdir, checkpoint)
-  return (f'{network.workdir}, step {network.step}',
-          np.asarray(next(
-              leaf for path, leaf in jax.tree_util.tree_leaves_with_path(
-                  network.params['columns']['conv1'])
-              if path[-1].key == 'kernel')))
+  array = np.asarray(next(
+      leaf for path, leaf in jax.tree_util.tree_leaves_with_path(
+          network.params['columns'][network.model.layers[0].name])
+      if path[-1].key == 'kernel'))
+  if array.shape[-2] == 1:  # of gray images, whose three colors are equal
+    array = np.repeat(array, 3, axis=-2)
+  return f'{network.workdir}, step {network.step}', array
 
 
 def as_text(numbers: dict[str, Any]) -> str:

@@ -46,7 +46,7 @@ def prepare(settings: Settings, folder: str) -> preparation.Summary:
       data is unsuitable.
   """
   data = settings.data
-  if data.name in ('procedural', 'records'):
+  if data.name in ('procedural', 'records', 'digits', 'mnist'):
     raise InputError(
         f'config.data.name={data.name} needs no preparation: give'
         ' --config.data.name=folder, imagenet2012 or cifar10.')

@@ -32,7 +32,8 @@ def run(invocation: Invocation) -> None:
       command=invocation.command, draw=curves.draw_workdir)
   if not errors or not training.is_first_process():
     return
-  split = 'test' if settings.data.name == 'cifar10' else 'validation'
+  split = ('test' if settings.data.name in ('cifar10', 'mnist', 'digits')
+           else 'validation')
   for count in sorted({1, settings.run.views}):
     name = augment.CROPS[count]
     top1, top5 = (100 * errors[f'{name}_crop_top{k}_error'] for k in (1, 5))

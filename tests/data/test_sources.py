@@ -47,7 +47,7 @@ def test_the_home_folder_may_be_written_as_a_tilde(tree, monkeypatch):
      'imagenet2012.'),
     ({'name': 'qqq', 'split': 'train'},
      "there is no data set 'qqq'; set --config.data.name to procedural or "
-     'folder or records or imagenet2012 or cifar10.'),
+     'folder or records or imagenet2012 or cifar10 or mnist or digits.'),
     ({'name': 'procedural', 'split': 'test'},
      "there is no split 'test'; the splits are train and validation."),
     ({'name': 'folder', 'split': 'train'},

@@ -154,3 +154,9 @@ def test_batch_normalization_is_not_computed_in_parts(tmp_path):
                      r' of a batch by its own statistics: leave it at 1'):
     training.train(experiment.read(config({'optimizer.accumulate': 2})),
                    str(tmp_path))
+
+
+def test_crops_are_cut_in_one_way():
+  with pytest.raises(InputError, match=r'pad=4 and config\.augment\.scale='
+                     r'\(20, 24\) cut crops in two ways: leave one'):
+    experiment.read(config({'augment.scale': (20, 24)}))

@@ -28,6 +28,7 @@ FILES = sorted(
         os.path.join(program.ROOT, 'configs', '**', '*.py'), recursive=True))
 CONFIGS = [
     *FILES, 'configs/six_conv_many_classes.py:fall2009',
+    'configs/history/lenet5.py:simplified,mnist',
     'configs/fine_tune.py:quickstart', 'configs/cifar10/figure1.py:tanh',
     *(f'configs/ablations.py:{name}{form}' for name in ablations.ABLATIONS
       for form in ('', ',small', ',paper')),
@@ -36,6 +37,7 @@ CONFIGS = [
 OF_EACH_KIND = ('configs/authors_2012.py', 'configs/cifar10/net_18pct.py',
                 'configs/cifar10/figure1_local.py', 'configs/codes.py',
                 'configs/published/caffe_alexnet.py',
+                'configs/history/lenet5.py', 'configs/history/vgg16.py',
                 'configs/history/resnet.py', 'configs/history/googlenet.py')
 ABSURD = (math.nan, math.inf, -math.inf, -1, 10**30, -10**30, '', None, [])
 
