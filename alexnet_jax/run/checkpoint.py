@@ -225,7 +225,7 @@ def with_added_fields(config: dict[str, Any]) -> dict[str, Any]:
     *section, name = field.split('.')
     if not section:
       filled.setdefault(name, value)
-    elif section[0] in filled and (
+    elif isinstance(filled.get(section[0]), dict) and (
         section[0] != 'model' or models.has_field(filled['model'], name)):
       filled[section[0]].setdefault(name, value)
   return filled
