@@ -67,7 +67,7 @@ def read_spec(fields: Mapping[str, Any]) -> Spec:
 
 def has_field(fields: Mapping[str, Any], name: str) -> bool:
   """Returns whether the network of `config.model` has a field of this name."""
-  network = NETWORKS.get(fields.get('name', ''))
+  network = NETWORKS.get(str(fields.get('name')))
   return network is not None and name in {
       field.name for field in dataclasses.fields(network.Spec)}
 
