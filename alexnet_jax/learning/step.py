@@ -172,8 +172,8 @@ def update(state: State, grads: Any,
     updates, opt_state = rule.update(
         grads, state.opt_state, state.params,
         rates=optimizer.learning_rates(
-            rates, state.params, state.learning_rate, _epoch(state.step, length),
-            progress, warm))
+            rates, state.params, state.learning_rate,
+            _epoch(state.step, length), progress, warm))
     params = optax.apply_updates(state.params, updates)
   return state._replace(
       step=state.step + 1, params=params, opt_state=opt_state)
