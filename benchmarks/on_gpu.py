@@ -10,23 +10,13 @@ import os
 import sys
 import xml.etree.ElementTree
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from alexnet_jax import files
+from alexnet_jax.bench import chips
 
-
-class DataSheet(NamedTuple):
-  """The peak rates of a device, dense."""
-
-  bytes_per_second: float
-  flops_per_second: dict[str, float]  # by problem.Ours.arithmetic
-
-
-HOPPER = {'strict': 66.9e12, 'default': 494.7e12, 'bfloat16': 989.4e12}
-DATA_SHEETS = {  # by a part of the device's name
-    'H100': DataSheet(3.35e12, HOPPER),
-    'H200': DataSheet(4.8e12, HOPPER),
-}
+# The names of arithmetic in `problem.Ours`, as `config.precision` has them.
+PRECISIONS = {'strict': 'float32', 'default': 'tf32', 'bfloat16': 'bfloat16'}
 
 
 def main(argv: Sequence[str]) -> None:
@@ -78,10 +68,10 @@ def roofline_seconds(device: str, arithmetic: str, flops: float,
     flops: floating-point operations.
     moved_bytes: bytes read from memory and written to it.
   """
-  for name, sheet in DATA_SHEETS.items():
-    if name in device:
-      return max(flops / sheet.flops_per_second[arithmetic],
-                 moved_bytes / sheet.bytes_per_second)
+  for name, chip in chips.CHIPS.items():
+    if name in device.lower():
+      return max(flops / chip.flops_per_second[PRECISIONS[arithmetic]],
+                 moved_bytes / chip.bytes_per_second)
   return None
 
 

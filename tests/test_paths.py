@@ -10,7 +10,7 @@ from alexnet_jax.errors import InputError
 
 # The flags that take text, but no path.
 NO_PATHS = {'task', 'coordinator', 'layers', 'maps', 'seeds', 'sweep', 'format',
-            'preprocessing', 'data_license',
+            'preprocessing', 'data_license', 'compile_for',
             'split', 'config'}
 
 

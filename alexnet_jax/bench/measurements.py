@@ -3,11 +3,13 @@
 import os
 import resource
 import tempfile
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
 import jaxlib
+from jax.experimental.compilation_cache import compilation_cache
 from tqdm import tqdm
 
 from alexnet_jax import machine
@@ -23,6 +25,20 @@ from alexnet_jax.run.experiment import Experiment
 CROPS = 10  # Of the test (4.1).
 STEP, FORWARD, TEST, INPUT = (
     'step', 'forward only', 'test, ten crops', 'input alone')
+
+
+def compile_anew(jitted: Any,
+                 *arguments: Any) -> tuple[jax.stages.Compiled, float]:
+  """Returns (executable, seconds), without the compilation cache."""
+  cache_enabled = jax.config.values['jax_enable_compilation_cache']
+  jax.config.update('jax_enable_compilation_cache', False)
+  compilation_cache.reset_cache()
+  begin = time.perf_counter()
+  compiled = jitted.lower(*arguments).compile()
+  seconds = time.perf_counter() - begin
+  jax.config.update('jax_enable_compilation_cache', cache_enabled)
+  compilation_cache.reset_cache()
+  return compiled, seconds
 
 
 def speeds(rows: Mapping[str, Timed], batch_size: int,

@@ -186,12 +186,13 @@ def update(state: State, grads: Any,
     length: length of the run.
   """
   warm, progress = _warmth_and_progress(state.step, rates, length)
-  updates, opt_state = rule.update(
-      grads, state.opt_state, state.params,
-      rates=optimizer.learning_rates(
-          rates, state.params, state.learning_rate, _epoch(state.step, length),
-          progress, warm))
-  params = optax.apply_updates(state.params, updates)
+  with jax.named_scope('update'):
+    updates, opt_state = rule.update(
+        grads, state.opt_state, state.params,
+        rates=optimizer.learning_rates(
+            rates, state.params, state.learning_rate,
+            _epoch(state.step, length), progress, warm))
+    params = optax.apply_updates(state.params, updates)
   return state._replace(
       step=state.step + 1, params=params, opt_state=opt_state)
 

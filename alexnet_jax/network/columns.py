@@ -51,19 +51,21 @@ class ColumnOutputs(NamedTuple):
 # --- The mesh and the placement of arrays -------------------------------------
 
 
-def make_mesh(data: int, column: int, num_columns: int) -> Mesh:
+def make_mesh(data: int, column: int, num_columns: int,
+              devices: Sequence[jax.Device] = ()) -> Mesh:
   """Returns a mesh of data x column devices.
 
   Args:
     data: number of devices along 'data'.
     column: number of devices along 'column'.
     num_columns: number of columns of the network.
+    devices: the devices to choose from; () for those that JAX sees.
 
   Raises:
     InputError: there are too few devices, or the columns cannot be divided
       evenly among them.
   """
-  devices = jax.devices()
+  devices = devices or jax.devices()
   if num_columns % column:
     raise InputError(
         f'config.mesh.column={column} cannot hold {num_columns} columns: give'

@@ -2,7 +2,8 @@
 
 Maps are [B, H, W, C], where C is the number of kernel maps of this column. The
 two response norms and max-pooling have custom gradients. These are exact and
-several times cheaper than those of automatic differentiation.
+several times cheaper than those of automatic differentiation. Where the best
+form of an operation depends on the platform, `lax.platform_dependent` chooses.
 """
 
 import functools
@@ -16,6 +17,8 @@ import jax.numpy as jnp
 import numpy as np
 from flax import linen as nn
 from jax import lax
+
+from alexnet_jax.network import on_tpu
 
 
 class FullyConnected(nn.Dense):
@@ -198,14 +201,27 @@ def _divide_forward(x, windows, k, alpha, beta):
   wide = _wide(x)
   # Every power of the divisor is a power of its fourth root. Storing only this
   # root for the gradient saves both memory and the recomputation of roots.
-  root = lax.rsqrt(lax.sqrt(k + alpha * _window_sum(wide * wide, windows)))
+  root = _root(wide, windows, k, alpha)
   return _narrow(wide * _power(root, 4 * beta), x), (x, root)
 
 
+def _root(wide, windows, k, alpha):
+  return lax.rsqrt(lax.sqrt(k + alpha * _window_sum(wide * wide, windows)))
+
+
 def _divide_backward(windows, k, alpha, beta, residuals, g):
-  del k
   x, root = residuals
-  root = lax.optimization_barrier(root)  # or XLA stores the forward powers
+
+  def stored(x, root):
+    del x
+    return lax.optimization_barrier(root)  # or XLA stores the forward powers
+
+  def computed_again(x, root):
+    del root
+    return _root(_wide(lax.optimization_barrier(x)), windows, k, alpha)
+
+  root = lax.platform_dependent(
+      x, root, default=stored, tpu=computed_again)
   wide = _wide(x)
   scaled = _wide(g) * _power(root, 4 * beta)
   # A unit affects the units whose windows contain it: a mirrored window.
@@ -235,16 +251,24 @@ def _narrow(wide, x):
 
 def _window_sum(x: Any, windows):
   for axis, below, above in windows:
-    ends = [(0, 0)] * x.ndim
-    ends[axis] = (below, above)
-    padded = jnp.pad(x, ends)
-    size = x.shape[axis]
-    summed: Any = sum(
-        lax.slice_in_dim(padded, shift, shift + size, axis=axis % x.ndim)
-        for shift in range(below + above + 1)
-    )
-    x = summed
+    shifted = functools.partial(
+        _sum_of_shifted, axis=axis, below=below, above=above)
+    if axis == -1:
+      x = lax.platform_dependent(x, default=shifted, tpu=functools.partial(
+          on_tpu.sum_over_maps, below=below, above=above))
+    else:
+      x = shifted(x)
   return x
+
+
+def _sum_of_shifted(x: Any, axis, below, above):
+  ends = [(0, 0)] * x.ndim
+  ends[axis] = (below, above)
+  padded = jnp.pad(x, ends)
+  size = x.shape[axis]
+  return sum(
+      lax.slice_in_dim(padded, shift, shift + size, axis=axis % x.ndim)
+      for shift in range(below + above + 1))
 
 
 def _power(root, exponent):
@@ -262,13 +286,19 @@ def max_pool(x: jax.Array, size: int = 3, stride: int = 2) -> jax.Array:
   The number of windows is rounded up, as in the 2012 program: the last window
   may extend past the edge, where no units are counted. The gradient is also
   that of the program: every unit that equals the maximum gets the whole
-  gradient of the window.
+  gradient of the window. On a TPU only the first of these units gets it.
 
   Args:
     x: maps [B, H, W, C].
     size: side of the square windows.
     stride: distance between adjacent windows.
   """
+  return lax.platform_dependent(
+      x, default=functools.partial(_largest, size=size, stride=stride),
+      tpu=functools.partial(on_tpu.max_pool, size=size, stride=stride))
+
+
+def _largest(x, size, stride):
   for axis in (1, 2):
     x = functools.reduce(jnp.maximum, _taps(
         _overhang(x, size, stride, axis, -jnp.inf), size, stride, axis))
@@ -282,6 +312,13 @@ def _max_pool_forward(x, size, stride):
 
 def _max_pool_backward(size, stride, residuals, g):
   x, y = residuals
+  return (lax.platform_dependent(
+      x, y, g, default=functools.partial(
+          _to_every_maximum, size=size, stride=stride),
+      tpu=lambda x, y, g: on_tpu.max_pool_gradient(x, g, size, stride)),)
+
+
+def _to_every_maximum(x, y, g, size, stride):
   units = x.shape[1:3]
   most = -(-size // stride)  # windows that contain one row or column
   y, g = _around(y, units, most, stride), _around(g, units, most, stride)
@@ -294,7 +331,7 @@ def _max_pool_backward(size, stride, residuals, g):
       hit &= place + windows_back * stride < size
     share = _window_of_each(g, units, most, stride, back)
     dx += jnp.where(hit, share, jnp.zeros((), g.dtype))
-  return (dx,)
+  return dx
 
 
 max_pool.defvjp(_max_pool_forward, _max_pool_backward)

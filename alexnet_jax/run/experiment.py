@@ -6,7 +6,7 @@ and the mesh.
 """
 
 import functools
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -276,20 +276,22 @@ class Experiment(NamedTuple):
       batches.close()
 
 
-def build(settings: Settings, num_classes: int,
-          num_examples: int) -> Experiment:
+def build(settings: Settings, num_classes: int, num_examples: int,
+          devices: Sequence[jax.Device] = ()) -> Experiment:
   """Builds and checks everything that does not depend on pixels.
 
   Args:
     settings: the settings of the config.
     num_classes: number of classes in the data.
     num_examples: number of training examples.
+    devices: the devices of the mesh; () for those that JAX sees.
 
   Raises:
     InputError: a field does not suit this machine or these data.
   """
   length = _length(settings, num_examples)
-  mesh = columns.make_mesh(*settings.mesh, settings.model.num_columns)
+  mesh = columns.make_mesh(
+      *settings.mesh, settings.model.num_columns, devices)
   model = settings.build_model(mesh, num_classes)
   _check_layers(settings.optimizer, model)
   _check_parts(settings.optimizer.accumulate, model)

@@ -1,8 +1,11 @@
-"""--task=bench: how fast a step is, where its time goes, and what feeds it."""
+"""--task=bench: how fast a step is, where its time goes, and what feeds it.
+
+With --compile_for nothing is run: the programs of the config are compiled for
+chips that need not be there.
+"""
 
 import json
 import os
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -10,11 +13,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from absl import flags
-from jax.experimental.compilation_cache import compilation_cache
 
+from alexnet_jax.bench import chip_text, chips, compiled_for, plain_form, turns
 from alexnet_jax.bench import input as bench_input
 from alexnet_jax.bench import measurements as bench_result
-from alexnet_jax.bench import plain_form, turns
 from alexnet_jax.bench import text as bench_text
 from alexnet_jax.bench.measurements import CROPS, FORWARD, INPUT, STEP, TEST
 from alexnet_jax.bench.plain_form import PlainTask
@@ -33,6 +35,7 @@ ROUNDS = 4
 PLAIN_ROUNDS = 2  # The plain form is several times slower.
 TURN_SECONDS = 0.2  # Faster work repeats to fill a turn.
 LAYER_ROUNDS, LAYER_TURN_SECONDS = 3, 0.02
+PAPER_CLASSES, PAPER_EXAMPLES = 1000, 1_281_167  # ILSVRC-2012 (2)
 PLAIN_FORM, AS_IT_COMES = 'plain form', 'plain, as it comes'
 
 
@@ -44,11 +47,19 @@ def define_flags(values: flags.FlagValues) -> None:
   flags.DEFINE_string('out', '', 'A file for the JSON.', flag_values=values)
   flags.DEFINE_string(
       'trace', '', 'A folder for a profile of two steps.', flag_values=values)
+  flags.DEFINE_string(
+      'compile_for', '', 'Only compile, for a chip that need not be there:'
+      ' v5e, v5p, v6e (or v5e:2x4), h100 (or h100x2), h200.',
+      flag_values=values)
 
 
 def run(invocation: Invocation) -> None:
   """Times everything and prints tables and JSON."""
   values = invocation.flags
+  if values.compile_for:
+    bench_chip(experiment.read(invocation.config), values.compile_for,
+               values.out)
+    return
   bench(experiment.read(invocation.config), values.plain, values.out,
         values.trace)
 
@@ -87,7 +98,7 @@ def bench(settings: Settings, plain: bool, out: str = '',
   first = next(batches)
   batch = device_data.to_device(first, built.mesh)
   training = bench_result.Training(built.new_state(pixels))
-  compiled, compile_seconds = _compile(
+  compiled, compile_seconds = bench_result.compile_anew(
       built.train_step(), training.state, batch)
 
   whole_step = _row(lambda: training.take(compiled, batch))
@@ -155,6 +166,38 @@ def bench(settings: Settings, plain: bool, out: str = '',
     ),
   }
   _tell(result, out, trace)
+  return result
+
+
+def bench_chip(settings: Settings, chip: str, out: str = '') -> dict[str, Any]:
+  """Compiles for a chip; prints tables and one line of JSON.
+
+  Without the data set the network has the paper's 1000 classes.
+
+  Args:
+    settings: the experiment.
+    chip: the chip, as `chips.parse` reads it.
+    out: the file for the line of JSON; '' for none.
+
+  Returns:
+    The results, as in the line of JSON.
+
+  Raises:
+    InputError: there is no such chip or no compiler for it, the file cannot be
+      written, or `experiment.build` rejects the settings.
+  """
+  target = chips.parse(chip)
+  _make_places(out, '')
+  # A plugin would look for its chips.
+  jax.config.update(
+      'jax_platforms', jax.config.values['jax_platforms'] or 'cpu')
+  try:
+    source = settings.open_split('train')
+    num_classes, num_examples = len(source.class_names), len(source)
+  except InputError:
+    num_classes, num_examples = PAPER_CLASSES, PAPER_EXAMPLES
+  result = compiled_for.examine(settings, target, num_classes, num_examples)
+  _tell_json(chip_text.as_text(result), result, out)
   return result
 
 
@@ -228,19 +271,6 @@ def _update(built):
 # --- Results ------------------------------------------------------------------
 
 
-def _compile(jitted, *arguments):
-  """Returns (executable, seconds), without the compilation cache."""
-  cache_enabled = jax.config.values['jax_enable_compilation_cache']
-  jax.config.update('jax_enable_compilation_cache', False)
-  compilation_cache.reset_cache()
-  begin = time.perf_counter()
-  compiled = jitted.lower(*arguments).compile()
-  seconds = time.perf_counter() - begin
-  jax.config.update('jax_enable_compilation_cache', cache_enabled)
-  compilation_cache.reset_cache()
-  return compiled, seconds
-
-
 def _record(folder, row) -> None:
   """Records a profile of two steps."""
   with jax.profiler.trace(os.path.expanduser(folder),
@@ -251,11 +281,16 @@ def _record(folder, row) -> None:
 
 def _tell(result, out, trace) -> None:
   """Prints tables, then one line of JSON, which also goes into the file."""
-  print(bench_text.as_text(result))
+  text = bench_text.as_text(result)
   if trace:
-    print(f'\nTwo steps are recorded below {printable(trace)}: open'
-          ' perfetto_trace.json.gz at https://ui.perfetto.dev, or the folder'
-          ' with xprof.')
+    text += (f'\n\nTwo steps are recorded below {printable(trace)}: open'
+             ' perfetto_trace.json.gz at https://ui.perfetto.dev, or the folder'
+             ' with xprof.')
+  _tell_json(text, result, out)
+
+
+def _tell_json(text, result, out) -> None:
+  print(text)
   line = json.dumps(result)
   if out:
     with open(os.path.expanduser(out), 'w', encoding='utf-8') as file:
