@@ -33,7 +33,7 @@ from alexnet_jax.task_files import task_names
 REQUIRED, OPTIONAL, UNUSED = 'required', 'optional', 'unused'
 # The flags that take a path, or several: `~` is expanded, URLs are refused.
 PATHS = ('workdir', 'checkpoint', 'compare', 'data', 'features', 'figure',
-         'images', 'init_from', 'kernels', 'mean', 'out', 'predictions',
+         'images', 'init_from', 'kernels', 'mean', 'out', 'predictions', 'runs',
          'trace', 'weights', 'words')
 PROCESSES = ('distributed', 'coordinator', 'num_processes', 'process',
              'start_timeout', 'peer_timeout')
@@ -121,6 +121,7 @@ def print_anything() -> None:
 
 def _parse(argv, task):
   values, name = flags.FLAGS, task.__name__.rpartition('.')[2]
+  _forget_earlier_flags(values)
   argv = _with_one_config(argv)
   path = config_path(argv)
   _define_common_flags(values)
@@ -159,6 +160,19 @@ def _parse(argv, task):
   _expand_paths(values)
   return [rest[0], *(paths.local(f'--{task.POSITIONAL}', path)
                      for path in rest[1:])]
+
+
+def _forget_earlier_flags(values):
+  """Removes what the last command defined: a notebook's process runs several.
+
+  The modules are those that define flags for this program: its own, that of
+  --config, and that of the fields behind it.
+  """
+  ours = ('alexnet_jax.', 'ml_collections.', 'absl.flags._flag')
+  for module, defined in values.flags_by_module_dict().items():
+    if module.startswith(ours):
+      for flag in list(defined):
+        delattr(values, flag.name)
 
 
 def _print_help(values, name, task):

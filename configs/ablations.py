@@ -53,11 +53,23 @@ class Ablation(NamedTuple):
   top5_error: float | None = None
 
 
-def _one_column(model: ConfigDict) -> Fields:
+def _one_column(model: ConfigDict) -> dict[str, Any]:
   """conv5 and the fully connected layers keep their size (footnote 2)."""
   *kernels, conv5 = model.kernels
   return {'model.num_columns': 1, 'model.kernels': (*kernels, 2 * conv5),
           'model.neurons': tuple(2 * neurons for neurons in model.neurons)}
+
+
+def _one_column_same_size(model: ConfigDict) -> Fields:
+  """As many parameters as the two columns have (footnote 2).
+
+  One column reads all maps below, so conv1 to conv4 have three quarters of the
+  kernels of both columns: 60,911,688 parameters in the paper's net, which has
+  60,965,224.
+  """
+  *kernels, conv5 = model.kernels
+  return _one_column(model) | {'model.kernels': (
+      *(3 * kernel // 2 for kernel in kernels), 2 * conv5)}
 
 
 def _four_columns(model: ConfigDict) -> Fields:
@@ -99,10 +111,25 @@ ABLATIONS = {
         {'model.nonlinearity': 'tanh'}, 'tanh in place of ReLU', '3.1',
         NOT_GIVEN),
 
+    # Jarrett et al. have |tanh| with contrast normalization; here it stands
+    # alone, as sigmoid and a ReLU with a slope below zero do.
+    'abs_tanh': Ablation(
+        {'model.nonlinearity': 'abs_tanh'}, '|tanh| in place of ReLU', '3.1',
+        NOT_GIVEN),
+    'sigmoid': Ablation(
+        {'model.nonlinearity': 'sigmoid'}, 'sigmoid in place of ReLU', '3.1',
+        NOT_GIVEN),
+    'leaky_relu': Ablation(
+        {'model.nonlinearity': 'leaky_relu'}, 'leaky ReLU in place of ReLU',
+        '3.1', NOT_GIVEN),
+
     # 39.17 / 18.23 against 37.47 / 17.00.
     'one_column': Ablation(
         _one_column, 'one column, half the kernels', '3.2',
         '#145-half, ILSVRC-2010 test, ten crops', 1.7, 1.23),
+    'one_column_same_size': Ablation(
+        _one_column_same_size, 'one column, as many parameters', '3.2',
+        NOT_GIVEN),
     # "overfitting" (#120); "hardly (if at all) better than 2-gpu net" (#130).
     'four_columns': Ablation(
         _four_columns, 'four columns', '3.2',

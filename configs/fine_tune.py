@@ -6,7 +6,8 @@
 PHOTOS contains a folder of pictures for each class, or train/ and val/ with
 such folders. The network has the same form as the one that it starts from:
 after the colon give the config of the run in --init_from, such as
-`ablations:no_norm,small`. Without a colon it is `authors_2012`.
+`ablations:no_norm,small`. Without a colon it is `authors_2012`. If it does not
+fit, the run says which one does.
 
     python launch.py --config=configs/quickstart.py
     python launch.py --config=configs/fine_tune.py:quickstart \

@@ -33,7 +33,7 @@ def get_config() -> ConfigDict:
       'neurons': (2048, 2048),  # per column: fc6, fc7 (3.5)
       'stddevs': (0.01,) * 8,  # of initial weights, conv1 to fc8 (5)
       'biases': (0.0, 1.0, 0.0, 1.0, 1.0, 1.0, 1.0, 0.0),  # initial (5)
-      'nonlinearity': 'relu',  # or 'tanh' (3.1)
+      'nonlinearity': 'relu',  # or tanh, abs_tanh, sigmoid, ... of Flax (3.1)
       'response_norm': True,  # after conv1 and conv2 (3.3)
       'norm': 'response',  # or 'batch' normalization in its place
       'norm_k': 2.0,  # k of 3.3
@@ -74,7 +74,9 @@ def get_config() -> ConfigDict:
 
   config.optimizer = ConfigDict({  # 5
       'batch_size': 128,
-      'momentum': 0.9,
+      'accumulate': 1,  # parts of a batch that are computed one by one
+      'rule': 'momentum',  # the printed one; or 'adamw' of Optax
+      'momentum': 0.9,  # of adamw: b1
       'weight_decay': 0.0005,
       'learning_rate': 0.01,
       'plateau': True,  # divide the rate when the validation error stalls ...
@@ -82,7 +84,8 @@ def get_config() -> ConfigDict:
       'plateau_drops': 3,
       'plateau_patience': 5,  # ... for 5 validations; by hand in the paper
       'drops': (),  # (epoch, factor): at these epochs instead
-      'schedule': 'constant',  # or linear, or the program's exp, dexp, jdexp
+      'schedule': 'constant',  # or linear, exp, dexp, jdexp, cosine
+      'warmup': 0.0,  # epochs in which the rates rise linearly; 0: none
       'target_factor': 1.0,  # the initial rate over the final one
       'schedule_levels': 4,  # of dexp and jdexp
       'bias_rate': 1.0,  # "an equal learning rate for all layers"
@@ -91,6 +94,8 @@ def get_config() -> ConfigDict:
       'layer_rates': (),  # (layer, factor)
       'layer_decays': (),  # (layer, weight decay)
       'frozen': (),  # layers
+      'clip_norm': 0.0,  # largest norm of the whole gradient; 0: any
+      'class_weights': '',  # or 'balanced': rare classes count as much
   })
 
   config.run = ConfigDict({
@@ -106,6 +111,7 @@ def get_config() -> ConfigDict:
       'threads': 0,  # that decode images; 0: one per core, at most 16
       'workers': 0,  # processes that decode images; 0: threads only
       'hold_data': False,  # keep all training images on every device
+      'patience': 0,  # validations without a new best until the end; 0: any
   })
 
   config.mesh = ConfigDict({'data': 1, 'column': 1})  # devices

@@ -172,8 +172,8 @@ def close():
 # --- Runs ---------------------------------------------------------------------
 
 # Most of the time of their tiny runs is compilation.
-SHARE_COMPILED = {'run', 'tasks', 'results', 'configs', 'benchmarks', 'export',
-                  'library', 'tests'}
+SHARE_COMPILED = {'run', 'tasks', 'pages', 'results', 'configs', 'benchmarks',
+                  'export', 'library', 'tests'}
 
 
 @pytest.fixture(scope='session')

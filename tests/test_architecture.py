@@ -19,12 +19,14 @@ FLOORS = (
     {'analysis'},
     {'library'},
     {'figures'},
+    {'pages'},
     {'tasks'},
 )
 PURE = {'network', 'learning'}
 NOT_PURE = {'os', 'pathlib', 'io', 'absl', 'ml_collections', 'orbax', 'grain',
             'tqdm'}
 READS_FLAGS = {'command_line', 'flag_errors', 'flag_help', 'tasks'}
+LOADER = PACKAGE / 'data/loader.py'  # says to Grain that there are no flags
 FILES = sorted(PACKAGE.rglob('*.py'))
 
 
@@ -70,12 +72,13 @@ def test_network_and_learning_are_pure():
 def test_data_does_without_jax():
   for file in (PACKAGE / 'data').glob('*.py'):
     packages = {name.split('.')[0] for name in imports(file)}
-    assert not packages & {'jax', 'flax', 'optax', 'orbax', 'absl'}, file
+    assert not packages & {'jax', 'flax', 'optax', 'orbax'}, file
 
 
 def test_flags_are_read_on_the_top_floor_only():
   for file in FILES:
-    if any(name.startswith('absl') for name in imports(file)):
+    if file != LOADER and any(
+        name.startswith('absl') for name in imports(file)):
       assert room(file) in READS_FLAGS, file
 
 
@@ -98,4 +101,4 @@ def test_what_the_type_checker_ignores_is_counted():
              for path in (ROOT / folder).rglob('*.py')
              for line in path.read_text('utf-8').splitlines()
              if 'ty: ignore' in line]
-  assert len(ignored) == 3, ignored
+  assert len(ignored) == 1, ignored

@@ -3,14 +3,19 @@
 import os
 import pathlib
 import re
+import shlex
+import shutil
 import subprocess
 import sys
 
 import numpy as np
 import program
 import pytest
+import tiny
 from PIL import Image
 
+from alexnet_jax import command_line, flag_errors
+from alexnet_jax.run import ranges
 from alexnet_jax.tasks import export
 
 ROOT = pathlib.Path(__file__).parent.parent
@@ -70,3 +75,71 @@ def test_every_page_is_in_the_list_of_pages():
   for page in os.listdir(ROOT / 'docs'):
     assert not page.endswith('.md') or page == 'README.md' or (
         f'[{page}]({page})' in listed), page
+
+
+def commands(page):
+  """The commands of a page, each as a list of arguments of launch.py."""
+  text = (ROOT / page).read_text('utf-8')
+  blocks = re.findall(r'^    python launch\.py (.*?[^\\])$', text,
+                      re.DOTALL | re.MULTILINE)
+  return [shlex.split(block.replace('\\\n', ' ')) for block in blocks]
+
+
+# What makes the runs of the page short, where its commands train.
+SHORT = tiny.flags({'run.steps': 2, 'run.evaluate_every': 2, 'run.views': 1,
+                    'optimizer.plateau': False})[1:]
+
+
+@pytest.mark.slow
+def test_the_page_about_ablations_runs_from_its_flags_to_its_report(
+    compiled, tmp_path):
+  shutil.copy(ROOT / 'launch.py', tmp_path)
+  (tmp_path / 'alexnet_jax').symlink_to(ROOT / 'alexnet_jax')
+  shutil.copytree(ROOT / 'configs', tmp_path / 'configs')
+  row, = examples('docs/own_ablation.md')
+  table = tmp_path / 'configs/ablations.py'
+  before, head, after = table.read_text('utf-8').partition('ABLATIONS = {\n')
+  table.write_text(before + head + row + after, 'utf-8')
+  photos = tiny.write_photos(tmp_path / 'photos')
+  for command in commands('docs/own_ablation.md'):
+    prepares, reports = (f'--task={task}' in command
+                         for task in ('prepare', 'report'))
+    command = [part.replace('=PHOTOS', f'={photos}') for part in command]
+    short = [] if reports or prepares else [
+        flag for flag in SHORT if flag.split('=')[0] not in {
+            part.split('=')[0] for part in command}]
+    done = subprocess.run(
+        [sys.executable, 'launch.py', *command, *short], cwd=tmp_path,
+        text=True, capture_output=True, env=program.environment(compiled))
+    assert done.returncode == 0, done.stderr
+    if '--sweep' in ' '.join(command):
+      head, *rows = done.stdout.splitlines()
+      assert head.split()[:3] == [
+          'config', 'optimizer.rule', 'optimizer.learning_rate']
+      assert [line.split()[1:3] for line in rows[:4]] == [
+          ['momentum', '0.001'], ['momentum', '0.01'], ['adamw', '0.001'],
+          ['adamw', '0.01']]
+  assert 'half of fc6 (small)' in (tmp_path / 'runs/report.md').read_text()
+  assert (tmp_path / 'RECORDS/meta.json').exists()
+
+
+def test_the_page_about_ablations_names_fields_with_valid_values():
+  checked = 0
+  for command in commands('docs/own_ablation.md'):
+    flags = dict(part[2:].split('=', 1) for part in command)
+    if 'config' not in flags:
+      continue
+    config = command_line.load_config(
+        str(ROOT / flags['config'].replace('narrow_fc6', 'baseline')), {},
+        'config')
+    for part in command:
+      field, _, value = part.removeprefix('--sweep=').removeprefix(
+          '--config.').partition('=')
+      if part.startswith(('--sweep=', '--config.')):
+        for one in value.split(','):
+          changed = config.copy_and_resolve_references()
+          changed.update_from_flattened_dict({field: flag_errors.read_field(
+              field, one, config, flags['config'])})
+          ranges.check(changed)
+          checked += 1
+  assert checked > 8

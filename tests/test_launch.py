@@ -2,12 +2,17 @@
 
 import json
 import os
+import sys
 
+import html_page
 import program
 import pytest
 import tiny
+from absl import flags
 
 from alexnet_jax import command_line
+from alexnet_jax.pages import markup
+from alexnet_jax.tasks import describe, figure3
 
 
 @pytest.fixture(scope='module')
@@ -25,6 +30,14 @@ def test_train_trains(trained, workdir):
   # The program lets other convolutions do the work: equal but for rounding.
   assert tiny.losses(workdir) == pytest.approx(tiny.losses(here), rel=1e-4)
   tiny.assert_close(tiny.state(config, workdir), tiny.state(config, here))
+
+
+def test_a_run_ends_with_a_page(workdir):
+  page = html_page.read(os.path.join(workdir, 'report.html'))
+  final, = tiny.metrics(workdir, 'final')
+  assert markup.percent(final['ten_crop_top1_error']) in page.words
+  assert page.words.count('Not shown') == 0
+  assert 'Machine' in page.cells
 
 
 def test_evaluate_prints_the_errors_of_the_last_test(workdir, compiled):
@@ -138,3 +151,20 @@ def test_paths_may_start_with_the_home_folder(compiled, tmp_path, monkeypatch):
   assert code == 0, err
   assert (tmp_path / 'records/meta.json').exists()
   assert not os.path.exists('~')
+
+
+def test_a_notebook_may_start_one_command_after_another(monkeypatch):
+  monkeypatch.setattr(flags, 'FLAGS', flags.FlagValues())
+
+  def parse(task, *arguments):
+    monkeypatch.setattr('sys.argv', ['launch.py', *arguments])
+    command_line.parse(sys.argv, task)
+    return flags.FLAGS
+
+  config = '--config=configs/quickstart.py'
+  for seed in (3, 4):
+    values = parse(describe, config, f'--config.seed={seed}')
+    assert values.config.seed == seed
+  assert parse(describe, config).config.seed == 0
+  values = parse(figure3, '--per_kernel')
+  assert values.per_kernel and 'json' not in values

@@ -9,7 +9,7 @@ from alexnet_jax import command_line, paths, task_files
 from alexnet_jax.errors import InputError
 
 # The flags that take text, but no path.
-NO_PATHS = {'task', 'coordinator', 'layers', 'maps', 'seeds', 'format',
+NO_PATHS = {'task', 'coordinator', 'layers', 'maps', 'seeds', 'sweep', 'format',
             'preprocessing', 'data_license',
             'split', 'config'}
 

@@ -51,6 +51,33 @@ REFUSED = {
         experiment_with(mesh__data=2, optimizer__batch_size=9),
         ['config.optimizer.batch_size=9', 'config.mesh.data=2',
          'multiple of 2']),
+    'uneven parts': (
+        experiment_with(optimizer__batch_size=9, optimizer__accumulate=2),
+        ['config.optimizer.batch_size=9', 'config.optimizer.accumulate=2',
+         'multiple of 2']),
+    'a cosine that does not end at 0': (
+        experiment_with(optimizer__schedule='cosine',
+                        optimizer__target_factor=10.0),
+        ['schedule=cosine', 'target_factor=10.0', 'exp or linear']),
+    'a warm-up without an end': (
+        experiment_with(optimizer__warmup=50.0),
+        ['config.optimizer.warmup=50.0', 'shorter warm-up']),
+    'an unknown rule': (
+        experiment_with(optimizer__rule='adam'),
+        ["config.optimizer.rule='adam'", 'momentum, adamw']),
+    'weights by another name': (
+        experiment_with(optimizer__class_weights='even'),
+        ["config.optimizer.class_weights='even'", "one of '', balanced"]),
+    'a sweep of no field': (
+        [Q, '--task=compare', '--sweep=optimizer.lerning_rate=1,2'],
+        ["no field 'optimizer.lerning_rate'", 'optimizer.learning_rate']),
+    'a sweep of the seeds': (
+        [Q, '--task=compare', '--sweep=seed=1,2'],
+        ['--sweep=seed', '--seeds=0,1']),
+    'a sweep outside of the range': (
+        [Q, '--task=compare', '--sweep=optimizer.momentum=0.5,1.0'],
+        ['with optimizer.momentum=1.0', 'config.optimizer.momentum=1.0',
+         'below 1']),
     'too few devices': (
         experiment_with(mesh__data=2, mesh__column=2),
         ['config.mesh.data=2', 'config.mesh.column=2', '4 devices',

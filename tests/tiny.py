@@ -8,7 +8,7 @@ import cv2
 import jax
 import numpy as np
 
-from alexnet_jax.run import checkpoint, experiment
+from alexnet_jax.run import checkpoint, experiment, journal
 from alexnet_jax.run.journal import Journal
 from configs import quickstart
 
@@ -43,11 +43,12 @@ def flags(fields=None):
 
 
 def metrics(workdir, *kinds):
-  """The lines of metrics.jsonl, of some kinds or all, without the speed."""
+  """The lines of metrics.jsonl, of some kinds or all, without the pace."""
   with open(os.path.join(workdir, 'metrics.jsonl'), encoding='utf-8') as file:
     lines = [json.loads(line) for line in file]
   for line in lines:
-    line.pop('images_per_second', None)
+    for name in journal.PACE:
+      line.pop(name, None)
   return [line for line in lines if not kinds or line['kind'] in kinds]
 
 

@@ -65,7 +65,9 @@ class Compressor(NamedTuple):
 
 
 def train(settings: CodeSettings, training: Features, validation: Features,
-          stats: FeatureStats, workdir: str) -> Compressor | None:
+          stats: FeatureStats, workdir: str,
+          draw: Callable[[str], object] = lambda workdir: None
+          ) -> Compressor | None:
   """Trains for all epochs, starting from the newest checkpoint if any.
 
   Args:
@@ -74,6 +76,7 @@ def train(settings: CodeSettings, training: Features, validation: Features,
     validation: features of the validation set, used only to measure the loss.
     stats: statistics of the training features.
     workdir: directory of the run.
+    draw: draws the curves of a workdir, after each validation and at the end.
 
   Returns:
     The auto-encoder, or None if a signal stopped the run before its end.
@@ -102,6 +105,7 @@ def train(settings: CodeSettings, training: Features, validation: Features,
         seed=settings.seed, step=at_step)
 
   try:
+    rates = Rates(schedule='linear', target_factor=settings.target_factor)
     ended = session.run(
         Plan(
             Metadata(written_config(settings, training), training.class_names,
@@ -113,12 +117,12 @@ def train(settings: CodeSettings, training: Features, validation: Features,
             settings.keep,
             functools.partial(_first_state, new_state, settings.bits,
                               length.total_steps),
-            make_train_step(
-                model, rule,
-                Rates(schedule='linear', target_factor=settings.target_factor),
-                length),
+            make_train_step(model, rule, rates, length),
             batches, errors, errors, lambda state, errors: state,
-            rank_checkpoints=False),
+            rank_checkpoints=False,
+            kernel_rate=lambda rate, at: step.kernel_rate(
+                rates, rate, at, length),
+            draw=lambda: draw(workdir)),
         workdir)
   except Diverged as error:
     reason = str(error).partition(':')[0]

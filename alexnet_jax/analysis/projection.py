@@ -26,7 +26,7 @@ from flax import linen as nn
 from jax import lax
 
 from alexnet_jax.errors import InputError
-from alexnet_jax.network import columns, published
+from alexnet_jax.network import classifier, columns, published
 from alexnet_jax.network import layers as L
 from alexnet_jax.network.columns import Layer
 
@@ -209,6 +209,12 @@ def _pass(f, x, signal):
   return signal
 
 
+def _with_sign(f, x, signal):
+  """Rectifies, and gives back the sign that the absolute value took away."""
+  del f
+  return jnp.sign(x) * jax.nn.relu(signal)
+
+
 def _unpool(f, x, signal):
   """Passes each signal to the position of the maximum of its window.
 
@@ -232,11 +238,15 @@ def _spread(f, x, signal):
 
 
 # The rule for propagating a signal down through each operation after the
-# weights. Zeiler and Fergus give rules for ReLU and max-pooling; the norms pass
-# the signal unchanged.
+# weights. Zeiler and Fergus give rules for ReLU and max-pooling. Of the other
+# nonlinearities, those that are never negative rectify too, and the rest pass
+# the signal unchanged, as the norms do.
 WAYS_DOWN: dict[Callable, Callable] = {
-    jax.nn.relu: _rectify,
-    jnp.tanh: _pass,
+    **dict.fromkeys((nn.relu, nn.relu6, nn.sigmoid, nn.hard_sigmoid,
+                     nn.softplus), _rectify),
+    **dict.fromkeys((nn.tanh, nn.leaky_relu, nn.elu, nn.celu, nn.selu, nn.gelu,
+                     nn.silu, nn.soft_sign, nn.hard_tanh, nn.hard_silu), _pass),
+    classifier.abs_tanh: _with_sign,
     L.local_response_norm: _pass,
     L.within_map_norm: _pass,
     published.norm_in_groups: _pass,

@@ -7,7 +7,7 @@ measures here are not from the paper. Kernels are [..., h, w, 3], or
 """
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -23,6 +23,7 @@ FLATNESS_OF_NOISE = math.exp(-np.euler_gamma)
 # of 300 random kernels of 11 x 11 (0.27) and the value of a straight edge
 # (0.55).
 ORIENTED = 0.4
+PERMUTATIONS = 10_000
 
 
 # --- Single kernels -----------------------------------------------------------
@@ -163,7 +164,7 @@ class Difference(NamedTuple):
   p_value: float
 
 
-def permutation_test(values: np.ndarray, permutations: int = 10_000,
+def permutation_test(values: np.ndarray, permutations: int = PERMUTATIONS,
                      seed: int = 0) -> Difference | None:
   """Tests whether columns differ in the mean of a measure.
 
@@ -192,3 +193,58 @@ def permutation_test(values: np.ndarray, permutations: int = 10_000,
   apart = np.ptp(dealt.mean(-1), axis=-1)
   as_far = (apart >= value - 1e-12).sum()  # tolerance for rounding
   return Difference(float(value), float((1 + as_far) / (1 + permutations)))
+
+
+# --- All of it ----------------------------------------------------------------
+
+
+def measure(kernels: np.ndarray) -> dict[str, Any]:
+  """Returns all measurements of kernels [K, C, h, w, 3], ready for JSON.
+
+  Each kernel has the measurements of this file. Kernels that differ from
+  random numbers are 'learned'; those that also have an orientation are
+  'oriented'. Each column has its mean colorfulness, its shares of learned and
+  of oriented kernels, and the mean frequency of its oriented kernels.
+  """
+  noise = of_noise(*kernels.shape[2:4])
+  wave = preferred_wave(kernels)
+  learned = has_learned(kernels)
+  each = {
+      'colorfulness': colorfulness(kernels),
+      'orientation_degrees': wave.orientation,
+      'cycles_per_pixel': wave.frequency,
+      'orientedness': wave.orientedness,
+      'structure': structure(kernels),
+      'energy': energy(kernels),
+      'learned': learned,
+      'oriented': learned & (wave.orientedness > ORIENTED),
+  }
+  difference = permutation_test(
+      each['colorfulness'], PERMUTATIONS)
+  return {
+      'size': list(kernels.shape[2:4]),
+      'random_kernels': {'colorfulness': noise.colorfulness,
+                         'stddev': noise.colorfulness_stddev},
+      'difference': difference and {**difference._asdict(),
+                                    'permutations': PERMUTATIONS},
+      'columns': [_column({name: values[k] for name, values in each.items()})
+                  for k in range(len(kernels))],
+      'kernels': [{'column': k + 1, 'kernel': c + 1,
+                   **{name: values[k, c].item()
+                      for name, values in each.items()}}
+                  for k in range(kernels.shape[0])
+                  for c in range(kernels.shape[1])],
+  }
+
+
+def _column(each):
+  oriented = each['oriented']
+  frequencies = each['cycles_per_pixel'][oriented]
+  return {
+      'kernels': len(oriented),
+      'mean_colorfulness': float(each['colorfulness'].mean()),
+      'learned': float(each['learned'].mean()),
+      'oriented': float(oriented.mean()),
+      'mean_cycles_per_pixel': (
+          float(frequencies.mean()) if oriented.any() else None),
+  }

@@ -77,6 +77,9 @@ class Built:
   def where(self, i: int) -> str:
     return f'record {i} of {self._name}'
 
+  def labels(self) -> np.ndarray:
+    return np.array([record['label'] for record in self._records], np.int32)
+
 
 def build_imagenet2012(path: str) -> None:
   """Writes the TFDS data set `imagenet2012` under `path` from its two tars.

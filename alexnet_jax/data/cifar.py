@@ -63,6 +63,9 @@ class Unpacked:
     file = np.searchsorted(self._starts, i, side='right') - 1
     return f'image {i - self._starts[file]} of {self._paths[file]}'
 
+  def labels(self) -> np.ndarray:
+    return self._labels
+
 
 def open_cifar10(path: str, split: str,
                  image_size: int) -> Unpacked | Folder | Built:

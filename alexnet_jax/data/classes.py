@@ -68,6 +68,10 @@ class LabeledPictures:
     """Returns the picture's path."""
     return self.paths[i]
 
+  def labels(self) -> np.ndarray:
+    """Returns the labels of all pictures."""
+    return self._labels
+
   def without(self, paths: Collection[str],
               notes: Sequence[str] = ()) -> Self:
     """Returns a copy that lacks some pictures; the others keep their order."""

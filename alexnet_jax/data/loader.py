@@ -16,6 +16,7 @@ from typing import Any, Protocol
 
 import grain
 import numpy as np
+from absl import flags
 from grain.experimental import index_shuffle
 
 from alexnet_jax import machine
@@ -171,6 +172,8 @@ def _iterate(data: grain.MapDataset, threads: int, buffer: int,
   if not workers:
     return iter(batches)
   _start_resource_tracker()
+  if not flags.FLAGS.is_parsed():  # Grain reads its own; notebooks parse none
+    flags.FLAGS.mark_as_parsed()
   return _Workers(iter(batches.mp_prefetch(
       grain.MultiprocessingOptions(num_workers=workers), _begin_worker)))
 

@@ -51,6 +51,9 @@ class Procedural:
   def where(self, i: int) -> str:
     return f'procedural {self._split} picture {i}'
 
+  def labels(self) -> np.ndarray:
+    return np.arange(self._length, dtype=np.int32) % len(CLASS_NAMES)
+
 
 def picture(split: str, index: int, size: int) -> np.ndarray:
   """Draws a picture, uint8 `[size, size, 3]`.

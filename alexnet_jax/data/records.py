@@ -93,9 +93,25 @@ class Records:
     return len(self._records)
 
   def __getitem__(self, i: int) -> dict:
+    label, data = self._read(i)
+    try:
+      image = images.decode(data, self.where(i))
+    except Exception as error:  # of the package that decodes
+      raise damaged(self._shard_of(i), f'{self.where(i)} cannot be read'
+                    ) from error
+    return {'image': images.square(image, self.image_size), 'label': label}
+
+  def where(self, i: int) -> str:
+    return f'record {i} of {os.path.join(self.folder, self.split)}'
+
+  def labels(self) -> np.ndarray:
+    """Reads all records, without decoding their images."""
+    return np.array([self._read(i)[0] for i in range(len(self))], np.int32)
+
+  def _read(self, i):
+    """Returns the label and the JPEG of a record."""
     try:
       label, data = unpack(self._records[i])
-      image = images.decode(data, self.where(i))
     except IndexError:
       raise
     # The reader has exceptions of its own for a wrong checksum.
@@ -104,10 +120,7 @@ class Records:
                     ) from error
     if not 0 <= label < len(self.class_names):
       raise damaged(self._shard_of(i), f'{self.where(i)} is of no class')
-    return {'image': images.square(image, self.image_size), 'label': label}
-
-  def where(self, i: int) -> str:
-    return f'record {i} of {os.path.join(self.folder, self.split)}'
+    return label, data
 
   def _shard_of(self, i: int | None) -> str:
     """Returns the shard of a record; for None, the first that is no shard."""

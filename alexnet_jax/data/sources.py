@@ -71,6 +71,21 @@ def passed_over_of(*opened: Source) -> dict[str, Counter[str]]:
   return {name: endings for name, endings in counts.items() if endings}
 
 
+def labels_of(source: Source) -> np.ndarray:
+  """Returns the labels of all examples, int32 [N], without decoding images.
+
+  Raises:
+    InputError: the source cannot tell them.
+  """
+  labels = getattr(source, 'labels', None)
+  if labels is None:
+    raise InputError(
+        f'data such as {source.where(0)} do not list their labels, which'
+        " config.optimizer.class_weights='balanced' counts: leave it at '', or"
+        ' give the pictures as a folder or as records.')
+  return labels()
+
+
 class Subset:
   """At most `count` evenly spaced examples of a source."""
 
@@ -91,6 +106,10 @@ class Subset:
   def where(self, i: int) -> str:
     """Returns the name of example `i` in the source."""
     return self.source.where(self._original(i))
+
+  def labels(self) -> np.ndarray:
+    """Returns the labels of these examples."""
+    return labels_of(self.source)[self._indices]
 
   def _original(self, i: int) -> int:
     if not 0 <= i < len(self):

@@ -12,7 +12,7 @@ import numpy as np
 
 from alexnet_jax import files
 from alexnet_jax.data.records import STATISTICS, Records, damaged
-from alexnet_jax.data.sources import Source, Subset
+from alexnet_jax.data.sources import Source, Subset, labels_of
 
 
 class Statistics(NamedTuple):
@@ -48,6 +48,27 @@ def statistics(source: Source, *, limit: int = 1024) -> Statistics:
   for i in range(len(chosen)):
     sums = added(sums, chosen[i]['image'])
   return from_sums(sums)
+
+
+def balanced_class_weights(source: Source) -> np.ndarray:
+  """Returns weights with which all classes count as much as each other.
+
+  The weight of a class is n / (classes * count) for n examples in all, so the
+  mean weight of the examples is 1. Classes without an example have no weight.
+
+  Args:
+    source: the training examples.
+
+  Returns:
+    float32 [classes].
+
+  Raises:
+    InputError: the source cannot tell the labels.
+  """
+  counts = np.bincount(labels_of(source), minlength=len(source.class_names))
+  present = counts > 0
+  weights = len(source) / (present.sum() * np.maximum(counts, 1))
+  return np.where(present, weights, 0).astype(np.float32)
 
 
 def zero(image_size: int) -> Sums:

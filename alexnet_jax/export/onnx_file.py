@@ -6,7 +6,8 @@ would give hundreds of nodes that no runtime recognizes as these.
 """
 
 import itertools
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,14 @@ from alexnet_jax.export.operations import Operation
 OPSET, IR_VERSION = 17, 8  # of 2022, so that older runtimes read the file too
 LARGEST = 2**31 - 1  # bytes of one protocol buffer
 REVERSE = -2**31  # the end of a slice that runs backward to the first element
+
+# The node of each nonlinearity that has one in this version of ONNX.
+NODES: Mapping[str, tuple[str, Mapping[str, float]]] = {
+    'relu': ('Relu', {}), 'tanh': ('Tanh', {}), 'sigmoid': ('Sigmoid', {}),
+    'leaky_relu': ('LeakyRelu', {'alpha': 0.01}), 'elu': ('Elu', {}),
+    'celu': ('Celu', {}), 'selu': ('Selu', {}), 'softplus': ('Softplus', {}),
+    'soft_sign': ('Softsign', {}), 'hard_swish': ('HardSwish', {}),
+    'hard_sigmoid': ('HardSigmoid', {'alpha': 1 / 6, 'beta': 0.5})}
 
 
 def save(path: str, chain: Sequence[Operation], crops: np.ndarray | None,
@@ -151,6 +160,10 @@ class _Graph:
   def network(self, x: str, chain: Sequence[Operation]) -> str:
     """Adds all operations."""
     for operation in chain:
+      if operation.kind in NODES:
+        node, attributes = NODES[operation.kind]
+        x = self._node(node, x, **attributes)
+        continue
       x = getattr(self, f'_{operation.kind}')(
           x, *(self._constant(array, f'{operation.name}.{kind}')
                for kind, array in operation.arrays.items()),
@@ -172,11 +185,27 @@ class _Graph:
   def _flatten(self, x):
     return self._node('Flatten', x)
 
-  def _relu(self, x):
-    return self._node('Relu', x)
+  def _abs_tanh(self, x):
+    return self._node('Abs', self._node('Tanh', x))
 
-  def _tanh(self, x):
-    return self._node('Tanh', x)
+  def _log_sigmoid(self, x):
+    return self._node('Neg', self._node('Softplus', self._node('Neg', x)))
+
+  def _swish(self, x):
+    return self._node('Mul', x, self._node('Sigmoid', x))
+
+  def _gelu(self, x):
+    """In Flax's form with tanh, here by sigmoid(2 y) = (1 + tanh(y)) / 2."""
+    cube = self._node('Mul', self._node('Mul', x, x), x)
+    y = self._node('Add', x, self._scale(cube, 0.044715))
+    gate = self._node('Sigmoid', self._scale(y, 2 * math.sqrt(2 / math.pi)))
+    return self._node('Mul', x, gate)
+
+  def _relu6(self, x):
+    return self._node('Clip', x, self._number(0), self._number(6))
+
+  def _hard_tanh(self, x):
+    return self._node('Clip', x, self._number(-1), self._number(1))
 
   def _scale(self, x, factor):
     return self._node('Mul', x, self._number(factor))

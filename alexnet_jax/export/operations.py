@@ -23,7 +23,7 @@ from jax import lax
 from alexnet_jax.errors import InputError
 from alexnet_jax.network import layers as L
 from alexnet_jax.network import published
-from alexnet_jax.network.classifier import Model
+from alexnet_jax.network.classifier import NONLINEARITIES, Model
 from alexnet_jax.network.columns import Layer
 
 DROPOUT = 0.5  # the factor of `layers.dropout` at test time
@@ -42,7 +42,7 @@ class Operation(NamedTuple):
       last windows extend past the edge, where there are no units.
     crop: height, width of the units that stay, from the top left.
     scale: factor.
-    flatten, relu, tanh: none.
+    flatten, and the nonlinearities by their names: none.
   """
 
   kind: str
@@ -52,7 +52,8 @@ class Operation(NamedTuple):
 
 
 KINDS: Mapping[Callable, str] = {
-    jax.nn.relu: 'relu', jnp.tanh: 'tanh', L.flatten: 'flatten',
+    **{function: name for name, function in NONLINEARITIES.items()},
+    L.flatten: 'flatten',
     L.local_response_norm: 'channel_norm', L.within_map_norm: 'map_norm',
     L.max_pool: 'max_pool', L.avg_pool: 'avg_pool',
     published.keep_whole_windows: 'crop'}

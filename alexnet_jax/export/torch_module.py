@@ -110,6 +110,13 @@ def _avg_pool(x, size, stride, overhang):
 
 OPERATIONS = {
     'relu': F.relu, 'tanh': torch.tanh,
+    'abs_tanh': lambda x: torch.tanh(x).abs(),
+    'sigmoid': torch.sigmoid, 'log_sigmoid': F.logsigmoid,
+    'leaky_relu': F.leaky_relu, 'elu': F.elu, 'celu': F.celu, 'selu': F.selu,
+    'gelu': lambda x: F.gelu(x, approximate='tanh'), 'swish': F.silu,
+    'softplus': F.softplus, 'soft_sign': F.softsign, 'relu6': F.relu6,
+    'hard_tanh': F.hardtanh, 'hard_sigmoid': F.hardsigmoid,
+    'hard_swish': F.hardswish,
     'flatten': lambda x: x.flatten(1),
     'crop': lambda x, height, width: x[:, :, :height, :width],
     'scale': lambda x, factor: x * factor,

@@ -59,7 +59,7 @@ def draw(kernels: np.ndarray, numbers: Mapping[str, Any], per_kernel: bool,
 
   Args:
     kernels: [K, C, h, w, 3].
-    numbers: the output of `figure3.measure`.
+    numbers: the output of `specialization.measure`.
     per_kernel: see `stretched`.
     out: the file.
   """

@@ -17,10 +17,11 @@ from alexnet_jax.figures import style
 
 QUERIES, NEIGHBORS = 8, 10  # At most this many are drawn.
 # Inches: a picture, the smaller ones below, the query beside both, and text.
-SIDE, SMALL, QUERY, LINE = 0.95, 0.68, 1.5, 0.17
-LEGEND, BETWEEN = 0.35, 0.1
-# Characters that fit below, at 7 points or 0.06 inches each.
-UNDER, UNDER_QUERY = 15, 24
+SIDE, SMALL, QUERY, LINE = 1.15, 0.82, 1.7, 0.19
+LEGEND, BETWEEN = 0.4, 0.1
+NARROWEST = 4.0  # of the title
+# Characters that fit below, at 8 points or 0.07 inches each.
+UNDER, UNDER_QUERY = 17, 24
 LIGHT = '#BBBBBB'
 
 
@@ -29,7 +30,7 @@ class Picture(NamedTuple):
 
   image: np.ndarray  # uint8 [S, S, 3]
   label: str
-  same: bool = False  # Of the query's class.
+  same: bool | None = None  # Of the query's class; None: it has no known one.
 
 
 class QueryRow(NamedTuple):
@@ -44,7 +45,8 @@ def draw(rows: Sequence[QueryRow], numbers: Mapping[str, Any],
          out: str) -> None:
   """Draws up to eight queries with up to ten neighbors each.
 
-  Pictures of the query's class have a thick blue frame, others a thin gray one.
+  Pictures of the query's class have a thick blue frame, others a thin gray one;
+  the neighbors of a query whose class is not known have none.
 
   Args:
     rows: one query or more, all with the same number of neighbors.
@@ -53,10 +55,10 @@ def draw(rows: Sequence[QueryRow], numbers: Mapping[str, Any],
   """
   rows = rows[:QUERIES]
   columns = min(NEIGHBORS, len(rows[0].by_features))
-  width = QUERY + LINE + columns * (SIDE + 0.08)
+  width = max(NARROWEST, QUERY + LINE + columns * (SIDE + 0.08))
   height = len(rows) * (SIDE + SMALL + 2 * LINE + BETWEEN) + LEGEND
-  with style.figure(out, width, height, numbers, w_pad=0.02, h_pad=0.02,
-                    wspace=0.01, hspace=0.01) as figure:
+  with style.figure(out, width, height, numbers, style.SCREEN, w_pad=0.02,
+                    h_pad=0.02, wspace=0.01, hspace=0.01) as figure:
     grid = figure.add_gridspec(
         2 * len(rows), 2 + columns, height_ratios=(SIDE, SMALL) * len(rows),
         width_ratios=(QUERY, LINE, *(SIDE,) * columns))
@@ -72,22 +74,26 @@ def draw(rows: Sequence[QueryRow], numbers: Mapping[str, Any],
         for place, picture in enumerate(neighbors[:columns]):
           _draw_picture(figure.add_subplot(grid[2 * i + line, 2 + place]),
                         picture, UNDER, style.GRAY)
+    known = any(picture.same is not None
+                for row in rows for picture in row.by_features)
     figure.legend(
         handles=[
             Patch(fill=False, ec=style.BLUE, lw=2, label="query's class"),
-            Patch(fill=False, ec=LIGHT, lw=0.8, label='another class')],
+            Patch(fill=False, ec=LIGHT, lw=0.8, label='another class')]
+        if known else [],
         loc='outside upper right', ncols=2,
         title='nearest training images, by features and by pixels',
-        title_fontsize=8, alignment='right')
+        title_fontsize=9, alignment='right')
 
 
 def _draw_picture(axes: Axes, picture: Picture, characters: int,
                   color: str) -> None:
   axes.imshow(picture.image)
   axes.set(xticks=[], yticks=[])
-  axes.set_xlabel(shortened(picture.label, characters), fontsize=7,
+  axes.set_xlabel(shortened(picture.label, characters), fontsize=8,
                   parse_math=False,
                   color=style.BLUE if picture.same else color, labelpad=2)
   axes.spines[:].set(
-      visible=True, color=style.BLUE if picture.same else LIGHT,
+      visible=picture.same is not None,
+      color=style.BLUE if picture.same else LIGHT,
       linewidth=2.2 if picture.same else 0.6)

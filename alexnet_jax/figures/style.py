@@ -18,6 +18,9 @@ from alexnet_jax.errors import InputError, printable
 
 BLUE, VERMILION, GRAY = '#0072B2', '#D55E00', '#555555'
 FORMATS = ('.png', '.pdf', '.svg')
+VECTORS = ('.pdf', '.svg')
+PRINT = 300  # pixels an inch, also of the images in VECTORS
+SCREEN = 150  # pixels an inch at which 8 points are easily read on a screen
 
 _SETTINGS: dict[Any, Any] = {
     'font.family': 'DejaVu Sans',  # Matplotlib includes it.
@@ -56,7 +59,7 @@ def drawn(picture: str) -> str:
 
 @contextmanager
 def figure(path: str, width: float = 5.0, height: float = 3.5,
-           numbers: Mapping[str, Any] | None = None,
+           numbers: Mapping[str, Any] | None = None, dpi: int = PRINT,
            **spacing: Any) -> Generator[Figure]:
   """Yields a figure, and writes it and its numbers at the end of the block.
 
@@ -65,6 +68,7 @@ def figure(path: str, width: float = 5.0, height: float = 3.5,
     width: the width in inches.
     height: the height in inches.
     numbers: the numbers in the figure, which go into `numbers_path`.
+    dpi: pixels an inch of a file of pixels; SCREEN for one to look at.
     **spacing: arguments of matplotlib's `ConstrainedLayoutEngine`.
   """
   with matplotlib.rc_context(_SETTINGS), warnings.catch_warnings():
@@ -73,7 +77,9 @@ def figure(path: str, width: float = 5.0, height: float = 3.5,
     drawn = Figure(figsize=(width, height),
                    layout=ConstrainedLayoutEngine(**spacing))
     yield drawn
+    ending = os.path.splitext(path)[1]
     with files.atomic_write(path) as file:
-      drawn.savefig(file, dpi=300, format=os.path.splitext(path)[1][1:])
+      drawn.savefig(file, dpi=PRINT if ending in VECTORS else dpi,
+                    format=ending[1:])
   if numbers is not None:
     files.write_json(numbers_path(path), numbers)

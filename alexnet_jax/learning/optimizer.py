@@ -1,10 +1,13 @@
 """Section 5: the update rule and the decay of the learning rate.
 
+The paper's rule, `momentum_sgd`, is
+
     v <- 0.9 v - 0.0005 e w - e dL/dw        w <- w + v
 
 The learning rate e is inside the velocity, so after a drop of the rate the old,
 larger velocity decays over about twenty steps. In `optax.sgd` the rate is
-outside the velocity.
+outside the velocity. `adamw` stands beside it, for comparisons with programs of
+today.
 """
 
 from collections.abc import Sequence
@@ -39,30 +42,112 @@ def momentum_sgd(
     weight_decay: weight decay of the kernels; 0.0005 in the paper.
     layer_decays: (layer, decay), replaces `weight_decay` for that layer.
   """
-  rule: Any = optax.chain(
-      _add_decays(weight_decay, layer_decays),
-      _scale_by_rates(),
-      optax.trace(momentum))
+  return _with_frozen_leaves(
+      optax.chain(_add_decays(weight_decay, layer_decays), _scale_by_rates(),
+                  optax.trace(momentum)))
+
+
+def adamw(
+    momentum: float,
+    weight_decay: float,
+    layer_decays: Sequence[tuple[str, float]] = (),
+) -> optax.GradientTransformationExtraArgs:
+  """`optax.adamw` with a separate learning rate for each leaf.
+
+  `update` takes `rates`, and leaves whose rate is zero stay, as in
+  `momentum_sgd`. Biases have no weight decay.
+
+  Args:
+    momentum: decay of the mean of the gradients, b1. That of their squares is
+      0.999, and epsilon is 1e-8, the defaults of Optax.
+    weight_decay: weight decay of the kernels, multiplied by the rate.
+    layer_decays: (layer, decay), replaces `weight_decay` for that layer.
+  """
+  return _with_frozen_leaves(
+      optax.chain(optax.scale_by_adam(momentum),
+                  _add_decays(weight_decay, layer_decays), _scale_by_rates()))
+
+
+RULES = {'momentum': momentum_sgd, 'adamw': adamw}
+
+
+def update_rule(
+    name: str,
+    momentum: float,
+    weight_decay: float,
+    layer_decays: Sequence[tuple[str, float]] = (),
+    clip_norm: float = 0.0,
+) -> optax.GradientTransformationExtraArgs:
+  """Returns the update rule that a config names.
+
+  Args:
+    name: one of RULES.
+    momentum: of the velocity or, for 'adamw', of the mean of the gradients.
+    weight_decay: weight decay of the kernels.
+    layer_decays: (layer, decay), replaces `weight_decay` for that layer.
+    clip_norm: the largest norm of the gradient of all parameters together; 0:
+      any.
+  """
+  rule = RULES[name](momentum, weight_decay, layer_decays)
+  if not clip_norm:
+    return rule
+  return optax.chain(_clip_by_global_norm(clip_norm), rule)
+
+
+class ClipState(NamedTuple):
+  """What clipping tells about the last step."""
+
+  gradient_norm: jax.Array  # [] before clipping
+
+
+def _clip_by_global_norm(max_norm):
+  """`optax.clip_by_global_norm` over the leaves that are trained."""
+  clip = optax.clip_by_global_norm(max_norm)
+
+  def update(grads, state, params=None, *, rates):
+    del state, params
+    trained = jax.tree.map(
+        lambda rate, g: _unless_frozen(rate, g, jnp.zeros_like(g)),
+        rates, grads)
+    clipped, _ = clip.update(trained, optax.EmptyState())
+    return clipped, ClipState(optax.tree.norm(trained))
+
+  return _taking_rates(lambda params: ClipState(jnp.float32(0)), update)
+
+
+def _with_frozen_leaves(rule: Any) -> optax.GradientTransformationExtraArgs:
+  """Leaves with a rate of zero keep their values and their optimizer state."""
 
   def update(grads, state: Any, params, *, rates):
     updates, new_state = rule.update(grads, state, params, rates=rates)
-
-    def unless_frozen(rate, moved, still):
-      if isinstance(rate, float) and rate == 0:
-        return still
-      return jnp.where(jnp.asarray(rate) == 0, still, moved)
-
     updates = jax.tree.map(
-        lambda rate, moved: unless_frozen(rate, moved, jnp.zeros_like(moved)),
+        lambda rate, moved: _unless_frozen(rate, moved, jnp.zeros_like(moved)),
         rates, updates)
-    *others, velocity = new_state
-    velocity = velocity._replace(trace=jax.tree.map(
-        unless_frozen, rates, velocity.trace, state[-1].trace))
-    return updates, (*others, velocity)
+    like_params = jax.tree.structure(rates)
 
-  # `rates` is an extra argument in Optax's sense.
-  return optax.GradientTransformationExtraArgs(
-      rule.init, update)  # ty: ignore[invalid-argument-type]
+    def is_of_leaves(part):
+      return jax.tree.structure(part) == like_params
+
+    def keep_frozen(moved, still):
+      if not is_of_leaves(moved):
+        return moved
+      return jax.tree.map(_unless_frozen, rates, moved, still)
+
+    return updates, jax.tree.map(
+        keep_frozen, new_state, state, is_leaf=is_of_leaves)
+
+  return _taking_rates(rule.init, update)
+
+
+def _taking_rates(init, update) -> optax.GradientTransformationExtraArgs:
+  """Of an `update` that takes `rates`, an extra argument in Optax's sense."""
+  return optax.GradientTransformationExtraArgs(init, update)
+
+
+def _unless_frozen(rate, moved, still):
+  if isinstance(rate, float) and rate == 0:
+    return still
+  return jnp.where(jnp.asarray(rate) == 0, still, moved)
 
 
 def leaf_decays(params: Any, weight_decay: float,
@@ -102,9 +187,7 @@ def _scale_by_rates():
     del params
     return jax.tree.map(lambda rate, g: -rate * g, rates, updates), state
 
-  return optax.GradientTransformationExtraArgs(
-      lambda params: optax.EmptyState(),
-      update)  # ty: ignore[invalid-argument-type] as above
+  return _taking_rates(lambda params: optax.EmptyState(), update)
 
 
 # --- The learning rate --------------------------------------------------------
@@ -114,6 +197,7 @@ class Rates(NamedTuple):
   """The learning rate fields of `config.optimizer`."""
 
   schedule: str = 'constant'  # of the kernels; see schedules.py
+  warmup: float = 0.0  # epochs in which all rates rise to their first values
   target_factor: float = 1.0  # ratio of its initial to its final rate
   schedule_levels: int = 4  # number of levels, for schedules with levels
   drops: Drops = ()  # of the kernels, relative to the initial rate
@@ -129,7 +213,8 @@ class Rates(NamedTuple):
 
 
 def learning_rates(rates: Rates, params: Any, learning_rate: jax.Array,
-                   epoch: jax.Array, progress: jax.Array) -> Any:
+                   epoch: jax.Array, progress: jax.Array,
+                   warm: jax.Array | None = None) -> Any:
   """Returns the learning rate of every leaf at one step of training.
 
   Args:
@@ -137,8 +222,11 @@ def learning_rates(rates: Rates, params: Any, learning_rate: jax.Array,
     params: the parameters; only their names are used.
     learning_rate: [] rate of the kernels, before drops.
     epoch: [] counted from 1.
-    progress: [] fraction of all steps done, 0..1.
+    progress: [] fraction of the steps after the warm-up that are done, 0..1.
+    warm: [] factor of the warm-up, 0..1; None without one.
   """
+  if warm is not None:
+    learning_rate = learning_rate * warm
   layer_factors = dict(rates.layer_rates)
   scheduled = schedules.factor_of(
       rates.schedule, progress, target_factor=rates.target_factor,
@@ -157,6 +245,8 @@ def learning_rates(rates: Rates, params: Any, learning_rate: jax.Array,
       frozen = [(start, float(factor > 0)) for start, factor in drops]
       factor = (rates.bias_rate * factor_at(rates.bias_drops, epoch)
                 * factor_at(frozen, epoch))
+      if rates.schedule in schedules.OF_ALL_LEAVES:
+        factor = factor * scheduled
     return learning_rate * factor * layer_factors.get(layer, 1.0)
 
   return jax.tree_util.tree_map_with_path(rate, params)

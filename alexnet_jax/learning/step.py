@@ -10,7 +10,7 @@ import numpy as np
 import optax
 from jax.sharding import Mesh
 
-from alexnet_jax.learning import augment, metrics, optimizer
+from alexnet_jax.learning import augment, metrics, optimizer, schedules
 from alexnet_jax.learning.augment import Augmentation, PixelStats
 from alexnet_jax.learning.optimizer import Plateau, Rates
 from alexnet_jax.network import classifier, columns, rng
@@ -81,6 +81,9 @@ def make_train_step(
     mesh: Mesh,
     seed: int,
     length: Length,
+    *,
+    parts: int = 1,
+    class_weights: np.ndarray | None = None,
 ) -> Callable[[State, dict], tuple[State, Measured]]:
   """Returns step(state, batch) -> (state, measured), which donates the state.
 
@@ -92,22 +95,26 @@ def make_train_step(
     mesh: mesh of the devices that hold the batch.
     seed: seed of crops, jitter and dropout.
     length: length of the run.
+    parts: number of parts of the batch that are computed one after the other,
+      which takes the memory of one part and gives the gradients of the batch.
+    class_weights: [classes] factors of the loss of each class's examples; None:
+      all are 1. The loss that is measured has them too, the errors have not.
   """
 
-  def train_step(state, batch):
-    size = len(batch['label'])
-    key = lambda name: rng.stream(seed, name, state.step)
+  def gradients(state, batch, keys):
+    labels = batch['label']
     patches = augment_batch(
         batch['image'], state.input_stats, augmentation,
-        _epoch(state, length), mesh,
-        rng.per_example(key('crop'), size, augmentation.share_crops),
-        rng.per_example(key('jitter'), size))
-    dropout_keys = rng.per_example(key('dropout'), size)
+        _epoch(state.step, length), mesh, keys('crop'), keys('jitter'))
+    dropout_keys = keys('dropout')
 
     def means(logits):
       sums = metrics.classification_sums(
-          jax.nn.log_softmax(logits), batch['label'], jnp.ones(size, bool))
-      return {name: total / count for name, (total, count) in sums.items()}
+          jax.nn.log_softmax(logits), labels, jnp.ones(len(labels), bool))
+      losses = {name: total / count for name, (total, count) in sums.items()}
+      if class_weights is not None:
+        losses['loss'] = weighted_loss(logits, labels, class_weights)
+      return losses
 
     def loss_fn(params):
       outputs = model.forward(
@@ -118,12 +125,53 @@ def make_train_step(
         loss += model.side_weight * means(logits)['loss']
       return loss, (losses, outputs.batch_stats)
 
-    grads, (measured, batch_stats) = jax.grad(
-        loss_fn, has_aux=True)(state.params)
+    return jax.grad(loss_fn, has_aux=True)(state.params)
+
+  def train_step(state, batch):
+    shared_by = {'crop': augmentation.share_crops}
+
+    def keys(name):
+      return rng.per_example(rng.stream(seed, name, state.step),
+                             len(batch['label']), shared_by.get(name, 1))
+
+    if parts == 1:
+      grads, (measured, batch_stats) = gradients(state, batch, keys)
+    else:
+      drawn = {name: keys(name) for name in ('crop', 'jitter', 'dropout')}
+      # Batch normalization uses the statistics of each part.
+      grads, (measured, batch_stats) = _mean(
+          lambda part: gradients(state, part[0], part[1].get),
+          columns.in_parts((batch, drawn), parts, mesh))
     state = update(state, grads, rule, rates, length)
-    return state._replace(batch_stats=batch_stats), measured
+    state = state._replace(batch_stats=batch_stats)
+    norm = optax.tree.get(state.opt_state, 'gradient_norm')  # if clipped
+    return state, measured | ({} if norm is None else {'gradient_norm': norm})
 
   return jax.jit(train_step, donate_argnums=0)
+
+
+def _mean(f: Callable[[Any], Any], parts: Any) -> Any:
+  """Returns the mean of f over the leading axis, one element at a time."""
+  shapes = jax.eval_shape(lambda: f(jax.tree.map(lambda x: x[0], parts)))
+  nothing = jax.tree.map(lambda held: jnp.zeros(held.shape, held.dtype), shapes)
+  total, _ = jax.lax.scan(
+      lambda total, part: (jax.tree.map(jnp.add, total, f(part)), None),
+      nothing, parts)
+  count = len(jax.tree.leaves(parts)[0])
+  return jax.tree.map(lambda x: x / count, total)
+
+
+def weighted_loss(logits: jax.Array, labels: jax.Array,
+                  class_weights: np.ndarray) -> jax.Array:
+  """Returns the mean of the losses, each times the weight of its class.
+
+  Args:
+    logits: [B, classes].
+    labels: [B] class numbers.
+    class_weights: [classes].
+  """
+  losses = optax.softmax_cross_entropy_with_integer_labels(logits, labels)
+  return (jnp.asarray(class_weights)[labels] * losses).mean()
 
 
 def update(state: State, grads: Any,
@@ -138,19 +186,46 @@ def update(state: State, grads: Any,
     rates: schedules and drops of the learning rates.
     length: length of the run.
   """
+  warm, progress = _warmth_and_progress(state.step, rates, length)
   updates, opt_state = rule.update(
       grads, state.opt_state, state.params,
       rates=optimizer.learning_rates(
-          rates, state.params, state.learning_rate, _epoch(state, length),
-          state.step.astype(jnp.float32) / length.total_steps))
+          rates, state.params, state.learning_rate, _epoch(state.step, length),
+          progress, warm))
   params = optax.apply_updates(state.params, updates)
   return state._replace(
       step=state.step + 1, params=params, opt_state=opt_state)
 
 
-def _epoch(state, length):
+def kernel_rate(rates: Rates, learning_rate: float, step: int,
+                length: Length) -> float:
+  """Returns the learning rate of the kernels in the step after `step` others.
+
+  Args:
+    rates: schedules and drops of the learning rates.
+    learning_rate: rate before them.
+    step: number of steps done.
+    length: length of the run.
+  """
+  done = jnp.int32(step)
+  warm, progress = _warmth_and_progress(done, rates, length)
+  rate = optimizer.learning_rates(
+      rates._replace(layer_drops=(), layer_rates=(), frozen=()),
+      {'layer': {'kernel': 0.0}}, jnp.float32(learning_rate),
+      _epoch(done, length), progress, warm)['layer']['kernel']
+  return float(jax.device_get(rate))
+
+
+def _warmth_and_progress(step, rates, length):
+  if not rates.warmup:
+    return None, step.astype(jnp.float32) / length.total_steps
+  return schedules.warm_up(
+      step, rates.warmup * length.steps_per_epoch, length.total_steps)
+
+
+def _epoch(step, length):
   """Returns the epoch, counted from 1."""
-  return 1 + state.step // length.steps_per_epoch
+  return 1 + step // length.steps_per_epoch
 
 
 def augment_batch(

@@ -28,7 +28,7 @@ class Spec:
   neurons: tuple[int, ...] = (2048, 2048)  # per column, of fc6 and fc7
   stddevs: tuple[float, ...] = (0.01,) * 8  # of initial weights, conv1 to fc8
   biases: tuple[float, ...] = (0.0, 1.0, 0.0, 1.0, 1.0, 1.0, 1.0, 0.0)
-  nonlinearity: str = 'relu'  # (3.1) or 'tanh'
+  nonlinearity: str = 'relu'  # (3.1); of classifier.NONLINEARITIES
   response_norm: bool = True  # (3.3) after conv1 and conv2
   norm: str = 'response'  # or 'batch' normalization in its place
   norm_k: float = 2.0  # the constants of section 3.3

@@ -33,7 +33,7 @@ class Spec:
   neurons: tuple[int, ...] = ()  # of the hidden layer fc4; () leaves it out
   stddevs: tuple[float, ...] = (0.0001, 0.01, 0.01, 0.01)  # conv1 to fc8
   biases: tuple[float, ...] = (0.0,) * 4
-  nonlinearity: str = 'relu'  # or 'tanh'
+  nonlinearity: str = 'relu'  # of classifier.NONLINEARITIES
   response_norm: bool = False  # within each map, after the first two poolings
   norm_size: int = 3  # side of the square window
   norm_alpha: float = 5e-5 / 9  # per squared term; the program's 5e-5 / (3 x 3)

@@ -28,7 +28,7 @@ class Spec:
   local_kernels: tuple[int, ...] = (64, 32)  # of local3 and local4
   stddevs: tuple[float, ...] = (0.0001, 0.01, 0.04, 0.04, 0.01)  # conv1 to fc8
   biases: tuple[float, ...] = (0.0,) * 5
-  nonlinearity: str = 'relu'  # or 'tanh'
+  nonlinearity: str = 'relu'  # of classifier.NONLINEARITIES
   # Section 3.3, after the first pooling and before the second. The constants
   # differ from those of the paper's large net.
   response_norm: bool = True

@@ -1,7 +1,7 @@
 """The structure of every network: columns with a softmax layer on top."""
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import jax
@@ -14,6 +14,22 @@ from alexnet_jax.network import columns
 from alexnet_jax.network import layers as L
 from alexnet_jax.network.batch_norm import BatchNorm
 from alexnet_jax.network.columns import Layer
+
+
+def abs_tanh(x: jax.Array) -> jax.Array:
+  """Returns |tanh(x)|, which section 3.1 compares with the ReLU."""
+  return jnp.abs(jnp.tanh(x))
+
+
+# The nonlinearities of config.model.nonlinearity. All but |tanh| are Flax's.
+NONLINEARITIES: Mapping[str, Callable[[jax.Array], jax.Array]] = {
+    'relu': nn.relu, 'tanh': nn.tanh, 'abs_tanh': abs_tanh,
+    'sigmoid': nn.sigmoid, 'leaky_relu': nn.leaky_relu, 'elu': nn.elu,
+    'celu': nn.celu, 'selu': nn.selu, 'gelu': nn.gelu, 'silu': nn.silu,
+    'swish': nn.swish, 'softplus': nn.softplus, 'soft_sign': nn.soft_sign,
+    'relu6': nn.relu6, 'hard_tanh': nn.hard_tanh,
+    'hard_sigmoid': nn.hard_sigmoid, 'hard_silu': nn.hard_silu,
+    'hard_swish': nn.hard_swish, 'log_sigmoid': nn.log_sigmoid}
 
 
 class ColumnSpec(Protocol):
@@ -287,16 +303,15 @@ def leave_out(layers: Sequence[Layer], without: Sequence[str],
 
 
 def nonlinearity(name: str) -> Callable[[jax.Array], jax.Array]:
-  """Returns the nonlinearity (3.1): 'relu', or 'tanh', which it replaces.
+  """Returns the nonlinearity (3.1): 'relu', or another of NONLINEARITIES.
 
   Raises:
     InputError: the name is not known.
   """
-  known = {'relu': jax.nn.relu, 'tanh': jnp.tanh}
-  if name not in known:
+  if name not in NONLINEARITIES:
     raise InputError(f'config.model.nonlinearity={name!r} is not known: give'
-                     f' one of {", ".join(known)}.')
-  return known[name]
+                     f' one of {", ".join(NONLINEARITIES)}.')
+  return NONLINEARITIES[name]
 
 
 def check_length(field: str, numbers: Sequence, length: int) -> None:

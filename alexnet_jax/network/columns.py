@@ -109,6 +109,24 @@ def on_each_data_shard(f: Callable, mesh: Mesh) -> Callable:
   return jax.shard_map(f, mesh=mesh, in_specs=P(DATA), out_specs=P(DATA))
 
 
+def in_parts(batch: Any, count: int, mesh: Mesh) -> Any:
+  """Splits a batch: [B, ...] -> [count, B / count, ...].
+
+  Each data shard splits its own examples, so that no example changes device.
+
+  Args:
+    batch: arrays whose leading axis is split over 'data'.
+    count: number of parts.
+    mesh: mesh of the devices.
+  """
+
+  def split(shard):
+    return jax.tree.map(lambda x: x.reshape(count, -1, *x.shape[1:]), shard)
+
+  return jax.shard_map(
+      split, mesh=mesh, in_specs=P(DATA), out_specs=P(None, DATA))(batch)
+
+
 def process_shard(mesh: Mesh) -> tuple[int, int]:
   """Returns (index, count): the part of each batch that this process loads."""
   me = jax.process_index()

@@ -38,7 +38,7 @@ class Spec:
   neurons: tuple[int, ...] = (4096, 4096)  # fc6, fc7
   stddevs: tuple[float, ...] = (0.01,) * 8  # of initial weights, conv1 to fc8
   biases: tuple[float, ...] = (0.0,) * 8  # initial
-  nonlinearity: str = 'relu'  # or 'tanh'
+  nonlinearity: str = 'relu'  # of classifier.NONLINEARITIES
   conv1_padding: int = 2  # zeros on each of the four sides
   response_norm: bool = False  # in layers 1 and 2
   norm_after_pooling: bool = False

@@ -33,9 +33,15 @@ MAY_DIFFER = ('data.path', 'data.labels', 'data.check')
 ADDED_FIELDS = {'precision': 'float32', 'run.hold_data': False,
                 'data.labels': '', 'data.check': 'headers',
                 'data.resize': 'crop', 'augment.mean_pixel': (),
-                'augment.pad': 0, 'model.norm': 'response'}
+                'augment.pad': 0, 'model.norm': 'response',
+                'optimizer.rule': 'momentum', 'optimizer.accumulate': 1,
+                'optimizer.warmup': 0.0, 'optimizer.clip_norm': 0.0,
+                'optimizer.class_weights': '', 'run.patience': 0}
 # Names of State fields in checkpoints of versions before 1.0.
 OLD_NAMES = {'input_stats': 'pixels'}
+
+# The fields of Metadata that change during a run.
+PROGRESS = ('unlogged', 'best_error', 'best_step', 'waited')
 
 
 class Metadata(NamedTuple):
@@ -46,6 +52,11 @@ class Metadata(NamedTuple):
   train_examples: int
   unlogged: Sequence[dict[str, float]] = ()  # since the last log line
   data_fingerprint: str = ''  # of the training data; '' if they have no files
+  # The lowest top-1 validation error so far, its step, and the number of
+  # validations since. Where an older checkpoint lacks them, they count from it.
+  best_error: float | None = None
+  best_step: int = 0
+  waited: int = 0
 
 
 # --- Saving and restoring -----------------------------------------------------
@@ -314,7 +325,8 @@ def first_difference(
     (field, saved value, value of `config`), or None.
   """
   # Tuples become lists.
-  saved, config = (json.loads(json.dumps(one)) for one in (saved, config))
+  saved, config = (json.loads(json.dumps(with_added_fields(one)))
+                   for one in (saved, config))
   for section in sections:
     a, b = saved.get(section), config.get(section)
     if not isinstance(b, dict):

@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import jax
 
@@ -16,14 +16,17 @@ from alexnet_jax.run.experiment import Experiment, Settings
 from alexnet_jax.run.walk import walk
 
 
-def final_errors(experiment: Experiment, state: State,
-                 source: Source) -> dict[str, float]:
+def final_errors(
+    experiment: Experiment, state: State, source: Source,
+    known: Mapping[int, dict[str, float]] | None = None,
+) -> dict[str, float]:
   """Returns the errors with one crop and with config.run.views crops (4.1).
 
   Args:
     experiment: the network and its config.
     state: parameters and mean image.
     source: the images.
+    known: errors that were measured before, by the number of crops.
 
   Returns:
     {'one_crop_loss': ..., 'one_crop_top1_error': ..., 'ten_crop_loss': ...}.
@@ -31,8 +34,9 @@ def final_errors(experiment: Experiment, state: State,
   errors = {}
   for count in sorted({1, experiment.settings.run.views}):
     name = augment.CROPS[count]
-    means = errors_of(experiment.evaluation_step(count), experiment, state,
-                      source, f'{name} crops' if count > 1 else 'one crop')
+    means = (known or {}).get(count) or errors_of(
+        experiment.evaluation_step(count), experiment, state, source,
+        f'{name} crops' if count > 1 else 'one crop')
     errors |= {f'{name}_crop_{key}': mean for key, mean in means.items()}
   return errors
 

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from jax.sharding import Mesh
 from ml_collections import ConfigDict
@@ -53,9 +54,13 @@ class Optimization(NamedTuple):
   """`config.optimizer`."""
 
   batch_size: int
+  rule: str  # one of optimizer.RULES
   momentum: float
   weight_decay: float
   learning_rate: float
+  accumulate: int  # parts of a batch, one after the other
+  clip_norm: float  # of the gradient of all parameters; 0: not clipped
+  class_weights: str  # of the training loss: '' or 'balanced'
   layer_decays: tuple[tuple[str, float], ...]
   rates: Rates
   plateau: PlateauRule | None
@@ -76,6 +81,7 @@ class RunSettings(NamedTuple):
   threads: int  # for decoding images; 0: one per core
   workers: int  # for decoding images, as processes
   hold_data: bool  # store all images on every device
+  patience: int  # validations without a new best before the end; 0: any
 
 
 class MeshShape(NamedTuple):
@@ -186,12 +192,15 @@ class Experiment(NamedTuple):
   num_classes: int
   length: Length
 
-  def train_step(self) -> Callable[[State, dict], tuple[State, dict]]:
+  def train_step(
+      self, class_weights: np.ndarray | None = None
+  ) -> Callable[[State, dict], tuple[State, dict]]:
     """Returns the jitted update of section 5 for this config."""
     settings = self.settings
     return step.make_train_step(
         self.model, self.optimizer, settings.augmentation,
-        settings.optimizer.rates, self.mesh, settings.seed, self.length)
+        settings.optimizer.rates, self.mesh, settings.seed, self.length,
+        parts=settings.optimizer.accumulate, class_weights=class_weights)
 
   def evaluation_step(
       self, count: int
@@ -268,9 +277,10 @@ def build(settings: Settings, num_classes: int,
   mesh = columns.make_mesh(*settings.mesh, settings.model.num_columns)
   model = settings.build_model(mesh, num_classes)
   _check_layers(settings.optimizer, model)
-  rule = optimizer.momentum_sgd(
-      settings.optimizer.momentum, settings.optimizer.weight_decay,
-      settings.optimizer.layer_decays)
+  _check_rates(settings.optimizer.rates, length)
+  o = settings.optimizer
+  rule = optimizer.update_rule(
+      o.rule, o.momentum, o.weight_decay, o.layer_decays, o.clip_norm)
   return Experiment(settings, mesh, model, rule, num_classes, length)
 
 
@@ -307,12 +317,32 @@ def count_steps(batch_size: int, epochs: float, num_examples: int,
 
 def _length(settings, num_examples):
   batch_size, shards = settings.optimizer.batch_size, settings.mesh.data
+  parts = settings.optimizer.accumulate
   if batch_size % shards:
     raise InputError(
         f'config.optimizer.batch_size={batch_size} does not split over'
         f' config.mesh.data={shards} devices: give a multiple of {shards}.')
+  if batch_size % (parts * shards):
+    raise InputError(
+        f'config.optimizer.batch_size={batch_size} does not split into'
+        f' config.optimizer.accumulate={parts} parts over config.mesh.data='
+        f'{shards} devices: give a multiple of {parts * shards}.')
   return count_steps(
       batch_size, settings.run.epochs, num_examples, settings.run.steps)
+
+
+def _check_rates(rates, length):
+  if rates.schedule == 'cosine' and rates.target_factor != 1:
+    raise InputError(
+        'config.optimizer.schedule=cosine ends at 0 and has no config.optimizer'
+        f'.target_factor={rates.target_factor}: leave it at 1.0, or give the'
+        ' schedule exp or linear.')
+  steps = rates.warmup * length.steps_per_epoch
+  if steps >= length.total_steps:
+    raise InputError(
+        f'config.optimizer.warmup={rates.warmup} epochs are {steps:g} steps and'
+        f' the run has {length.total_steps}: give a shorter warm-up or a longer'
+        ' run.')
 
 
 def _check_layers(optimization, model):

@@ -1,14 +1,33 @@
 """--init_from: starts a new run from the parameters of another network."""
 
+import glob
 import os
-from typing import Any
+import shlex
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from typing import Any, NamedTuple
 
 import jax
 
+from alexnet_jax import command_line
 from alexnet_jax.errors import InputError
 from alexnet_jax.network.classifier import Model
-from alexnet_jax.run import trained, weights
+from alexnet_jax.run import checkpoint, journal, trained, weights
 from alexnet_jax.run.weights import Layers
+
+# The folder above the package, if the package is in its repository.
+REPOSITORY = os.path.dirname(os.path.dirname(os.path.dirname(__file__)))
+TASK = 'configs/fine_tune.py'
+
+
+class Pretrained(NamedTuple):
+  """A network to start from."""
+
+  layers: Layers
+  class_names: tuple[str, ...]
+  origin: str  # in words
+  config: Mapping[str, Any]  # {} if it is not known
+  command: str = ''  # the command line of its run
 
 
 def start_from(init_from: str, model: Model, params: Any,
@@ -39,26 +58,88 @@ def start_from(init_from: str, model: Model, params: Any,
     raise InputError(f'--init_from={init_from} does not exist: give the workdir'
                      ' of a run, or a file that --task=export wrote.')
   mesh = jax.tree.leaves(params)[0].sharding.mesh
-  pretrained, names, origin = _open(path, *mesh.devices.shape)
-  matched = weights.match(weights.to_layers(model, params), pretrained,
-                          tuple(names) == tuple(class_names))
+  pretrained = _open(path, *mesh.devices.shape)
+  matched = weights.match(weights.to_layers(model, params), pretrained.layers,
+                          pretrained.class_names == tuple(class_names))
+  form = ''
+  if set(matched.new) - {'fc8'}:
+    form = fitting_form(pretrained.config, pretrained.command)
   if not matched.taken:
+    what = (f'--config={TASK}:{form}, which has its form' if form else
+            'the config.model that it was trained with')
     raise InputError(
         f'--init_from={init_from} fits no layer of this network'
-        f' ({matched.reason}): give the config.model that it was trained with,'
-        ' or other weights.')
+        f' ({matched.reason}): give {what}, or other weights.')
   chosen = jax.tree.map(
       lambda fresh, leaf: jax.device_put(leaf.astype(fresh.dtype),
                                          fresh.sharding),
       params, weights.from_layers(matched.layers))
-  return chosen, weights.summary(matched, origin)
+  said = weights.summary(matched, pretrained.origin)
+  if form:
+    said += f' With --config={TASK}:{form} all layers below fc8 fit.'
+  return chosen, said
 
 
-def _open(path: str, data: int,
-          column: int) -> tuple[Layers, tuple[str, ...], str]:
+def _open(path: str, data: int, column: int) -> Pretrained:
   if os.path.isdir(path):
     network = trained.open_trained(path, data=data, column=column)
-    return (weights.to_layers(network.model, network.params),
-            network.class_names, f'{network.workdir}, step {network.step}')
+    return Pretrained(
+        weights.to_layers(network.model, network.params), network.class_names,
+        f'{network.workdir}, step {network.step}', network.settings.config,
+        journal.read_command(path))
   loaded = weights.load(path)
-  return loaded.layers, loaded.class_names, path
+  config = loaded.card.get('config')
+  return Pretrained(loaded.layers, loaded.class_names, path,
+                    config if isinstance(config, Mapping) else {})
+
+
+# --- The form that fits -------------------------------------------------------
+
+
+def fitting_form(stored: Mapping[str, Any], command: str = '') -> str:
+  """Returns what to give behind `configs/fine_tune.py:` for a network.
+
+  Args:
+    stored: the config of the network.
+    command: the command line of its run, if it is known. Its --config is tried
+      first, since it may have an argument.
+
+  Returns:
+    Such as 'quickstart'; '' if no config has the same form.
+  """
+  with suppress(KeyError, TypeError, AttributeError):
+    wanted = _form(command_line.stored_config(
+        checkpoint.with_added_fields(dict(stored))))
+    for name, value in _configs(command):
+      with suppress(InputError, ImportError, KeyError, AttributeError):
+        if _form(command_line.load_config(value, {}, 'config')) == wanted:
+          return name
+  return ''
+
+
+def _configs(command: str) -> Iterator[tuple[str, str]]:
+  """Yields ('cifar10/figure1', its file) and so on, arguments included."""
+  folder = os.path.join(REPOSITORY, 'configs')
+  with suppress(ValueError):  # a quotation mark without the other
+    given = command_line.config_argument(shlex.split(command))
+    path, colon, argument = given.partition(':')
+    path = os.path.join(REPOSITORY, path)
+    if path.startswith(os.path.join(folder, '')):
+      yield _name(path, folder) + colon + argument, path + colon + argument
+  if not os.path.isfile(os.path.join(REPOSITORY, TASK)):
+    return
+  for path in sorted(glob.glob(os.path.join(folder, '**/*.py'),
+                               recursive=True)):
+    if path != os.path.join(REPOSITORY, TASK):
+      yield _name(path, folder), path
+
+
+def _name(path, folder):
+  return os.path.relpath(path, folder).removesuffix('.py')
+
+
+def _form(config):
+  """Returns the fields that decide whether the layers of a network fit."""
+  fields = config.to_dict()
+  return fields['model'], fields['augment']['crop'], fields['data'][
+      'image_size']

@@ -1,7 +1,10 @@
 """Records of a run: progress, metrics, TensorBoard events and its config.
 
 metrics.jsonl has one object per line: {"step", "kind", ...}. The kind is
-'train', 'validation' or, in the last line of a finished run, 'final'. A resumed
+'train', 'validation' or, in the last line of a finished run, 'final'. A line of
+training has the means since the last one, and PACE: the learning rate of the
+kernels, images per second, seconds per step and the share of them spent waiting
+for data. A resumed
 run deletes the lines after the step that it resumes from, so no step occurs
 twice. config.json has the resolved config and command.txt the command line.
 A number that is not finite is null in metrics.jsonl, as JSON has no NaN.
@@ -13,21 +16,22 @@ import math
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from types import NoneType
 from typing import Any
 
-from tensorboardX.event_file_writer import EventsWriter
-from tensorboardX.summary import scalar
-from tensorboardX.writer import Event, SessionLog
-from tqdm import tqdm
+import numpy as np
+from tqdm import auto, tqdm
 
 from alexnet_jax import files
 from alexnet_jax.errors import printable
+from alexnet_jax.run.tensorboard import Events
 
 METRICS, CONFIG = 'metrics.jsonl', 'config.json'
 COMMAND = 'command.txt'
 FINAL = ('final', 'test')  # 'test' in runs before version 1.0
+# The fields of a line of training that are not means over its batches.
+PACE = ('learning_rate', 'images_per_second', 'step_seconds', 'waiting')
 
 
 class Journal:
@@ -55,11 +59,13 @@ class Journal:
     self._path = os.path.join(workdir, METRICS)
     _drop_lines_after(self._path, step)
     self._lines = open(self._path, 'a', encoding='utf-8')  # noqa: SIM115
-    self._events = _open_events(os.path.join(workdir, 'events'), step + 1)
+    self._events = Events(workdir, step + 1)
+    if not step:
+      self._events.config(config)
     self._batch_size = batch_size = config['optimizer']['batch_size']
     self._total = total_steps
     self._owns_bar = bar is None
-    self._bar = bar if bar is not None else tqdm(
+    self._bar = bar if bar is not None else auto.tqdm(
         total=total_steps * batch_size, initial=step * batch_size,
         unit=' images', unit_scale=True, dynamic_ncols=True, desc='train',
         disable=None)
@@ -77,12 +83,14 @@ class Journal:
       self._started = True
       self._restart_clock(self._step)
 
-  def train(self, step: int, means: dict[str, float]) -> None:
+  def train(self, step: int, means: dict[str, float],
+            pace: Mapping[str, float]) -> None:
     """Writes the means of the last steps, with images per second.
 
     Args:
       step: the last of these steps.
       means: mean loss and errors.
+      pace: the learning rate, and the seconds of a step, if they are known.
     """
     now = time.perf_counter()
     since, before = self._mark
@@ -91,14 +99,14 @@ class Journal:
     else:  # only the first step, whose time is compilation
       speed = None
     self._mark = (now, step)
-    self._write('train', step, means | (
-        {'images_per_second': speed} if speed else {}))
+    self._write('train', step, {
+        **means, **pace, **({'images_per_second': speed} if speed else {})})
     text = _in_words(means)
     self._bar.set_postfix_str(text)
     if self._bar.disable:  # not a terminal: print plain lines
-      pace = (f', {speed:.1f} images/s, {self._left(step, speed)} left'
-              if speed else '')
-      print(f'step {step}/{self._total}: {text}{pace}', file=sys.stderr)
+      if speed:
+        text += f', {speed:.1f} images/s, {self._left(step, speed)} left'
+      print(f'step {step}/{self._total}: {text}', file=sys.stderr)
 
   def _left(self, step, speed):
     seconds = ((self._total - step) * self._batch_size / speed
@@ -106,16 +114,20 @@ class Journal:
     return tqdm.format_interval(seconds)
 
   def validation(self, step: int, means: dict[str, float],
-                 seconds: float = 0.0) -> None:
+                 seconds: float = 0.0,
+                 kernels: np.ndarray | None = None) -> None:
     """Writes a validation during the run.
 
     Args:
       step: the step of the validated state.
       means: mean loss and errors.
       seconds: duration of the validation, to estimate the time left.
+      kernels: of conv1, [K, size, size, 3, kernels], or None.
     """
     self._validations = max(0, self._validations - 1)
     self._validation_seconds = seconds
+    if kernels is not None:
+      self._events.kernels(step, kernels)
     self._write('validation', step, means)
     self.say(f'step {step}: validation {_in_words(means)}')
     self._restart_clock(step)
@@ -147,32 +159,12 @@ class Journal:
           errno.ENOENT, os.strerror(errno.ENOENT), self._path)
     # The events reach the disk first: every line has its events, also after a
     # kill, and TensorBoard drops those of lines that a resumed run repeats.
-    for name, value in values.items():
-      self._events.write_event(Event(
-          wall_time=time.time(), step=step,
-          summary=scalar(f'{kind}/{name}', value)))
-    self._events.flush()
+    self._events.scalars(kind, step, values)
     finite = {name: value if math.isfinite(value) else None
               for name, value in values.items()}
     self._lines.write(
         json.dumps({'step': step, 'kind': kind, **finite}) + '\n')
     self._lines.flush()
-
-
-def _open_events(folder: str, step: int) -> EventsWriter:
-  """Opens a new file that replaces the events from a step on.
-
-  The SummaryWriter of tensorboardX passes events to a thread, and its `flush`
-  does not wait for the thread. This is the class that the thread writes with.
-  """
-  os.makedirs(folder, exist_ok=True)
-  # Its name has the second, which two short runs may share.
-  events = EventsWriter(os.path.join(folder, 'events'), f'.{time.time_ns()}')
-  events.write_event(Event(
-      wall_time=time.time(), step=step,
-      session_log=SessionLog(status=SessionLog.START)))
-  events.flush()
-  return events
 
 
 class SilentJournal:
@@ -181,17 +173,26 @@ class SilentJournal:
   def tick(self) -> None:
     """Ignores a step."""
 
-  def train(self, step: int, means: dict[str, float]) -> None:
-    """Ignores measurements."""
+  def train(self, step: int, means: dict[str, float],
+            pace: Mapping[str, float]) -> None:
+    """Ignores measurements.
+
+    Args:
+      step: not used.
+      means: not used.
+      pace: not used.
+    """
 
   def validation(self, step: int, means: dict[str, float],
-                 seconds: float = 0.0) -> None:
+                 seconds: float = 0.0,
+                 kernels: np.ndarray | None = None) -> None:
     """Ignores a validation.
 
     Args:
       step: not used.
       means: not used.
       seconds: not used.
+      kernels: not used.
     """
 
   def final(self, step: int, means: dict[str, float]) -> None:

@@ -32,6 +32,7 @@ class Cadence(NamedTuple):
   save_every: int
   log_every: int
   until_error: float = 0.0  # top-1 training error at which to end early
+  patience: int = 0  # validations without a new best before the end; 0: any
 
 
 class Session(NamedTuple):
@@ -42,6 +43,8 @@ class Session(NamedTuple):
   journal: Journal | SilentJournal
   stop: StopRequest
   monitor: LossMonitor
+  # (rate before schedules and drops, step) -> learning rate of the kernels.
+  kernel_rate: Callable[[float, int], float]
 
 
 def run(
@@ -57,7 +60,8 @@ def run(
   The order of operations makes resuming exact: validate, save, get the next
   batch, step. A checkpoint is saved after the validation of its step, so a
   resumed run does not validate that step twice. The data position is the step
-  itself, so it always agrees with the state.
+  itself, so it always agrees with the state. Early stopping counts validations
+  in the metadata of the checkpoints.
 
   Args:
     state: state before the first step; it is donated.
@@ -73,25 +77,33 @@ def run(
   Raises:
     InputError: a loss or a parameter is not finite.
   """
-  _, manager, journal, stop, _ = session
+  metadata, manager, journal, stop, *_ = session
   start, total, ended = int(state.step), cadence.total, True
-  metrics = DelayedMetrics(session, cadence.log_every)
   timer = WaitTimer()
+  metrics = DelayedMetrics(session, cadence.log_every, timer)
+  metrics.base_rate = float(state.learning_rate)
+  # Its compilation is no part of the time of a step.
+  session.kernel_rate(metrics.base_rate, start)
 
   for step in range(start, total + 1):
     low_enough = metrics.error < cadence.until_error
-    ended = step == total or low_enough
+    ended = step == total or low_enough or is_stale(metadata, cadence)
     errors, leave = None, ended or stop.requested(step)
     if step > start:
       if low_enough or is_due(step, cadence.evaluate_every, total):
         metrics.flush()
         state, errors = validate(state, step)
+        metrics.base_rate = float(state.learning_rate)
+        if errors:
+          metadata = with_validation(metadata, step, errors['top1_error'])
+          ended = ended or is_stale(metadata, cadence)
+          leave = leave or ended
       if errors or leave or is_due(step, cadence.save_every, total):
         metrics.flush()
         check_finite(state.params, step, manager.latest_step())
         checkpoint.save(
             manager, step, state,
-            session.metadata._replace(unlogged=metrics.unlogged), errors)
+            metadata._replace(unlogged=metrics.unlogged), errors)
     if leave:
       break
     # Implicit copies from the device to the host raise an error.
@@ -107,9 +119,35 @@ def run(
   metrics.flush()
   batches.close()
   if timer.steps > 0:
-    on_device = session.metadata.config.get('run', {}).get('hold_data', False)
+    on_device = metadata.config.get('run', {}).get('hold_data', False)
     journal.say(timer.summary(on_device))
+  if is_stale(metadata, cadence) and int(state.step) < total:
+    journal.say(
+        f'Ended at step {int(state.step)} of {total}, as {metadata.waited}'
+        ' validations in a row were no better than the top-1 error of'
+        f' {metadata.best_error:.1%} at step {metadata.best_step}'
+        ' (config.run.patience). The final test is of the last step;'
+        ' --checkpoint=best is the best one.')
   return state, ended
+
+
+def with_validation(metadata: Metadata, step: int, error: float) -> Metadata:
+  """Counts a validation for early stopping.
+
+  Args:
+    metadata: the metadata before the validation.
+    step: the step that was validated.
+    error: its top-1 error.
+  """
+  best = metadata.best_error
+  if best is None or error < best:
+    return metadata._replace(best_error=error, best_step=step, waited=0)
+  return metadata._replace(waited=metadata.waited + 1)
+
+
+def is_stale(metadata: Metadata, cadence: Cadence) -> bool:
+  """Returns whether the patience of a run has come to its end."""
+  return 0 < cadence.patience <= metadata.waited
 
 
 class WaitTimer:
@@ -123,6 +161,7 @@ class WaitTimer:
     self.steps = -1  # number of measured steps
     self.data = self.device = 0.0  # seconds
     self._since = 0.0
+    self._told = (0, 0.0, 0.0)  # steps and seconds when the pace was last told
 
   def before_batch(self) -> None:
     """Marks the start of a step."""
@@ -140,6 +179,20 @@ class WaitTimer:
   def _lap(self):
     since, self._since = self._since, time.perf_counter()
     return self._since - since if self.steps >= 0 else 0.0
+
+  def pace(self) -> dict[str, float]:
+    """Returns seconds per step since the last call, and the share of waiting.
+
+    Returns:
+      {'step_seconds', 'waiting'}; {} if no step was measured since then.
+    """
+    before, self._told = self._told, (self.steps, self.data, self.device)
+    steps, data, device = (
+        now - then for now, then in zip(self._told, before, strict=True))
+    if steps <= 0 or data + device <= 0:
+      return {}
+    return {'step_seconds': (data + device) / steps,
+            'waiting': data / (data + device)}
 
   def summary(self, on_device: bool = False) -> str:
     """Summarizes the waiting times, with advice if data slowed a long run.
@@ -162,11 +215,13 @@ class WaitTimer:
 class DelayedMetrics:
   """Reads the measurements of a step while the device computes the next."""
 
-  def __init__(self, session: Session, log_every: int):
+  def __init__(self, session: Session, log_every: int, timer: WaitTimer):
+    self.base_rate = 0.0  # learning rate before schedules and drops
     self.unlogged: list[dict[str, float]] = list(session.metadata.unlogged)
     self.error = 1.0  # mean top-1 training error of the last log line
     self._session = session
     self._log_every = log_every
+    self._timer = timer
     self._pending: tuple[int, Measured] | None = None
 
   def add(self, step: int, measured: Measured) -> None:
@@ -191,7 +246,9 @@ class DelayedMetrics:
     if step % self._log_every == 0:
       means = {name: statistics.fmean(m[name] for m in self.unlogged)
                for name in values}
-      self._session.journal.train(step, means)
+      rate = self._session.kernel_rate(self.base_rate, step - 1)
+      self._session.journal.train(
+          step, means, {'learning_rate': rate, **self._timer.pace()})
       self.error = means.get('top1_error', 1.0)  # none for an auto-encoder
       self.unlogged = []
 

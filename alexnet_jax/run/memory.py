@@ -14,7 +14,9 @@ from alexnet_jax.network import columns
 from alexnet_jax.run.experiment import Experiment
 
 FLOAT = 4  # bytes
-COPIES = 3  # of the parameters: with their velocities and gradients
+# Copies of the parameters: with their gradients, and the velocities or the two
+# means that the rule keeps.
+COPIES = {'momentum': 3, 'adamw': 4}
 GIGA = 10**9
 
 
@@ -35,10 +37,11 @@ def check(experiment: Experiment, num_examples: int) -> None:
   batch_size = settings.optimizer.batch_size
   parameters = count_parameters(experiment)
   needs = [
-      (COPIES * FLOAT * parameters / num_columns,
-       f'config.model with {parameters:,} parameters, and as many velocities'
-       ' and gradients,', 'smaller config.model.kernels or neurons'),
-      (batch_size / shards * 3 * (size**2 + FLOAT * patch**2),
+      (COPIES[settings.optimizer.rule] * FLOAT * parameters / num_columns,
+       f'config.model with {parameters:,} parameters, their gradients and the'
+       ' state of the update rule', 'smaller config.model.kernels or neurons'),
+      (batch_size / shards * 3 * (
+          size**2 + FLOAT * patch**2 / settings.optimizer.accumulate),
        f'config.optimizer.batch_size={batch_size} with images of {size} x'
        f' {size} pixels', 'a smaller batch or config.data.image_size')]
   if settings.run.hold_data:

@@ -16,8 +16,8 @@ from alexnet_jax.data import check as picture_check
 from alexnet_jax.data import images, sources
 from alexnet_jax.errors import InputError
 from alexnet_jax.flag_errors import fields, shortened
-from alexnet_jax.learning import augment, schedules
-from alexnet_jax.network import models, resnet
+from alexnet_jax.learning import augment, optimizer, schedules
+from alexnet_jax.network import classifier, models, resnet
 
 INT32 = 2**31 - 1  # steps are counted in 32 bits
 EPOCHS, SIDE, UNITS = 10**6, 2**14, 2**20  # beyond any experiment
@@ -90,7 +90,7 @@ class Choice(NamedTuple):
   @property
   def text(self) -> str:
     """'one of relu, tanh'."""
-    return f'one of {", ".join(map(str, self.values))}'
+    return 'one of ' + ', '.join(str(one) or "''" for one in self.values)
 
   def contains(self, value: Any) -> bool:
     """Returns whether the value is one of them; True is not 1."""
@@ -176,6 +176,7 @@ RATE = Real(0, 1e9, above_least=True)
 LAYERS = Each(LAYER, ('conv1',))
 DROPS = Rows((EPOCH, FACTOR), (25, 0.1), ascending=True)
 COUNT = Integer(0, INT32)  # where 0 has a meaning of its own
+NONLINEARITY = Choice(tuple(classifier.NONLINEARITIES))
 
 FIELDS: Mapping[str, Range] = {
     'seed': Integer(0, 2**32 - 1),
@@ -189,7 +190,7 @@ FIELDS: Mapping[str, Range] = {
     'model.neurons': Each(Integer(1, UNITS), (2048, 2048)),
     'model.stddevs': Each(Real(0, 1000), (0.01, 0.03)),
     'model.biases': Each(Real(-1000, 1000), (0.0, 1.0)),
-    'model.nonlinearity': Choice(('relu', 'tanh')),
+    'model.nonlinearity': NONLINEARITY,
     'model.response_norm': Switch(),
     'model.norm_k': Real(0, 1e6, above_least=True),
     'model.norm_n': Integer(1, 1000),
@@ -249,6 +250,8 @@ FIELDS: Mapping[str, Range] = {
     'augment.jitter_until': Integer(0, EPOCHS),
 
     'optimizer.batch_size': Integer(1, UNITS),
+    'optimizer.accumulate': Integer(1, UNITS),
+    'optimizer.rule': Choice(tuple(optimizer.RULES)),
     'optimizer.momentum': Real(0, 1, below_most=True),
     'optimizer.weight_decay': Real(0, 1000),
     'optimizer.learning_rate': RATE,
@@ -258,6 +261,7 @@ FIELDS: Mapping[str, Range] = {
     'optimizer.plateau_patience': Integer(1, INT32),
     'optimizer.drops': DROPS,
     'optimizer.schedule': Choice(schedules.NAMES),
+    'optimizer.warmup': Real(0, EPOCHS),
     'optimizer.target_factor': Real(1, 1e9),
     'optimizer.schedule_levels': Integer(2, EPOCHS),
     'optimizer.bias_rate': FACTOR,
@@ -267,6 +271,8 @@ FIELDS: Mapping[str, Range] = {
     'optimizer.layer_rates': Rows((LAYER, FACTOR), ('fc8', 10.0)),
     'optimizer.layer_decays': Rows((LAYER, Real(0, 1000)), ('fc8', 0.01)),
     'optimizer.frozen': LAYERS,
+    'optimizer.clip_norm': Real(0, 1e9),
+    'optimizer.class_weights': Choice(('', 'balanced')),
 
     'run.epochs': Real(0, EPOCHS),
     'run.steps': COUNT,
@@ -280,11 +286,12 @@ FIELDS: Mapping[str, Range] = {
     'run.threads': Integer(0, 1024),
     'run.workers': Integer(0, 128),
     'run.hold_data': Switch(),
+    'run.patience': COUNT,
 
     'mesh.data': Integer(1, 2**16),
     'mesh.column': Integer(1, 2**16),
 
-    'figure1.nonlinearities': Each(Choice(('relu', 'tanh')), ('relu', 'tanh')),
+    'figure1.nonlinearities': Each(NONLINEARITY, ('relu', 'tanh')),
     'figure1.learning_rates': Each(RATE, (0.001, 0.01), distinct=True),
     'figure1.rounds': Rows(
         (Real(0, EPOCHS, above_least=True), Integer(1, 1000)), (1.0, 3)),

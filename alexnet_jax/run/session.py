@@ -6,16 +6,18 @@ and writes the final errors.
 """
 
 import contextlib
+import os
 import shutil
 import time
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
+import numpy as np
 import orbax.checkpoint as ocp
 from tqdm import tqdm
 
-from alexnet_jax import files
+from alexnet_jax import files, machine
 from alexnet_jax.data import loader
 from alexnet_jax.learning.step import Measured, State
 from alexnet_jax.run import checkpoint, first_process, loop
@@ -25,6 +27,7 @@ from alexnet_jax.run.loop import Cadence, Session
 from alexnet_jax.run.preemption import StopRequest
 from alexnet_jax.run.watch import LossMonitor
 
+MACHINE = 'machine.json'
 STOPPED = (
   'Stopped as asked; saved step {}. The same command goes on from there.'
 )
@@ -44,9 +47,14 @@ class Plan(NamedTuple):
   final_errors: Callable[[State], dict[str, float]]
   after_validation: Callable[[State, dict[str, float]], State]
   rank_checkpoints: bool  # by the top-1 error of validations
+  # (rate before schedules and drops, step) -> learning rate of the kernels.
+  kernel_rate: Callable[[float, int], float]
   num_classes: int = 2
   stall_steps: int = 0
   command: str = ''  # the command line of this run
+  # The kernels of conv1 at a validation, for TensorBoard; None: there are none.
+  kernels: Callable[[State], np.ndarray | None] = lambda state: None
+  draw: Callable[[], object] = lambda: None  # draws the curves of the workdir
 
 
 def run(plan: Plan, workdir: str,
@@ -72,12 +80,14 @@ def run(plan: Plan, workdir: str,
     newest = manager.latest_step()
     metadata = plan.metadata
     if newest is not None:
-      metadata = metadata._replace(
-          unlogged=checkpoint.read_metadata(manager, newest).unlogged)
+      saved = checkpoint.read_metadata(manager, newest)
+      metadata = metadata._replace(**{
+          name: getattr(saved, name) for name in checkpoint.PROGRESS})
     state, origin = plan.start(manager)
     first, cadence = int(state.step), plan.cadence
     journal: Journal | SilentJournal = SilentJournal()
     if jax.process_index() == 0:
+      files.write_json(os.path.join(workdir, MACHINE), describe_machine())
       journal = Journal(
           workdir, metadata.config, first, cadence.total, plan.command, bar,
           -(-cadence.total // cadence.evaluate_every)
@@ -88,12 +98,15 @@ def run(plan: Plan, workdir: str,
     stop = StopRequest(manager)
     session = Session(
         metadata, manager, journal, stop,
-        LossMonitor(plan.num_classes, plan.stall_steps, journal.say))
+        LossMonitor(plan.num_classes, plan.stall_steps, journal.say),
+        plan.kernel_rate)
 
     def validate(state, step):
       begin = time.perf_counter()
       errors = plan.errors(state)
-      journal.validation(step, errors, time.perf_counter() - begin)
+      journal.validation(step, errors, time.perf_counter() - begin,
+                         plan.kernels(state))
+      first_process.run(plan.draw)
       return (plan.after_validation(state, errors),
               errors if plan.rank_checkpoints else None)
 
@@ -108,10 +121,18 @@ def run(plan: Plan, workdir: str,
       stop.exit_on_signal()
       errors = plan.final_errors(state)
       journal.final(int(state.step), errors)
+      first_process.run(plan.draw)
       return state, errors
     finally:
       stop.uninstall()
       journal.close()
+
+
+def describe_machine() -> dict[str, Any]:
+  """Returns what a run computes on, as its workdir stores it."""
+  return {'device': jax.devices()[0].device_kind,
+          'processor': machine.processor_name(), 'cores': machine.cores(),
+          'processes': jax.process_count(), 'jax': jax.__version__}
 
 
 def _warn_of_little_space(workdir, manager, keep, state, journal):

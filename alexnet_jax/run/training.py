@@ -1,17 +1,21 @@
 """Trains a network: first state, validations and final test."""
 
+from collections.abc import Callable
+
 import jax
 import jax.numpy as jnp
+import numpy as np
 import orbax.checkpoint as ocp
+from jax.experimental import multihost_utils
 from jax.sharding import Mesh
 from tqdm import tqdm
 
 from alexnet_jax.data import statistics
 from alexnet_jax.data.images import UnreadablePicture
-from alexnet_jax.data.sources import notes_of
+from alexnet_jax.data.sources import Source, notes_of
 from alexnet_jax.errors import InputError
 from alexnet_jax.learning import augment, optimizer
-from alexnet_jax.learning.step import State
+from alexnet_jax.learning.step import State, kernel_rate
 from alexnet_jax.network import classifier
 from alexnet_jax.run import (
     checkpoint,
@@ -31,7 +35,9 @@ from alexnet_jax.run.skipped import Sound
 
 
 def train(settings: Settings, workdir: str, *, init_from: str = '',
-          command: str = '', bar: tqdm | None = None) -> dict[str, float]:
+          command: str = '', bar: tqdm | None = None,
+          draw: Callable[[str], object] = lambda workdir: None
+          ) -> dict[str, float]:
   """Trains a network to its end, from the newest checkpoint if there is one.
 
   Args:
@@ -40,6 +46,7 @@ def train(settings: Settings, workdir: str, *, init_from: str = '',
     init_from: a workdir or a weights file with the initial parameters.
     command: the command line of this run, stored with it.
     bar: a progress bar shared by several runs; None creates a new one.
+    draw: draws the curves of a workdir, after each validation and at the end.
 
   Returns:
     The errors of the final test with one crop and with config.run.views crops,
@@ -77,14 +84,16 @@ def train(settings: Settings, workdir: str, *, init_from: str = '',
             Metadata(settings.config, tuple(source.class_names), len(source),
                      data_fingerprint=skipped.fingerprint(sound)),
             cadence(settings, built.length), settings.run.keep, start,
-            built.train_step(),
+            built.train_step(class_weights(settings, source)),
             lambda step: built.device_batches(source, step),
             lambda state: evaluation.errors_of(
                 evaluation_step, built, state, validation, 'validation'),
             lambda state: evaluation.final_errors(built, state, validation),
             after_validation, rank_checkpoints=True,
+            kernel_rate=lambda rate, step: kernel_rate(
+                settings.optimizer.rates, rate, step, built.length),
             num_classes=built.num_classes, stall_steps=settings.run.stall_steps,
-            command=command),
+            command=command, kernels=conv1, draw=lambda: draw(workdir)),
         workdir, bar)
   except UnreadablePicture as error:
     raise skipped.stopped(error, sound, workdir) from error
@@ -96,7 +105,32 @@ def cadence(settings: Settings, length: experiment.Length) -> Cadence:
   run = settings.run
   return Cadence(
       length.total_steps, run.evaluate_every or length.steps_per_epoch,
-      run.save_every or length.steps_per_epoch, run.log_every, run.until_error)
+      run.save_every or length.steps_per_epoch, run.log_every, run.until_error,
+      run.patience)
+
+
+def conv1(state: State) -> np.ndarray | None:
+  """Returns the kernels of conv1, [K, size, size, 3, kernels], on the host.
+
+  All processes have to call it. None if the first layer does not read colors.
+  """
+  kernel = state.params['columns'].get('conv1', {}).get('kernel')
+  if kernel is None or kernel.ndim != 5 or kernel.shape[-2] != 3:
+    return None
+  if not kernel.is_fully_addressable:
+    return multihost_utils.process_allgather(kernel, tiled=True)
+  return jax.device_get(kernel)
+
+
+def class_weights(settings: Settings, source: Source) -> np.ndarray | None:
+  """Returns the factors of the training loss, float32 [classes], or None.
+
+  Raises:
+    InputError: the labels of the training examples cannot be read.
+  """
+  if not settings.optimizer.class_weights:
+    return None
+  return statistics.balanced_class_weights(source)
 
 
 def devices_in_words(mesh: Mesh) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 import jax
 from jax.sharding import Mesh
-from tqdm import tqdm
+from tqdm import auto, tqdm
 
 from alexnet_jax.data import loader
 from alexnet_jax.errors import printable
@@ -45,7 +45,7 @@ def walk(
   batch_size = -(-batch_size // shards) * shards
   shard, num_shards = columns.process_shard(mesh)
   left = len(source)
-  shown = nullcontext(bar) if bar is not None else tqdm(
+  shown = nullcontext(bar) if bar is not None else auto.tqdm(
       total=left, desc=printable(title), unit=' images', leave=False,
       dynamic_ncols=True, disable=None)
   with shown as progress:

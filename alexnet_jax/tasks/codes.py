@@ -25,7 +25,7 @@ from alexnet_jax.command_line import Invocation
 from alexnet_jax.data.sources import evenly_spread
 from alexnet_jax.errors import InputError
 from alexnet_jax.figures import codes as codes_picture
-from alexnet_jax.figures import style
+from alexnet_jax.figures import curves, style
 from alexnet_jax.network import rng
 from alexnet_jax.run import ranges
 
@@ -89,7 +89,8 @@ def codes(config: ConfigDict, workdir: str, features: str = '', out: str = '',
       rows_at(validation, chosen), training.vectors)]
   for bits, at in folders.items():
     compressor = compression.train(
-        settings[bits], training, validation, stats, at)
+        settings[bits], training, validation, stats, at,
+        curves.draw_workdir)
     if compressor is None:
       return {}
     database, queries = _learned(compressor, training, validation, config, at)

@@ -1,8 +1,9 @@
 """--task=compare: trains several configs on the same data and seeds.
 
-Every run is an ordinary training run, in WORKDIR/NAME_OF_CONFIG/seed_S. The
-outer loop is over seeds, so that a comparison that is stopped early still has
-all configs for the seeds that are complete.
+Every run is an ordinary training run, in WORKDIR/NAME_OF_CONFIG/seed_S, or with
+--sweep in WORKDIR/NAME_OF_CONFIG/FIELD=VALUE/seed_S. The outer loop is over
+seeds, so that a comparison that is stopped early still has all configs for the
+seeds that are complete.
 """
 
 import os
@@ -18,8 +19,11 @@ from tqdm import tqdm
 from alexnet_jax import command_line, files, tables
 from alexnet_jax.command_line import Invocation
 from alexnet_jax.errors import InputError, printable
-from alexnet_jax.results import claims, runs
+from alexnet_jax.figures import curves
+from alexnet_jax.pages import comparison_page
+from alexnet_jax.results import runs, sweeps
 from alexnet_jax.results.runs import Estimate, Run
+from alexnet_jax.results.sweeps import Changed, Variant
 from alexnet_jax.run import (
     checkpoint,
     evaluation,
@@ -32,7 +36,11 @@ from alexnet_jax.run.experiment import Settings
 
 CONFIG = 'required'
 TABLE = 'compare.json'
-# The data fields that two configs with the same examples share.
+HEAD = ('patches', 'seeds', 'steps', 'minutes', 'top-1 error %',
+        'top-5 error %', 'top-1 minus first', 'top-5 minus first')
+NOTE = ('Means over the seeds +- their standard error; differences are taken'
+        ' seed by seed.')
+# The fields of config.data that two configs with the same examples share.
 EXAMPLES = ('name', 'path', 'labels', 'image_size', 'validation_fraction',
             'train_examples', 'validation_examples')
 
@@ -40,7 +48,7 @@ EXAMPLES = ('name', 'path', 'labels', 'image_size', 'validation_fraction',
 class Planned(NamedTuple):
   """One of the runs."""
 
-  path: str
+  variant: Variant
   settings: Settings  # With its seed, and the first config's examples.
   workdir: str
   command: str
@@ -51,6 +59,7 @@ class ComparisonRow(NamedTuple):
   """One config with one number of test patches. Errors are in percent."""
 
   config: str
+  changed: Changed  # By the sweeps.
   patches: str  # 'one', 'nine' or 'ten'
   seeds: tuple[int, ...]
   steps: int
@@ -68,6 +77,10 @@ def define_flags(values: flags.FlagValues) -> None:
   flags.DEFINE_multi_string(
       'compare', [], 'A config to set beside --config; repeat it.',
       flag_values=values)
+  flags.DEFINE_multi_string(
+      'sweep', [], 'Values of a field, such as optimizer.learning_rate=0.003,'
+      '0.01, with which each config is trained; repeat it for combinations.',
+      flag_values=values)
   flags.DEFINE_string(
       'seeds', '0', 'Such as 0,1,2.', flag_values=values)
 
@@ -79,7 +92,8 @@ def run(invocation: Invocation) -> None:
              for path in invocation.flags.compare]
   path = command_line.config_argument(sys.argv)
   compare(invocation.config, invocation.workdir,
-          [(path, invocation.config), *configs],
+          sweeps.variants([(path, invocation.config), *configs],
+                          invocation.flags.sweep, EXAMPLES),
           parse_seeds(invocation.flags.seeds), overrides)
 
 
@@ -99,15 +113,14 @@ def parse_seeds(text: str) -> tuple[int, ...]:
 
 
 def compare(config: ConfigDict, workdir: str,
-            configs: Sequence[tuple[str, ConfigDict]], seeds: Sequence[int],
+            configs: Sequence[Variant], seeds: Sequence[int],
             overrides: Mapping[str, Any]) -> list[ComparisonRow]:
-  """Trains the missing runs, prints the table and writes compare.json.
+  """Trains the missing runs, prints the table, writes compare.json and a page.
 
   Args:
     config: the reference config; all configs use its examples.
     workdir: the folder of all runs.
-    configs: pairs of (path as given, config with all overrides), `config`
-      first.
+    configs: the configs, `config` or a combination of it first.
     seeds: the seeds that every config is trained with.
     overrides: {field: value} as given on the command line.
 
@@ -127,14 +140,13 @@ def compare(config: ConfigDict, workdir: str,
   with tqdm(total=total, initial=done, unit=' images', unit_scale=True,
             dynamic_ncols=True, disable=None if first else True) as bar:
     for run in left:
-      bar.set_description(
-          printable(f'{run.path}, seed {run.settings.seed}'))
+      title = printable(f'{run.variant.label}, seed {run.settings.seed}')
+      bar.set_description(title)
       if first:
-        bar.write(printable(f'{run.path}, seed {run.settings.seed}, in'
-                            f' {run.workdir}'),
-                  file=sys.stderr)
+        bar.write(f'{title}, in {printable(run.workdir)}', file=sys.stderr)
       if not training.train(
-          run.settings, run.workdir, command=run.command, bar=bar):
+          run.settings, run.workdir, command=run.command, bar=bar,
+          draw=curves.draw_workdir):
         return []
       done += run.images  # Also if the run resumed or ended early.
       bar.n = done
@@ -142,25 +154,28 @@ def compare(config: ConfigDict, workdir: str,
   if not first:  # Only the first process reads and writes results.
     return []
   trained = [
-      (path, [finished for run in planned if run.path == path
-              and (finished := runs.read(run.workdir))])
-      for path, _ in configs]
+      (variant, [finished for run in planned if run.variant is variant
+                 and (finished := runs.read(run.workdir))])
+      for variant in configs]
   table = rows(trained)
   _write(workdir, trained, table)
   print(as_text(table))
+  head, *body = cells(table)
+  print(comparison_page.make(
+      workdir, [(variant.label, own_runs) for variant, own_runs in trained],
+      head, body))
   return table
 
 
 def plan(config: ConfigDict, workdir: str,
-         configs: Sequence[tuple[str, ConfigDict]], seeds: Sequence[int],
+         configs: Sequence[Variant], seeds: Sequence[int],
          overrides: Mapping[str, Any]) -> list[Planned]:
   """Returns all runs in training order, after checking each of them.
 
   Args:
     config: the reference config; all configs use its examples.
     workdir: the folder of all runs.
-    configs: pairs of (path as given, config with all overrides), `config`
-      first.
+    configs: the configs, `config` or a combination of it first.
     seeds: the seeds that every config is trained with.
     overrides: {field: value} as given on the command line.
 
@@ -168,50 +183,48 @@ def plan(config: ConfigDict, workdir: str,
     InputError: a config that is given twice or cannot work; the message names
       it.
   """
-  _refuse_twice([path for path, _ in configs])
+  _refuse_twice(configs)
   base = experiment.read(config)
   source = base.open_split('train')
   validation = base.open_split('validation')
   planned = []
   for seed in seeds:
-    for path, original in configs:
-      own_runs = original.copy_and_resolve_references()
+    for variant in configs:
+      own_runs = variant.config.copy_and_resolve_references()
       other = {f'data.{name}': config.data[name] for name in EXAMPLES
                if own_runs.data[name] != config.data[name]}
       own_runs.update_from_flattened_dict({'seed': seed, **other})
-      at = os.path.join(workdir, folder(path), f'seed_{seed}')
+      at = os.path.join(workdir, variant.folder, f'seed_{seed}')
       try:
         settings = experiment.read(own_runs)
         built = experiment.build(
             settings, len(source.class_names), len(source))
         memory.check(built, len(source))
+        training.class_weights(settings, source)
         _check_same_experiment(at, settings)
       except InputError as error:
-        raise InputError(f'{path}: {error}') from error
+        raise InputError(f'{variant.label}: {error}') from error
       command = runs.command(
-          path, {**overrides, **other, 'seed': seed}, workdir=at)
+          variant.path,
+          {**overrides, **variant.changed, **other, 'seed': seed}, workdir=at)
       planned.append(Planned(
-          path, settings, at, command,
+          variant, settings, at, command,
           built.length.total_steps * settings.optimizer.batch_size))
   evaluation.print_notes(source, validation)
   return planned
 
 
-def folder(path: str) -> str:
-  """'configs/ablations/no_norm.py:small' -> 'ablations/no_norm-small'."""
-  name, form = claims.name_and_form(path)
-  return f'{name}-{form}' if form else name
-
-
-def rows(trained: Sequence[tuple[str, Sequence[Run]]]) -> list[ComparisonRow]:
+def rows(
+    trained: Sequence[tuple[Variant, Sequence[Run]]]) -> list[ComparisonRow]:
   """[(config, its runs, one per seed)] -> the table, in the same order."""
   _, base = trained[0]
   table = []
-  for path, own_runs in trained:
+  for variant, own_runs in trained:
     for views in runs.crops(own_runs):
       paired = own_runs is not base and views in runs.crops(base)
       table.append(ComparisonRow(
-          path, views, tuple(run.seed for run in own_runs),
+          variant.path, variant.changed, views,
+          tuple(run.seed for run in own_runs),
           max(run.steps for run in own_runs),
           runs.estimate([run.minutes for run in own_runs]),
           *(runs.error(own_runs, views, top) for top in (1, 5)),
@@ -222,28 +235,32 @@ def rows(trained: Sequence[tuple[str, Sequence[Run]]]) -> list[ComparisonRow]:
 
 def as_text(table: Sequence[ComparisonRow]) -> str:
   """Formats the table as text, with errors in percent."""
-  lines = [('config', 'patches', 'seeds', 'steps', 'minutes', 'top-1 error %',
-            'top-5 error %', 'top-1 minus first', 'top-5 minus first')]
-  lines += [(row.config, row.patches, ','.join(map(str, row.seeds)),
-             str(row.steps), f'{row.minutes.mean:.1f}',
-             runs.as_text(row.top1_error), runs.as_text(row.top5_error),
-             runs.as_text(row.top1_difference, sign=True),
-             runs.as_text(row.top5_difference, sign=True)) for row in table]
-  text = tables.aligned(lines)
+  text = tables.aligned(cells(table))
   if len(table[0].seeds) > 1:
-    text.append('Means over the seeds +- their standard error; differences are'
-                ' taken seed by seed.')
+    text.append(NOTE)
   return '\n'.join(text)
 
 
-def _refuse_twice(paths):
-  folders = list(map(folder, paths))
-  for at, path in zip(folders, paths, strict=True):
+def cells(table: Sequence[ComparisonRow]) -> list[tuple[str, ...]]:
+  """Returns the texts of the table, the first row of which is its heading."""
+  swept = tuple(table[0].changed)
+  return [('config', *swept, *HEAD), *(
+      (row.config, *(str(row.changed[field]) for field in swept),
+       row.patches, ','.join(map(str, row.seeds)),
+       str(row.steps), f'{row.minutes.mean:.1f}',
+       runs.as_text(row.top1_error), runs.as_text(row.top5_error),
+       runs.as_text(row.top1_difference, sign=True),
+       runs.as_text(row.top5_difference, sign=True)) for row in table)]
+
+
+def _refuse_twice(configs):
+  folders = [variant.folder for variant in configs]
+  for at, variant in zip(folders, configs, strict=True):
     if folders.count(at) > 1:
       raise InputError(
-          f'--config and --compare give {path} twice, or another that would'
-          f' also be trained in {at}: give each config once, under names of'
-          ' their own.')
+          f'--config and --compare give {variant.path} twice, or another that'
+          f' would also be trained in {at}: give each config once, under names'
+          ' of their own.')
 
 
 def _check_same_experiment(workdir, settings):
@@ -263,9 +280,10 @@ def _is_finished(run):
 
 def _write(workdir, trained, table):
   made = {
-      'runs': [{'config': path, 'seed': run.seed, 'workdir': run.workdir,
+      'runs': [{'config': variant.path, 'changed': variant.changed,
+                'seed': run.seed, 'workdir': run.workdir,
                 'steps': run.steps, 'minutes': run.minutes, **run.errors}
-               for path, own_runs in trained for run in own_runs],
+               for variant, own_runs in trained for run in own_runs],
       'rows': [{name: value._asdict() if isinstance(value, Estimate) else value
                 for name, value in row._asdict().items()} for row in table],
   }

@@ -18,8 +18,8 @@ from alexnet_jax import files
 from alexnet_jax.command_line import Invocation
 from alexnet_jax.data.sources import Source
 from alexnet_jax.errors import InputError, printable
+from alexnet_jax.figures import curves, style
 from alexnet_jax.figures import figure1 as picture
-from alexnet_jax.figures import style
 from alexnet_jax.results import learning_rate_search, runs
 from alexnet_jax.results.learning_rate_search import Curve, RateSearch
 from alexnet_jax.run import checkpoint, experiment, journal, training
@@ -172,7 +172,8 @@ def _trained(config, workdir, nonlinearity, rate, steps, command):
           f' {printable(at)}', file=sys.stderr)
   try:
     if not training.train(experiment.read(rate_config), at,
-                          command=_run_command(command, rate_config, at)):
+                          command=_run_command(command, rate_config, at),
+                          draw=curves.draw_workdir):
       raise Stopped
   except Diverged as end:
     with files.atomic_write(os.path.join(at, DIVERGED)) as file:

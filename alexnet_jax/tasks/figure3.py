@@ -15,9 +15,6 @@ from alexnet_jax.figures import figure3 as figure3_picture
 from alexnet_jax.figures import style
 from alexnet_jax.run import trained
 
-PERMUTATIONS = 10_000
-
-
 CONFIG = 'unused'
 
 
@@ -101,7 +98,7 @@ def figure3(workdir: str, checkpoint: str = 'latest', kernels: str = '',
                      ' give an earlier checkpoint or another array.')
   weights = np.moveaxis(np.asarray(weights, np.float64), -1, 1)
   numbers = {'source': source, 'stretched': 'kernel' if per_kernel else 'layer',
-             **measure(weights)}
+             **specialization.measure(weights)}
   figure3_picture.draw(weights, numbers, per_kernel, out)
   print(as_text(numbers))
   print(style.drawn(out))
@@ -120,58 +117,6 @@ def _open(workdir, checkpoint, kernels, layout, order):
               leaf for path, leaf in jax.tree_util.tree_leaves_with_path(
                   network.params['columns']['conv1'])
               if path[-1].key == 'kernel')))
-
-
-def measure(kernels: np.ndarray) -> dict[str, Any]:
-  """Returns all measurements of kernels [K, C, h, w, 3], ready for JSON.
-
-  Each kernel has the measurements of `specialization`. Kernels that differ from
-  random numbers are 'learned'; those that also have an orientation are
-  'oriented'. Each column has its mean colorfulness, its shares of learned and
-  of oriented kernels, and the mean frequency of its oriented kernels.
-  """
-  noise = specialization.of_noise(*kernels.shape[2:4])
-  wave = specialization.preferred_wave(kernels)
-  learned = specialization.has_learned(kernels)
-  each = {
-      'colorfulness': specialization.colorfulness(kernels),
-      'orientation_degrees': wave.orientation,
-      'cycles_per_pixel': wave.frequency,
-      'orientedness': wave.orientedness,
-      'structure': specialization.structure(kernels),
-      'energy': specialization.energy(kernels),
-      'learned': learned,
-      'oriented': learned & (wave.orientedness > specialization.ORIENTED),
-  }
-  difference = specialization.permutation_test(
-      each['colorfulness'], PERMUTATIONS)
-  return {
-      'size': list(kernels.shape[2:4]),
-      'random_kernels': {'colorfulness': noise.colorfulness,
-                         'stddev': noise.colorfulness_stddev},
-      'difference': difference and {**difference._asdict(),
-                                    'permutations': PERMUTATIONS},
-      'columns': [_column({name: values[k] for name, values in each.items()})
-                  for k in range(len(kernels))],
-      'kernels': [{'column': k + 1, 'kernel': c + 1,
-                   **{name: values[k, c].item()
-                      for name, values in each.items()}}
-                  for k in range(kernels.shape[0])
-                  for c in range(kernels.shape[1])],
-  }
-
-
-def _column(each):
-  oriented = each['oriented']
-  frequencies = each['cycles_per_pixel'][oriented]
-  return {
-      'kernels': len(oriented),
-      'mean_colorfulness': float(each['colorfulness'].mean()),
-      'learned': float(each['learned'].mean()),
-      'oriented': float(oriented.mean()),
-      'mean_cycles_per_pixel': (
-          float(frequencies.mean()) if oriented.any() else None),
-  }
 
 
 def as_text(numbers: dict[str, Any]) -> str:

@@ -408,7 +408,7 @@ def _row(query_set, query, by_features, by_pixels, database):
   def neighbors(retrieved):
     return [
         Picture(source[int(i)]['image'], names[features.labels[i]],
-                bool(features.labels[i] == label))
+                bool(features.labels[i] == label) if label >= 0 else None)
         for i in retrieved.indices[query][:figure4_right.NEIGHBORS]]
 
   name = (names[label] if label >= 0

@@ -9,7 +9,9 @@ from absl import flags
 
 from alexnet_jax.command_line import Invocation
 from alexnet_jax.errors import printable
+from alexnet_jax.figures import curves
 from alexnet_jax.learning import augment
+from alexnet_jax.pages import run_page
 from alexnet_jax.run import experiment, training
 
 CONFIG = 'required'
@@ -23,11 +25,11 @@ def define_flags(values: flags.FlagValues) -> None:
 
 
 def run(invocation: Invocation) -> None:
-  """Trains, then prints final errors and a command that uses the network."""
+  """Trains, then prints the final errors, and shows the run on a page."""
   settings = experiment.read(invocation.config)
   errors = training.train(
       settings, invocation.workdir, init_from=invocation.flags.init_from,
-      command=invocation.command)
+      command=invocation.command, draw=curves.draw_workdir)
   if not errors or not training.is_first_process():
     return
   split = 'test' if settings.data.name == 'cifar10' else 'validation'
@@ -36,6 +38,7 @@ def run(invocation: Invocation) -> None:
     top1, top5 = (100 * errors[f'{name}_crop_top{k}_error'] for k in (1, 5))
     print(f'Final {split} error with {name} crop{"s" if count > 1 else ""}:'
           f' top-1 {top1:.1f} %, top-5 {top5:.1f} %.')
+  print(run_page.make_at_end(invocation.workdir))
   print('Next: python launch.py --task=predict'
         f' --workdir={printable(shlex.quote(invocation.workdir))}'
         ' --images PICTURES')

@@ -12,7 +12,7 @@ import pytest
 from alexnet_jax.analysis import projection
 from alexnet_jax.analysis.projection import Field
 from alexnet_jax.errors import InputError
-from alexnet_jax.network import columns
+from alexnet_jax.network import classifier, columns
 from alexnet_jax.network import layers as L
 from alexnet_jax.network.columns import Layer
 
@@ -158,6 +158,27 @@ def test_signals_below_zero_pass_a_tanh():
       pixel, strength * np.array((-5, 4, 0)), rtol=1e-5)
 
 
+@pytest.mark.parametrize('name', [
+    name for name in classifier.NONLINEARITIES if name != 'log_sigmoid'])
+def test_signals_below_zero_pass_where_maps_may_be_below_zero(name):
+  f = classifier.NONLINEARITIES[name]
+  strength, pixel = down_from_two_maps(f)
+  # conv1 puts out 3 and 2; down go -1 and 4 times the strength.
+  assert strength == pytest.approx(float(4 * f(2.0) - f(3.0)), rel=1e-5)
+  below = 0 if float(f(-1.0)) >= 0 else -1
+  assert strength > 0
+  np.testing.assert_allclose(
+      pixel, strength * np.array((below - 4, 4, 0)), rtol=1e-5)
+
+
+def test_the_sign_of_an_absolute_value_is_given_back():
+  up = projection._with_rule(classifier.abs_tanh, projection.WAYS_DOWN[
+      classifier.abs_tanh])
+  _, down = jax.vjp(up, jnp.float32([-2, -2, 2, 2]))
+  np.testing.assert_array_equal(down(jnp.float32([3, -3, 3, -3]))[0],
+                                [-3, 0, 3, 0])
+
+
 @pytest.mark.parametrize('norm', [
     L.local_response_norm, L.within_map_norm,
     functools.partial(L.local_response_norm, k=1.0, n=3, alpha=1.0)])
@@ -231,8 +252,8 @@ def test_it_looks_at_the_maps_that_the_columns_make(net, problem, mesh_of):
 
 
 def test_what_cannot_be_undone_is_named():
-  with pytest.raises(InputError, match='conv1 is followed by softplus'):
-    down_from_two_maps(jax.nn.softplus)
+  with pytest.raises(InputError, match='conv1 is followed by log_sigmoid'):
+    down_from_two_maps(jax.nn.log_sigmoid)
 
 
 # --- The strongest ------------------------------------------------------------

@@ -5,6 +5,7 @@ import functools
 import pytest
 from ml_collections import ConfigDict
 
+from alexnet_jax.run import experiment, memory
 from configs import ablations, authors_2012, paper
 from configs.ablations import ABLATIONS, FORMS
 
@@ -35,6 +36,18 @@ def test_every_ablation_but_the_baseline_is_another_experiment():
   changes = [str(sorted(fields_of(name, 'small').items()))
              for name in ABLATIONS]
   assert len(set(changes)) == len(ABLATIONS)
+
+
+@pytest.mark.parametrize('form', ['paper', 'small'])
+def test_one_column_of_the_same_size_has_the_parameters_of_two(form):
+  count = {}
+  for name in ('baseline', 'one_column_same_size'):
+    settings = experiment.read(ablations.get_config(f'{name},{form}'))
+    count[name] = memory.count_parameters(
+        experiment.build(settings, 1000, 10**6))
+  assert count['one_column_same_size'] == pytest.approx(
+      count['baseline'], rel=0.02)
+  assert count['one_column_same_size'] != count['baseline']
 
 
 def test_the_default_is_the_baseline_in_the_form_of_the_program():

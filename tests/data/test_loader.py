@@ -117,12 +117,11 @@ def exists(process):
 
 
 def test_worker_processes_end_with_a_parent_that_is_killed():
+  # The script is a program of one's own: absl has parsed no flags in it.
   script = f"""
 import multiprocessing, time
-from absl import flags
 from alexnet_jax.data import loader, sources
 if __name__ == '__main__':
-  flags.FLAGS(['script'])  # Grain reads some
   source = sources.open_source('procedural', 'train', image_size={SIZE})
   batches = loader.train_batches(source, batch_size=2, seed=0, workers=1)
   next(batches)

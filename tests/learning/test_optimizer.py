@@ -126,12 +126,108 @@ def test_a_thawed_leaf_goes_on_with_the_velocity_that_it_had():
   np.testing.assert_allclose(params['conv1']['kernel'], 1.069995, rtol=1e-6)
 
 
+# --- Other rules, and clipping ------------------------------------------------
+
+
+def run_rule(rule, steps, rates=0.1, layer='conv1'):
+  """Parameters after each step with some gradients; rates by leaf or one."""
+  params = tree(1, 1, layer)
+  state, seen = rule.init(params), []
+  draw = np.random.default_rng(0)
+  for _ in range(steps):
+    grads = tree(draw.normal(), draw.normal(), layer)
+    each = rates if isinstance(rates, dict) else tree(rates, rates, layer)
+    with jax.numpy_dtype_promotion('standard'):  # for Optax's Adam
+      updates, state = rule.update(grads, state, params, rates=each)
+    params = optax.apply_updates(params, updates)
+    seen.append(params)
+  return seen, state
+
+
+def test_adamw_is_that_of_optax():
+  ours, _ = run_rule(optimizer.update_rule('adamw', 0.9, 0.01), 5)
+  theirs = tree(1, 1)
+  adamw = optax.adamw(0.1, weight_decay=0.01, mask={
+      'conv1': {'kernel': True, 'bias': False}})
+  state, draw = adamw.init(theirs), np.random.default_rng(0)
+  for step in range(5):
+    with jax.numpy_dtype_promotion('standard'):
+      updates, state = adamw.update(
+          tree(draw.normal(), draw.normal()), state, theirs)
+    theirs = optax.apply_updates(theirs, updates)
+    for kind in ('kernel', 'bias'):
+      np.testing.assert_allclose(
+          ours[step]['conv1'][kind], theirs['conv1'][kind], rtol=1e-6)
+
+
+def test_adamw_takes_the_decay_of_a_layer_and_its_momentum():
+  (one,), _ = run_rule(optimizer.update_rule('adamw', 0.9, 0.01), 1)
+  (two,), _ = run_rule(
+      optimizer.update_rule('adamw', 0.9, 0.01, (('conv1', 0.5),)), 1)
+  np.testing.assert_allclose(
+      one['conv1']['kernel'] - two['conv1']['kernel'], 0.1 * 0.49, rtol=1e-5)
+  (_, three), _ = run_rule(optimizer.update_rule('adamw', 0.5, 0.01), 2)
+  assert three['conv1']['kernel'] != run_rule(
+      optimizer.update_rule('adamw', 0.9, 0.01), 2)[0][1]['conv1']['kernel']
+
+
+@pytest.mark.parametrize('clip_norm', [0.0, 0.5])
+@pytest.mark.parametrize('rule', optimizer.RULES)
+def test_frozen_leaves_stay_with_their_state_under_every_rule(rule, clip_norm):
+  rates = {'conv1': {'kernel': 0.0, 'bias': jnp.float32(0.1)}}
+  seen, state = run_rule(
+      optimizer.update_rule(rule, 0.9, 0.01, clip_norm=clip_norm), 3, rates)
+  assert seen[-1]['conv1']['kernel'] == 1 != seen[-1]['conv1']['bias']
+  kernels = [leaf for path, leaf in jax.tree_util.tree_leaves_with_path(state)
+             if getattr(path[-1], 'key', '') == 'kernel']
+  assert kernels and not any(kernels)
+
+
+def clipped(grads, rates, max_norm):
+  """The gradients that reach the rule, and the norm that it was told."""
+  rule = optimizer.update_rule('momentum', 0.0, 0.0, clip_norm=max_norm)
+  ones = jax.tree.map(lambda x: x * 0, grads)
+  updates, state = rule.update(grads, rule.init(ones), ones, rates=rates)
+  moved = jax.tree.map(lambda rate, step: -step / rate if rate else step,
+                       rates, updates)
+  return moved, float(optax.tree.get(state, 'gradient_norm'))
+
+
+def test_the_gradient_of_all_layers_together_is_clipped_as_optax_does():
+  grads = {**tree(3, 0), **tree(0, 4, 'fc8')}
+  rates = {**tree(1, 1), **tree(1, 1, 'fc8')}
+  for max_norm in (1.0, 4.9, 5.1):
+    moved, norm = clipped(grads, rates, max_norm)
+    theirs, _ = optax.clip_by_global_norm(max_norm).update(
+        grads, optax.EmptyState())
+    assert norm == pytest.approx(5)
+    for ours, leaf in zip(jax.tree.leaves(moved), jax.tree.leaves(theirs),
+                          strict=True):
+      assert float(ours) == pytest.approx(float(leaf))
+
+
+def test_layers_that_are_not_trained_do_not_count_for_the_norm():
+  grads = {**tree(3, 0), **tree(np.nan, 4, 'fc8')}
+  rates = {**tree(1, 1), 'fc8': {'kernel': 0.0, 'bias': jnp.float32(0)}}
+  moved, norm = clipped(grads, rates, 1.5)
+  assert norm == pytest.approx(3)
+  assert float(moved['conv1']['kernel']) == pytest.approx(1.5)
+
+
+def test_clipping_comes_before_weight_decay_and_momentum():
+  rule = optimizer.update_rule('momentum', 0.9, 0.5, clip_norm=1.0)
+  params, state = tree(2, 0), rule.init(tree(2, 0))
+  for velocity in (-2.0, -0.9 * 2 - 2):  # of a gradient of 1 and a decay of 1
+    updates, state = rule.update(tree(10, 0), state, params, rates=tree(1, 1))
+    assert float(updates['conv1']['kernel']) == pytest.approx(velocity)
+
+
 # --- Rates --------------------------------------------------------------------
 
 
-def rates_of(params, learning_rate, epoch, progress, **fields):
+def rates_of(params, learning_rate, epoch, progress, warm=None, **fields):
   return optimizer.learning_rates(
-      optimizer.Rates(**fields), params, learning_rate, epoch, progress)
+      optimizer.Rates(**fields), params, learning_rate, epoch, progress, warm)
 
 
 def authors(epoch):
@@ -191,6 +287,14 @@ def test_a_schedule_is_of_the_kernels_and_leaves_the_biases_alone():
       schedule='exp', target_factor=100.0, bias_rate=2.0)
   assert rates['conv1']['kernel'] == pytest.approx(0.001)
   assert rates['conv1']['bias'] == pytest.approx(0.02)
+
+
+def test_the_warm_up_is_of_all_rates_and_cosine_of_kernels_and_biases():
+  rates = rates_of(
+      tree(1, 1), jnp.float32(0.01), jnp.int32(1), jnp.float32(0.5),
+      schedule='cosine', bias_rate=2.0, warm=jnp.float32(0.5))
+  assert rates['conv1']['kernel'] == pytest.approx(0.0025)
+  assert rates['conv1']['bias'] == pytest.approx(0.005)
 
 
 # --- The plateau rule ---------------------------------------------------------

@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 
 from alexnet_jax.learning import schedules
@@ -55,4 +56,20 @@ def test_schedules_are_the_same_under_jit():
   for name in schedules.NAMES[1:]:
     f = lambda p, name=name: schedules.factor_of(
         name, p, target_factor=250.0, levels=4)
-    np.testing.assert_allclose(jax.jit(f)(points), f(points), rtol=1e-6)
+    np.testing.assert_allclose(jax.jit(f)(points), f(points), rtol=1e-6,
+                               atol=1e-7)
+
+
+@pytest.mark.parametrize('steps, total', [(4, 20), (1, 5), (2.5, 10)])
+def test_the_cosine_of_optax_follows_a_linear_warm_up(steps, total):
+  for step in range(total + 1):
+    warm, progress = schedules.warm_up(jnp.int32(step), steps, total)
+    assert float(warm) == pytest.approx(min(1, (step + 1) / steps))
+    assert float(progress) == pytest.approx(
+        max(0, (step - steps) / (total - steps)))
+    cosine = schedules.factor_of(
+        'cosine', progress, target_factor=1.0, levels=4)
+    after = max(0, step - steps)
+    assert float(cosine) == pytest.approx(float(
+        optax.cosine_decay_schedule(1.0, total - steps)(after)), abs=1e-6)
+  assert float(warm) == 1 and float(cosine) == pytest.approx(0, abs=1e-6)

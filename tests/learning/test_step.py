@@ -1,13 +1,17 @@
 """The two pure functions that a run is made of."""
 
+from types import SimpleNamespace
+
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 import tiny
 
 from alexnet_jax.data import loader, statistics
-from alexnet_jax.learning import augment, step
-from alexnet_jax.network import rng
+from alexnet_jax.learning import augment, optimizer, step
+from alexnet_jax.network import classifier, columns, rng
+from alexnet_jax.network import layers as L
 from alexnet_jax.run import device_data, experiment
 
 ON = {'crop': 64, 'random_crops': True, 'flips': True, 'share_crops': 1,
@@ -93,3 +97,83 @@ def test_a_step_depends_on_the_seed_and_the_step_alone(given):
   losses = [float(move(at(state, step), batch)[1]['loss'])
             for step in (0, 0, 1)]
   assert losses[0] == losses[1] != losses[2]  # other patches, other dropout
+
+
+# --- Parts of a batch, weights of classes, clipping ---------------------------
+
+
+BATCH, SIDE, CLASSES = 16, 20, 3
+AUGMENTED = augment.Augmentation(**ON | {'crop': 16, 'share_crops': 3})
+
+
+def one_step(mesh_shape=(1, 1), clip_norm=0.0, **options):
+  """(parameters, what was measured) after a float64 step of two columns."""
+  with jax.enable_x64(True), jax.numpy_dtype_promotion('standard'):
+    mesh = columns.make_mesh(*mesh_shape, 2)
+    full = L.fully_connected(CLASSES, stddev=0.1, bias=0.0)
+    model = classifier.build(
+        (columns.Layer('conv1', L.conv(4, 5, stddev=0.1, bias=0.1, stride=4),
+                       False, (jax.nn.relu,)),
+         columns.Layer('fc6', L.fully_connected(8, stddev=0.1, bias=0.1), True,
+                       (jax.nn.relu,), dropout=True)),
+        full, SimpleNamespace(num_columns=2, crossings=('fc6', 'fc8')), mesh,
+        AUGMENTED.crop)
+    rule = optimizer.update_rule('momentum', 0.9, 0.0005, clip_norm=clip_norm)
+    draw = np.random.default_rng(0)
+    stats = augment.pixel_stats(
+        draw.uniform(0, 255, (SIDE, SIDE, 3)).astype(np.float32),
+        np.eye(3, dtype=np.float32))
+    state = step.new_state(model.init, rule, 0, 0.01, stats)
+    state = jax.tree.map(
+        lambda x: x.astype(float) if x.dtype == jnp.float32 else x, state)
+    state = jax.device_put(state, columns.param_shardings(mesh, state))
+    move = step.make_train_step(
+        model, rule, AUGMENTED, optimizer.Rates(), mesh, 0,
+        step.Length(10, 100), **options)
+    batch = {
+        'image': draw.integers(0, 256, (BATCH, SIDE, SIDE, 3), np.uint8),
+        'label': draw.integers(0, CLASSES, BATCH).astype(np.int32)}
+    after, measured = move(state, device_data.to_device(batch, mesh))
+    return jax.device_get((after.params, measured))
+
+
+def assert_same_to_rounding(ours, theirs):
+  for a, b in zip(jax.tree.leaves(ours), jax.tree.leaves(theirs), strict=True):
+    np.testing.assert_allclose(a, b, rtol=0, atol=1e-13 * np.abs(b).max())
+
+
+WEIGHTS = np.float32([0.25, 1, 2])
+
+
+@pytest.fixture(scope='module')
+def whole():
+  """A step of the whole batch, in float64."""
+  return one_step(class_weights=WEIGHTS, clip_norm=1e6)
+
+
+@pytest.mark.parametrize('mesh_shape, parts', [
+    ((1, 1), BATCH), ((2, 1), 4), ((1, 2), 2)])
+def test_a_batch_in_parts_gives_the_step_of_the_whole_batch(
+    whole, mesh_shape, parts):
+  # With the crops, colors and dropout of each example, on any mesh.
+  assert_same_to_rounding(
+      one_step(mesh_shape, parts=parts, class_weights=WEIGHTS, clip_norm=1e6),
+      whole)
+
+
+def test_weights_change_the_loss_and_not_the_errors(whole):
+  params, measured = one_step()
+  assert set(measured) == {'loss', 'top1_error', 'top5_error'}
+  assert set(whole[1]) == {*measured, 'gradient_norm'}
+  assert whole[1]['top1_error'] == measured['top1_error']
+  assert abs(whole[1]['loss'] - measured['loss']) > 0.01
+  assert np.abs(whole[0]['fc8']['kernel'] - params['fc8']['kernel']).max() > 0
+
+
+def test_the_loss_of_each_example_has_the_weight_of_its_class():
+  logits = np.float32([[1, 2, 3], [0, 0, 0], [3, 0, 1], [2, 1, 0]])
+  labels = np.array([2, 0, 1, 2])
+  losses = np.log(np.exp(logits).sum(1)) - logits[range(4), labels]
+  by_hand = (2 * losses[0] + 0.25 * losses[1] + losses[2] + 2 * losses[3]) / 4
+  assert step.weighted_loss(logits, labels, WEIGHTS) == pytest.approx(
+      by_hand, rel=1e-6)

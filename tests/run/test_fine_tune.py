@@ -1,6 +1,7 @@
 """--init_from and --task=export: a network goes on to learn other pictures."""
 
 import importlib
+import json
 import os
 
 import jax
@@ -184,6 +185,73 @@ def test_a_network_of_another_form_is_refused(exported, begin, tmp_path):
                ' (2, 11, 11, 3, 5) there, (2, 11, 11, 3, 4) here',
                'config.model'):
     assert part in str(error.value)
+
+
+# --- The form that fits -------------------------------------------------------
+
+
+@pytest.mark.parametrize('given', [
+    'quickstart', 'cifar10/figure1', 'tiny_imagenet_small',
+    'ablations:no_norm,small'])
+def test_a_network_has_the_form_of_its_config(given):
+  name, colon, argument = given.partition(':')
+  config = config_of(name.replace('/', '.'), *([argument] if colon else []))
+  stored = json.loads(json.dumps(config.to_dict()))
+  found = fine_tune.fitting_form(
+      stored, f'python launch.py --config=configs/{name}.py{colon}{argument}')
+  assert found == given
+  assert config_of('fine_tune', found).model == config.model
+
+
+def test_the_form_is_found_without_the_command():
+  stored = config_of('quickstart').to_dict()
+  for command in ('', 'python launch.py', "python 'launch", 'x --config=/a.py'):
+    assert fine_tune.fitting_form(stored, command) == 'quickstart'
+
+
+@pytest.mark.parametrize('changed', [
+    {'model': {}}, {'augment': {}}, {'data': None}, {}, 'all'], ids=str)
+def test_what_has_the_form_of_no_config_has_none(changed):
+  stored = config_of('quickstart').to_dict()
+  stored = {} if changed == 'all' else stored | changed
+  if not changed:
+    stored['model']['neurons'] = (7, 7)
+  assert fine_tune.fitting_form(
+      stored, 'python launch.py --config=configs/quickstart.py') == ''
+
+
+@pytest.fixture
+def quickstart_weights(exported, tmp_path):
+  """f(layers) -> a file with the card of the quickstart."""
+
+  def write(layers):
+    held = weights.load(exported)
+    path = str(tmp_path / 'quickstart.npz')
+    weights.save(path, held._replace(
+        layers=held.layers | layers,
+        card={'config': config_of('quickstart').to_dict()}))
+    return path
+
+  return write
+
+
+def test_if_nothing_fits_the_message_names_the_form_that_does(
+    begin, quickstart_weights):
+  path = quickstart_weights({'conv1': {
+      'kernel': np.zeros((2, 11, 11, 3, 5)), 'bias': np.zeros((2, 5))}})
+  with pytest.raises(InputError, match='there, .* here.: give --config=configs/'
+                     'fine_tune.py:quickstart, which has its form, or other'):
+    begin(path, ('a', 'b'))
+
+
+def test_if_some_layers_fit_the_run_names_the_form_of_all(
+    begin, quickstart_weights):
+  path = quickstart_weights({'conv3': {
+      'kernel': np.zeros((2, 3, 3, 8, 7)), 'bias': np.zeros((2, 7))}})
+  _, said = begin(path, ('a', 'b'))
+  assert said.startswith(f'Took conv1 to conv2 from {path}; conv3 to fc8 are')
+  assert said.endswith(
+      'With --config=configs/fine_tune.py:quickstart all layers below fc8 fit.')
 
 
 def test_a_start_that_is_not_there_is_refused(begin):

@@ -29,7 +29,7 @@ def write(tmp_path):
     journal = Journal(str(tmp_path), CONFIG, start, 100)
     for step in steps:
       journal.tick()
-      journal.train(step, MEANS | {'loss': start + step})
+      journal.train(step, MEANS | {'loss': start + step}, {})
     journal.close()
 
   return write
@@ -56,7 +56,7 @@ def test_a_line_that_was_half_written_is_forgotten(write, tmp_path):
 
 def test_a_run_has_finished_once_it_was_tested(tmp_path):
   journal = Journal(str(tmp_path), CONFIG, 0, 2, 'python launch.py --config=a')
-  journal.train(2, MEANS)
+  journal.train(2, MEANS, {})
   assert written.final_line(str(tmp_path)) is None
   journal.final(2, {'one_crop_loss': 1.5})
   journal.close()
@@ -82,9 +82,9 @@ def test_a_new_run_starts_from_an_empty_sheet(write, tmp_path):
 def test_events_after_the_step_that_was_saved_are_forgotten(write, tmp_path):
   write(0, range(1, 8))
   write(4, range(5, 7))  # in the same second
-  events = EventAccumulator(os.path.join(tmp_path, 'events')).Reload()
+  events = EventAccumulator(os.path.join(tmp_path, 'events/train')).Reload()
   assert [(event.step, event.value) for event in events.Scalars(
-      'train/loss')] == [(1, 1), (2, 2), (3, 3), (4, 4), (5, 9), (6, 10)]
+      'loss')] == [(1, 1), (2, 2), (3, 3), (4, 4), (5, 9), (6, 10)]
 
 
 KILLED = '''
@@ -103,10 +103,10 @@ def test_every_line_has_its_events_even_after_a_kill(tmp_path):
                            capture_output=True)
   assert process.returncode == -signal.SIGKILL
   assert lines(tmp_path)[-1] == (39, 39)
-  events = EventAccumulator(os.path.join(tmp_path, 'events')).Reload()
+  events = EventAccumulator(
+      os.path.join(tmp_path, 'events/validation')).Reload()
   for name in ('loss', 'top1_error'):
-    assert [event.step for event in events.Scalars(
-        f'validation/{name}')] == list(range(1, 40))
+    assert [event.step for event in events.Scalars(name)] == list(range(1, 40))
 
 
 # --- Files that something else has changed ------------------------------------
@@ -191,7 +191,7 @@ def test_a_workdir_that_was_removed_is_not_written_in_silence(tmp_path):
   journal = Journal(str(workdir), CONFIG, 0, 100)
   shutil.rmtree(workdir)
   with pytest.raises(OSError) as error:
-    journal.train(1, MEANS)
+    journal.train(1, MEANS, {})
   assert f'{workdir}/metrics.jsonl: it does not exist' in files.sentence_of(
       error.value)
   journal.close()
@@ -202,9 +202,9 @@ def test_speed_counts_the_images_since_the_last_line(
   clock = iter([0.0, 2.0, 100.0, 101.0])
   monkeypatch.setattr('time.perf_counter', lambda: next(clock))
   journal = Journal(str(tmp_path), CONFIG, 0, 100)  # at 0
-  journal.train(5, MEANS)  # at 2
+  journal.train(5, MEANS, {})  # at 2
   journal.validation(5, MEANS)  # until 100: not training
-  journal.train(10, MEANS)  # at 101
+  journal.train(10, MEANS, {})  # at 101
   monkeypatch.undo()
   journal.close()
   with open(tmp_path / 'metrics.jsonl', encoding='utf-8') as file:
@@ -214,7 +214,7 @@ def test_speed_counts_the_images_since_the_last_line(
 
 def test_without_a_terminal_there_are_plain_lines(tmp_path, capsys):
   journal = Journal(str(tmp_path), CONFIG, 0, 100)
-  journal.train(5, MEANS)
+  journal.train(5, MEANS, {})
   journal.validation(5, MEANS)
   journal.close()
   out, err = capsys.readouterr()

@@ -1,5 +1,6 @@
 """Two processes with a device each are one process with two."""
 
+import json
 import os
 import re
 import signal
@@ -98,6 +99,26 @@ def test_two_processes_stop_at_the_same_step_and_go_on(
                  devices=2)
   steps = [line['step'] for line in tiny.metrics(tmp_path, 'train')]
   assert steps == list(range(1, last + 3))
+
+
+@pytest.mark.slow
+def test_two_processes_write_once_what_is_mixed_up(
+    trained, compiled, tmp_path):
+  workdir, errors = trained[1:]
+  two = start_two(
+      ['--task=evaluate', f'--workdir={workdir}', '--config.mesh.data=2',
+       '--confusion', f'--out={tmp_path}/out'], compiled)
+  said = []
+  for process in two:
+    code, out, err = program.finish(process)
+    assert code == 0, err
+    said.append('shows what is mixed up' in err)
+    last = json.loads(out.splitlines()[-1])
+    assert last == pytest.approx({'step': 6, 'images': 24, **errors}, abs=1e-4)
+  assert said == [True, False]
+  held = json.loads((tmp_path / 'out/summary.json').read_text('utf-8'))
+  assert held['images'] == 24 and len(held['uncertain']) == 24
+  assert len(os.listdir(tmp_path / 'out')) == 7
 
 
 # --- One of them is lost ------------------------------------------------------

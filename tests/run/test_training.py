@@ -3,6 +3,7 @@
 import json
 import os
 
+import cv2
 import jax
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from tensorboard.backend.event_processing.event_accumulator import (
 )
 
 from alexnet_jax.errors import InputError
-from alexnet_jax.run import experiment, training
+from alexnet_jax.run import experiment, journal, tensorboard, training
 
 FULL = ('conv1', 'conv2', 'conv3', 'conv4', 'conv5', 'fc6', 'fc7')
 
@@ -30,8 +31,9 @@ def test_a_line_tells_loss_errors_and_speed(trained):
   with open(os.path.join(workdir, 'metrics.jsonl'), encoding='utf-8') as file:
     _, first, *_, last = map(json.loads, file)
   assert set(first) == {'step', 'kind', 'loss', 'top1_error', 'top5_error',
-                        'images_per_second'}
+                        *journal.PACE}
   assert first['images_per_second'] > 0
+  assert first['step_seconds'] > 0 and 0 <= first['waiting'] < 1
   assert last == {'step': 6, 'kind': 'final', **errors}
 
 
@@ -78,14 +80,55 @@ def test_a_run_can_stop_at_a_training_error(tmp_path):
                          'one_crop_top5_error'}
 
 
-def test_tensorboard_reads_the_same_numbers(trained):
-  _, workdir, _ = trained
-  events = EventAccumulator(os.path.join(workdir, 'events')).Reload()
-  read = [(event.step, event.value) for event in events.Scalars('train/loss')]
-  assert read == [(line['step'], np.float32(line['loss']))
-                  for line in tiny.metrics(workdir, 'train')]
-  assert [event.step for event in events.Scalars('validation/top1_error')] == [
-      2, 4, 6]
+def test_tensorboard_has_training_and_validation_in_one_chart(trained):
+  _, workdir, errors = trained
+  train, validation = (
+      EventAccumulator(os.path.join(workdir, 'events', name)).Reload()
+      for name in ('train', 'validation'))
+  for name in ('loss', 'top1_error', 'top5_error'):
+    for events, kind in ((train, 'train'), (validation, 'validation')):
+      assert [(event.step, event.value) for event in events.Scalars(name)] == [
+          (line['step'], np.float32(line[name]))
+          for line in tiny.metrics(workdir, kind)]
+  assert len(train.Scalars('learning_rate')) == 6
+  assert {'images_per_second', 'step_seconds', 'waiting'} <= set(
+      train.Tags()['scalars'])
+  text = validation.Tensors('config/text_summary')[0].tensor_proto.string_val[0]
+  assert '`optimizer.batch_size` | `16`' in text.decode()
+  assert validation.Scalars('final/one_crop_loss')[0].value == np.float32(
+      errors['one_crop_loss'])
+  assert validation.SummaryMetadata(
+      '_hparams_/session_start_info').plugin_data.plugin_name == 'hparams'
+
+
+def test_tensorboard_shows_conv1_at_each_validation(trained):
+  config, workdir, _ = trained
+  events = EventAccumulator(
+      os.path.join(workdir, 'events/validation')).Reload()
+  pictures = events.Images('conv1')
+  assert [picture.step for picture in pictures] == [2, 4, 6]
+  last = cv2.imdecode(np.frombuffer(
+      pictures[-1].encoded_image_string, np.uint8), cv2.IMREAD_COLOR)[..., ::-1]
+  kernels = np.asarray(
+      tiny.state(config, workdir).params['columns']['conv1']['kernel'])
+  np.testing.assert_array_equal(last, tensorboard.kernel_picture(kernels))
+  one = kernels[1, ..., 2]  # third of the second column
+  shown = last[1 + 34:34 + 34:3, 1 + 2 * 34:3 * 34:3] / 255
+  np.testing.assert_allclose(
+      shown, (one - one.min()) / np.ptp(one), atol=0.5 / 255 + 1e-6)
+
+
+def test_the_learning_rate_is_the_one_of_the_step(trained):
+  config, workdir, _ = trained
+  rates = [line['learning_rate'] for line in journal.read(workdir)
+           if line['kind'] == 'train']
+  state = tiny.state(config, workdir)
+  first = np.float32(config.optimizer.learning_rate)
+  # The plateau rule lowers it after a validation, which is every two steps.
+  assert rates[0] == rates[1] == first and rates[2] == rates[3]
+  assert rates[4] == rates[5] >= float(state.learning_rate)
+  drops = round(np.log10(first / rates[-1]))
+  assert drops in (int(state.plateau.drops), int(state.plateau.drops) - 1)
 
 
 def test_the_resolved_config_lies_in_the_workdir(trained):

@@ -3,12 +3,15 @@
 import json
 import os
 
+import html_page
 import pytest
 import tiny
 
 from alexnet_jax.errors import InputError
-from alexnet_jax.results import runs
+from alexnet_jax.pages import comparison_page, markup
+from alexnet_jax.results import runs, sweeps
 from alexnet_jax.results.runs import Estimate, Run
+from alexnet_jax.results.sweeps import Variant
 from alexnet_jax.run import experiment, training
 from alexnet_jax.tasks import compare
 
@@ -23,14 +26,16 @@ OVERRIDES = {'run.steps': 3}
 
 def both(**fields):
   """Two tiny configs, of which the second names other examples."""
-  return [(FIRST, tiny.config(SHORT)),
-          (SECOND, tiny.config(SHORT | {
-              'optimizer.learning_rate': 0.02, 'data.train_examples': 48,
-              **fields}))]
+  return sweeps.variants([
+      (FIRST, tiny.config(SHORT)),
+      (SECOND, tiny.config(SHORT | {
+          'optimizer.learning_rate': 0.02, 'data.train_examples': 48,
+          **fields}))], (), compare.EXAMPLES)
 
 
 def run(configs, workdir, overrides=OVERRIDES):
-  return compare.compare(configs[0][1], str(workdir), configs, SEEDS, overrides)
+  return compare.compare(
+      configs[0].config, str(workdir), configs, SEEDS, overrides)
 
 
 @pytest.fixture(scope='module')
@@ -61,11 +66,35 @@ def workdirs(folder):
 
 def test_every_run_is_what_it_would_be_alone(compared, tmp_path):
   there = workdirs(compared[0])
-  for path, config in both():  # of which the second was stopped and resumed
+  for path, config, _ in both():  # of which the second was stopped and resumed
     config.seed = 1
     config.data.train_examples = 64  # the first config's
     training.train(experiment.read(config), str(tmp_path / path))
     assert tiny.metrics(tmp_path / path) == tiny.metrics(there[path, 1])
+
+
+def test_a_page_shows_errors_and_the_fields_that_differ(compared):
+  workdir, printed, _ = compared
+  page = html_page.read(os.path.join(workdir, 'compare.html'))
+  assert printed.endswith(f'on one page: {workdir}/compare.html')
+  at = page.cells.index('field')
+  assert page.cells[at:at + 6] == [
+      'field', FIRST, SECOND, 'optimizer.learning_rate', '0.01', '0.02']
+  assert page.cells[at + 6] == 'workdir'  # no other field differs
+  for (path, seed), folder in workdirs(workdir).items():
+    run = runs.read(folder)
+    at = page.cells.index(os.path.relpath(folder, workdir))
+    assert page.cells[at + 1:at + 4] == [
+        path, str(seed), markup.percent(run.errors['one_crop_top1_error'])]
+    assert f'--workdir={folder}' in page.words
+
+
+def test_a_page_that_cannot_be_written_is_said(compared, tmp_path):
+  trained = [(FIRST, [runs.read(workdirs(compared[0])[FIRST, 0])])]
+  (tmp_path / 'compare.html').mkdir()
+  said = comparison_page.make(str(tmp_path), trained, (), [])
+  assert 'The comparison is finished, but its page' in said
+  assert 'compare.html: it is a folder' in said
 
 
 def test_a_run_says_by_which_command_it_can_be_made(compared):
@@ -125,7 +154,7 @@ def test_a_longer_comparison_goes_on_with_the_same_runs(compared, monkeypatch):
   monkeypatch.setattr(training, 'train', lambda settings, workdir, **_: (
       asked.append((settings.run.steps, workdir)) or {}))
   longer = both()
-  for _, config in longer:
+  for _, config, _ in longer:
     config.run.steps = 4
   assert run(longer, compared[0]) == []
   assert asked == [(4, workdirs(compared[0])[FIRST, 0])]
@@ -138,8 +167,31 @@ def test_one_bar_counts_the_images_of_all_runs(compared, monkeypatch):
           bars.append((bar.n, bar.total)) or {}))
   configs = both()
   compare.compare(
-      configs[0][1], compared[0], configs, (*SEEDS, 2), OVERRIDES)
+      configs[0].config, compared[0], configs, (*SEEDS, 2), OVERRIDES)
   assert bars == [(4 * 3 * 16, 6 * 3 * 16)]  # runs x steps x batch size
+
+
+def test_a_sweep_trains_each_value_and_the_table_says_which(tmp_path, capsys):
+  configs = sweeps.variants(
+      [(FIRST, tiny.config(SHORT))], ['optimizer.weight_decay=0.0,0.5'],
+      compare.EXAMPLES)
+  table = compare.compare(
+      configs[0].config, str(tmp_path), configs, (0,), OVERRIDES)
+  for value, row in zip((0.0, 0.5), table, strict=True):
+    assert row.changed == {'optimizer.weight_decay': value}
+    own = runs.read(str(
+        tmp_path / f'quickstart/optimizer.weight_decay={value}/seed_0'))
+    assert own.config['optimizer']['weight_decay'] == value
+    assert own.overrides['optimizer.weight_decay'] == str(value)
+    assert row.top1_error.mean == 100 * own.errors['one_crop_top1_error']
+  head, *lines = capsys.readouterr().out.splitlines()
+  assert head.split()[:3] == ['config', 'optimizer.weight_decay', 'patches']
+  assert [line.split()[:3] for line in lines] == [
+      [FIRST, '0.0', 'one'], [FIRST, '0.5', 'one']]
+  with open(tmp_path / compare.TABLE, encoding='utf-8') as file:
+    made = json.load(file)
+  assert [row['changed'] for row in made['rows'] + made['runs']] == 2 * [
+      {'optimizer.weight_decay': 0.0}, {'optimizer.weight_decay': 0.5}]
 
 
 @pytest.mark.parametrize('fields, parts', [
@@ -166,7 +218,7 @@ def test_runs_of_other_experiments_are_refused_before_the_first_goes_on(
 
 
 def test_the_same_config_twice_is_refused(tmp_path):
-  given = [*both(), ('./configs/quickstart.py', tiny.config())]
+  given = [*both(), Variant('./configs/quickstart.py', tiny.config(), {})]
   with pytest.raises(InputError) as error:
     run(given, tmp_path)
   for part in (FIRST, 'twice', 'each config once'):
@@ -180,7 +232,7 @@ def test_the_same_config_twice_is_refused(tmp_path):
     ('../mine.py:2', 'mine-2'),
 ])
 def test_a_folder_is_named_after_its_config(path, folder):
-  assert compare.folder(path) == folder
+  assert Variant(path, tiny.config(), {}).folder == folder
 
 
 def test_seeds_are_whole_numbers_with_commas():
@@ -202,9 +254,13 @@ def a_run(seed, top1, views='ten', steps=5):
       for k in (1, 5)}, 1.0)
 
 
+def variant(path, **changed):
+  return Variant(path, tiny.config(), changed)
+
+
 def test_tests_that_the_first_config_does_not_make_have_no_difference():
-  table = compare.rows([('a', [a_run(0, 0.5)]),
-                        ('b', [a_run(0, 0.25, 'nine')])])
+  table = compare.rows([(variant('a'), [a_run(0, 0.5)]),
+                        (variant('b'), [a_run(0, 0.25, 'nine')])])
   assert [(row.config, row.patches, row.top1_difference) for row in table] == [
       ('a', 'one', None), ('a', 'ten', None),
       ('b', 'one', Estimate(-25.0, None)), ('b', 'nine', None)]
@@ -212,8 +268,8 @@ def test_tests_that_the_first_config_does_not_make_have_no_difference():
 
 def test_the_text_has_a_line_a_row_under_its_heads():
   text = compare.as_text(compare.rows([
-      ('a', [a_run(0, 0.5), a_run(1, 0.25)]),
-      ('long_name', [a_run(0, 0.5), a_run(1, 0.5)])]))
+      (variant('a'), [a_run(0, 0.5), a_run(1, 0.25)]),
+      (variant('long_name'), [a_run(0, 0.5), a_run(1, 0.5)])]))
   head, *lines, note = text.splitlines()
   assert head.startswith('config     patches  seeds  steps')
   assert lines[1].split() == [

@@ -82,8 +82,9 @@ def test_the_other_tasks_show_them_as_well(
   config.update_from_flattened_dict({
       'data.path': trained_on_odd_names[1], 'data.validation_examples': 0,
       'data.train_examples': 0, 'optimizer.batch_size': 8})
-  evaluate.evaluate(config, workdir, 'latest')
+  evaluate.evaluate(config, workdir, 'latest', confusion=f'{tmp_path}/\x1b')
   assert r'run\x1b[31m|$x$, step 1' in shown()
+  assert len(os.listdir(f'{tmp_path}/\x1b')) == 7
   export.export(workdir, out=str(tmp_path / 'w\x1b.safetensors'))
   assert r'w\x1b.' in shown()
   assert weights.load(str(tmp_path / 'w\x1b.safetensors')

@@ -14,6 +14,7 @@ from PIL import Image
 from alexnet_jax.analysis import features
 from alexnet_jax.analysis import retrieval_precision as precision_at
 from alexnet_jax.errors import InputError
+from alexnet_jax.figures import figure4_right
 from alexnet_jax.run import trained as trained_network
 from alexnet_jax.tasks import features as features_task
 from alexnet_jax.tasks import retrieve
@@ -238,6 +239,40 @@ def test_launched_retrieval_says_the_same(run, pictures, compiled, tmp_path):
   lines = out.splitlines()
   assert len(lines) == 6 and [lines[0], lines[3]] == given
   assert 'word of' in lines[1] and lines[1].endswith(' picture 8')
+
+
+# --- The picture --------------------------------------------------------------
+
+
+def blue_and_gray(path):
+  """Whether a picture has a frame of the query's class, and of another."""
+  drawn_picture = np.asarray(Image.open(path).convert('RGB'))
+  return tuple(
+      bool((drawn_picture == color).all(-1).sum() > 300)
+      for color in ((0, 0x72, 0xB2), (0xBB, 0xBB, 0xBB)))
+
+
+@pytest.mark.parametrize('same, frames', [
+    ((True, False), (True, True)), ((None, None), (False, False))])
+def test_only_neighbors_of_a_known_class_have_frames_and_a_legend(
+    same, frames, tmp_path):
+  image = np.full((16, 16, 3), 255, np.uint8)
+  neighbors = [figure4_right.Picture(image, 'a class', one) for one in same]
+  figure4_right.draw(
+      [figure4_right.QueryRow(
+          figure4_right.Picture(image, 'a.jpg'), neighbors, neighbors)],
+      {}, str(tmp_path / 'figure.png'))
+  assert blue_and_gray(tmp_path / 'figure.png') == frames
+
+
+def test_a_query_of_no_known_class_has_neighbors_without_frames(
+    run, pictures, images, tmp_path):
+  name = features.open_features(f'{run}/features/train').class_names[
+      images[1][9]]
+  for query, framed in (('7.png', False), (f'{name}/9.png', True)):
+    figure = str(tmp_path / 'figure.png')
+    retrieve.retrieve(run, [f'{pictures}/{query}'], neighbors=2, figure=figure)
+    assert blue_and_gray(figure)[0] == framed
 
 
 # --- What cannot work ---------------------------------------------------------
