@@ -124,7 +124,7 @@ def evaluate(config: ConfigDict, workdir: str, which_checkpoint: str,
   if confusion:
     network = Trained(
         os.path.normpath(workdir), step, settings, metadata.class_names,
-        built.mesh, built.model, state.params, state.input_stats)
+        built.mesh, built.model, state.variables, state.input_stats)
     answered = answers.measure(network, source, settings.run.views)
   errors = evaluation.final_errors(
       built, state, source,

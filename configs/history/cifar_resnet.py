@@ -69,6 +69,9 @@ def get_config(form_and_steps: str = '20') -> ConfigDict:
       for share, factor in ((1 / 2, 0.1), (3 / 4, 0.01)))
   optimizer.bias_drops = optimizer.drops
 
+  if depth == '110':  # the paper starts at 0.01 for about 400 steps
+    optimizer.warmup = 1.0
+
   config.run.epochs = (STEPS + 0.5) / EPOCH
   config.run.steps = int(steps or 0)
   config.run.evaluate_every = 5 * EPOCH

@@ -119,7 +119,7 @@ def test_fields_that_came_later_are_filled_in(tmp_path):
   found = checkpoint.read_metadata(manager, 1).config
   manager.close()
   assert found == {'seed': 3, 'precision': 'float32',
-                   'run': {'epochs': 2.0, 'hold_data': False}}
+                   'run': {'epochs': 2.0, 'hold_data': False, 'patience': 0}}
 
 
 def test_a_checkpoint_with_the_old_name_of_the_statistics_is_read(tmp_path):
