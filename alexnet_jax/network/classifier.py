@@ -166,6 +166,22 @@ def build(
                side_weight)
 
 
+def first_kernels(model: Model, params: Any) -> jax.Array | None:
+  """Returns the kernels of the first layer, [K, size, size, 3, kernels].
+
+  Those that read gray images have three equal colors. None if the first layer
+  is no convolution of an image.
+  """
+  layer = params['columns'][model.layers[0].name]
+  for path, leaf in jax.tree_util.tree_leaves_with_path(layer):
+    if path[-1].key == 'kernel' and leaf.ndim == 5:
+      if leaf.shape[-2] == 3:
+        return leaf
+      if leaf.shape[-2] == 1:
+        return jnp.repeat(leaf, 3, axis=-2)
+  return None
+
+
 # --- Layers of the two AlexNets -----------------------------------------------
 
 

@@ -20,6 +20,7 @@ from alexnet_jax.data.sources import Source, Subset
 from alexnet_jax.errors import InputError, printable
 from alexnet_jax.figures import curves, figure3
 from alexnet_jax.flag_errors import one_line
+from alexnet_jax.network import classifier
 from alexnet_jax.pages import markup, mistakes, numbers, record
 from alexnet_jax.pages.markup import Section
 from alexnet_jax.pages.record import Record
@@ -137,10 +138,10 @@ def _curves(run: Record, network: Trained) -> str:
 
 
 def _kernels(network: Trained) -> str:
-  conv1 = network.params['columns'].get('conv1')
-  if conv1 is None or conv1['kernel'].shape[-2] != 3:
-    raise InputError('the first layer of this network does not read colors.')
-  kernels = np.moveaxis(np.asarray(conv1['kernel'], np.float64), -1, 1)
+  first = classifier.first_kernels(network.model, network.params)
+  if first is None:
+    raise InputError('the first layer of this network reads no image.')
+  kernels = np.moveaxis(np.asarray(first, np.float64), -1, 1)
   if not np.isfinite(kernels).all():
     raise InputError('the kernels are not all finite numbers.')
   measured = specialization.measure(kernels)

@@ -17,6 +17,7 @@ from alexnet_jax.errors import InputError
 from alexnet_jax.learning import augment, optimizer
 from alexnet_jax.learning.step import State, kernel_rate
 from alexnet_jax.network import classifier
+from alexnet_jax.network.classifier import Model
 from alexnet_jax.run import (
     checkpoint,
     evaluation,
@@ -93,7 +94,9 @@ def train(settings: Settings, workdir: str, *, init_from: str = '',
             kernel_rate=lambda rate, step: kernel_rate(
                 settings.optimizer.rates, rate, step, built.length),
             num_classes=built.num_classes, stall_steps=settings.run.stall_steps,
-            command=command, kernels=conv1, draw=lambda: draw(workdir)),
+            command=command,
+            kernels=lambda state: first_kernels(built.model, state),
+            draw=lambda: draw(workdir)),
         workdir, bar)
   except UnreadablePicture as error:
     raise skipped.stopped(error, sound, workdir) from error
@@ -109,17 +112,15 @@ def cadence(settings: Settings, length: experiment.Length) -> Cadence:
       run.patience)
 
 
-def conv1(state: State) -> np.ndarray | None:
-  """Returns the kernels of conv1, [K, size, size, 3, kernels], on the host.
+def first_kernels(model: Model, state: State) -> np.ndarray | None:
+  """Returns the kernels of the first layer on the host, or None.
 
-  All processes have to call it. None if the first layer does not read colors.
+  All processes have to call it: see `classifier.first_kernels`.
   """
-  kernel = state.params['columns'].get('conv1', {}).get('kernel')
-  if kernel is None or kernel.ndim != 5 or kernel.shape[-2] != 3:
-    return None
-  if not kernel.is_fully_addressable:
-    return multihost_utils.process_allgather(kernel, tiled=True)
-  return jax.device_get(kernel)
+  kernels = classifier.first_kernels(model, state.params)
+  if kernels is None or kernels.is_fully_addressable:
+    return jax.device_get(kernels)
+  return multihost_utils.process_allgather(kernels, tiled=True)
 
 
 def class_weights(settings: Settings, source: Source) -> np.ndarray | None:

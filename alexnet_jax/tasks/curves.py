@@ -59,8 +59,8 @@ def group(workdirs: Sequence[str]) -> dict[str, list[curves.Lines]]:
 
   Returns:
     {name: the lines of each run}. The name is that of the config with the
-    fields that were changed on the command line, or that of the workdir where
-    two groups would have the same name.
+    fields of the command line in which the groups differ, or that of the
+    workdir where two groups would have the same name.
 
   Raises:
     InputError: a workdir has no run, or a run without any lines.
@@ -75,7 +75,7 @@ def group(workdirs: Sequence[str]) -> dict[str, list[curves.Lines]]:
       raise InputError(f'the run in {printable(workdir)} has no log lines yet:'
                        ' leave it out, or try again later.')
     groups.setdefault(_experiment(config), []).append((workdir, lines))
-  names = [_name(group[0][0]) for group in groups.values()]
+  names = _names([group[0][0] for group in groups.values()])
   return {
       os.path.relpath(group[0][0]) if names.count(name) > 1 or not name
       else name: [lines for _, lines in group]
@@ -89,13 +89,24 @@ def _experiment(config: Mapping[str, Any]) -> str:
                if field not in WITHOUT_EFFECT])
 
 
-def _name(workdir):
-  """'ablations:no_norm,small optimizer.batch_size=32', or '' if not known."""
+def _names(workdirs):
+  """'ablations/no_norm:small optimizer.batch_size=32' ..., '' if not known."""
+  commands = [_parsed(workdir) for workdir in workdirs]
+  every = [set(overrides.items()) for _, overrides in commands]
+  common = set.intersection(*every) if len(every) > 1 else set()
+  names = []
+  for path, overrides in commands:
+    name, form = claims.name_and_form(path)
+    changed = [f'{field}={value}' for field, value in overrides.items()
+               if (field, value) not in common and field not in WITHOUT_EFFECT
+               and not field.startswith('data.')]
+    names.append(' '.join([f'{name}:{form}' if form else name, *changed]))
+  return [name.strip() for name in names]
+
+
+def _parsed(workdir):
+  """Returns the config's path and the fields of a run's command line."""
   try:
-    path, overrides, _ = runs.parse(journal.read_command(workdir))
+    return runs.parse(journal.read_command(workdir))[:2]
   except ValueError:  # the file was changed
-    return ''
-  name, form = claims.name_and_form(path)
-  changed = [f'{field}={value}' for field, value in overrides.items()
-             if field not in WITHOUT_EFFECT and not field.startswith('data.')]
-  return ' '.join([f'{name}:{form}' if form else name, *changed]).strip()
+    return '', {}

@@ -3,7 +3,6 @@
 import os
 from typing import Any
 
-import jax
 import numpy as np
 from absl import flags
 
@@ -13,6 +12,7 @@ from alexnet_jax.command_line import Invocation
 from alexnet_jax.errors import InputError, printable
 from alexnet_jax.figures import figure3 as figure3_picture
 from alexnet_jax.figures import style
+from alexnet_jax.network import classifier
 from alexnet_jax.run import trained
 
 CONFIG = 'unused'
@@ -112,13 +112,11 @@ def _open(workdir, checkpoint, kernels, layout, order):
     name = f':{file.name}' if file.name else ''
     return file.path + name, file.kernels
   network = trained.open_trained(workdir, checkpoint)
-  array = np.asarray(next(
-      leaf for path, leaf in jax.tree_util.tree_leaves_with_path(
-          network.params['columns'][network.model.layers[0].name])
-      if path[-1].key == 'kernel'))
-  if array.shape[-2] == 1:  # of gray images, whose three colors are equal
-    array = np.repeat(array, 3, axis=-2)
-  return f'{network.workdir}, step {network.step}', array
+  array = classifier.first_kernels(network.model, network.params)
+  if array is None:
+    raise InputError(f'the first layer of {printable(workdir)} reads no image,'
+                     ' so it has no kernels to draw: give another run.')
+  return f'{network.workdir}, step {network.step}', np.asarray(array)
 
 
 def as_text(numbers: dict[str, Any]) -> str:

@@ -169,9 +169,9 @@ def test_the_network_looks_at_no_more_pictures_than_that(
   assert looked == [7]
 
 
-def test_kernels_that_read_no_colors_are_said(trained):
+def test_a_first_layer_that_reads_no_image_is_said(trained):
   network = run_page.trained.open_trained(trained[1])
-  gray = network._replace(
-      params={'columns': {'conv1': {'kernel': np.zeros((2, 3, 3, 1, 4))}}})
-  with pytest.raises(InputError, match='does not read colors'):
-    run_page._kernels(gray)
+  full = network._replace(
+      params={'columns': {'conv1': {'kernel': np.zeros((2, 9, 4))}}})
+  with pytest.raises(InputError, match='reads no image'):
+    run_page._kernels(full)
