@@ -22,8 +22,8 @@ def print_tasks() -> None:
   print(
     '\npython launch.py --task=TASK --help explains the flags of a task and,'
     '\nwith --config=FILE, the fields of that config. If a flag or a field is'
-    '\ngiven twice, the last value counts; --images, --checkpoint and --compare'
-    '\nadd up. In every path `~` is the home folder.'
+    '\ngiven twice, the last value counts; --images, --runs, --checkpoint,'
+    '\n--compare and --sweep add up. In every path `~` is the home folder.'
   )
 
 

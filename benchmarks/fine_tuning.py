@@ -25,6 +25,7 @@ import concurrent.futures
 import json
 import os
 import random
+import shutil
 import subprocess
 import sys
 import time
@@ -70,6 +71,9 @@ def main(argv: Sequence[str]) -> None:
   done = {Job(*row[:4]): row for row in files.read_json(path) or []}
 
   with concurrent.futures.ThreadPoolExecutor(args.at_once) as pool:
+    for job in jobs():
+      _link(_photos(out, job),
+            _chosen(data[job.photos], job.pictures, job.seed))
     starts = {name: pool.submit(_train_start, out, name, args.flags)
               for name in ('eighty', 'quickstart')}
     futures = {}
@@ -77,7 +81,7 @@ def main(argv: Sequence[str]) -> None:
       if job not in done:
         start = starts.get(_start_of(job))
         futures[pool.submit(
-            _run, job, data[job.photos], out, start, end, args.flags)] = job
+            _run, job, out, start, end, args.flags)] = job
     for future in concurrent.futures.as_completed(futures):
       job = futures[future]
       try:
@@ -123,6 +127,11 @@ def _start_of(job):
   return job.start
 
 
+def _photos(out, job):
+  return os.path.join(
+      out, 'photos', f'{job.photos}-{job.pictures}-{job.seed}')
+
+
 def _train_start(out, name, more):
   config = {'eighty': 'configs/tiny_imagenet_small.py',
             'quickstart': 'configs/quickstart.py'}[name]
@@ -131,16 +140,14 @@ def _train_start(out, name, more):
           *(path if name == 'eighty' else []), *more)
 
 
-def _run(job, data, out, start, end, more):
+def _run(job, out, start, end, more):
   """Trains and tests one network; None if there is no time left."""
   if start is not None:
     start.result()
   if time.monotonic() > end:
     return None
   name = '-'.join(map(str, job))
-  photos = os.path.join(
-      out, 'photos', f'{job.photos}-{job.pictures}-{job.seed}')
-  _link(photos, _chosen(data, job.pictures, job.seed))
+  photos = _photos(out, job)
   workdir = os.path.join(out, 'runs', name)
   flags = [f'--config.data.path={photos}', f'--config.seed={job.seed}', *SAME]
   form = 'quickstart' if job.start == 'quickstart' else 'tiny_imagenet_small'
@@ -207,6 +214,7 @@ def _link(folder, splits):
   """Makes a folder of links to pictures, unless it is there."""
   if os.path.exists(folder):
     return
+  shutil.rmtree(f'{folder}.new', ignore_errors=True)
   for split, classes in splits.items():
     for name, paths in classes.items():
       os.makedirs(os.path.join(f'{folder}.new', split, name))

@@ -31,6 +31,8 @@ from ml_collections import ConfigDict
 
 from configs import paper
 
+FIRST_LAYERS = {'lenet': 'c1', 'vgg': 'conv1_1'}  # of others it is conv1
+
 
 def get_config(base: str = 'authors_2012') -> ConfigDict:
   config = paper.get_config()
@@ -48,7 +50,8 @@ def get_config(base: str = 'authors_2012') -> ConfigDict:
   optimizer = config.optimizer
   optimizer.batch_size = 32
   optimizer.learning_rate = 0.001
-  optimizer.layer_rates = (('conv1', 0.1), ('fc8', 10.0))
+  first = FIRST_LAYERS.get(config.model.name, 'conv1')
+  optimizer.layer_rates = ((first, 0.1), ('fc8', 10.0))
   optimizer.frozen = ()  # layers that stay as they were trained
   optimizer.plateau_patience = 4
   optimizer.plateau_drops = 2

@@ -95,8 +95,10 @@ def main() -> None:
   for path in [*arguments.notebooks, os.path.join(ROOT, 'README.md')]:
     with open(path, encoding='utf-8') as file:
       text = file.read()
-    with open(path, 'w', encoding='utf-8') as file:
-      file.write(with_addresses(text))
+    if with_addresses(text) != text:
+      with open(f'{path}.new', 'w', encoding='utf-8') as file:
+        file.write(with_addresses(text))
+      os.replace(f'{path}.new', path)
   if not arguments.addresses:
     for path in arguments.notebooks:
       nbformat.write(to_store(execute(path, ROOT)), path)

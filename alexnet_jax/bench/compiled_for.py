@@ -66,7 +66,8 @@ def _programs(built: Experiment):
   state = built.state_shapes()
   yield STEP, built.train_step(), (state, batch)
   yield TEST, built.evaluation_step(measurements.CROPS), (
-      state.params, state.input_stats, batch | {'valid': shape((count,), bool)})
+      state.variables, state.input_stats,
+      batch | {'valid': shape((count,), bool)})
 
 
 def _examine(built, chip, jitted, arguments, flops) -> dict[str, Any]:

@@ -37,6 +37,9 @@ class Digits:
     self._labels = loaded.target[self._first:end].astype(np.int32)
     self._image_size = image_size
 
+  def labels(self) -> np.ndarray:
+    return self._labels
+
   def __len__(self) -> int:
     return len(self._labels)
 

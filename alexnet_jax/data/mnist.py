@@ -51,6 +51,9 @@ class Mnist:
       raise _damaged(labels, f'it has the label {self._labels.max()}')
     self._image_size = image_size
 
+  def labels(self) -> np.ndarray:
+    return self._labels.astype(np.int32)
+
   def __len__(self) -> int:
     return len(self._labels)
 

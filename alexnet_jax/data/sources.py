@@ -81,13 +81,21 @@ def labels_of(source: Source) -> np.ndarray:
   Raises:
     InputError: the source cannot tell them.
   """
-  labels = getattr(source, 'labels', None)
-  if labels is None:
+  check_labels(source)
+  return getattr(source, 'labels')()  # noqa: B009  not of every source
+
+
+def check_labels(source: Source) -> None:
+  """Checks that a source can tell its labels.
+
+  Raises:
+    InputError: it cannot.
+  """
+  if not hasattr(source, 'labels'):
     raise InputError(
         f'data such as {source.where(0)} do not list their labels, which'
         " config.optimizer.class_weights='balanced' counts: leave it at '', or"
         ' give the pictures as a folder or as records.')
-  return labels()
 
 
 class Subset:

@@ -5,7 +5,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from matplotlib import colormaps
 from matplotlib.axes import Axes
+from matplotlib.colors import to_hex
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
@@ -16,7 +18,7 @@ from alexnet_jax.run import journal
 PICTURE = 'curves.png'  # in each workdir
 # The lines of one run, as `journal.read` returns them.
 Lines = Sequence[Mapping]
-# Okabe and Ito's colors; more configs repeat them, with other dashes.
+# Okabe and Ito's colors; more configs than these get those of a color wheel.
 COLORS = (style.BLUE, style.VERMILION, '#009E73', '#CC79A7', '#E69F00',
           '#56B4E9', '#000000')
 QUANTITIES = (('loss', 'loss'), ('top1_error', 'top-1 error'))
@@ -144,9 +146,9 @@ def _legend(axes, runs):
   lines, _ = axes.get_legend_handles_labels()
   if len(runs) == 1:
     return lines
-  by_color = {line.get_color(): line for line in lines}
-  colors = [Line2D([], [], color=color, lw=3, label=line.get_label())
-            for color, line in by_color.items()]
+  by_label = {line.get_label(): line.get_color() for line in lines}
+  colors = [Line2D([], [], color=color, lw=3, label=label)
+            for label, color in by_label.items()]
   return [*colors, *(Line2D([], [], color=style.GRAY, label=title, **how)
                      for title, how in KINDS.values())]
 
@@ -157,8 +159,20 @@ def _columns(runs):
 
 
 def _style(runs, at, kind):
-  color = list(KINDS).index(kind) if len(runs) == 1 else at
-  return {'color': COLORS[color % len(COLORS)], **KINDS[kind][1]}
+  return {'color': _color(runs, list(KINDS).index(kind) if len(runs) == 1
+                          else at), **KINDS[kind][1]}
+
+
+def _color(runs, at):
+  if len(runs) <= len(COLORS):
+    return COLORS[at]
+  return to_hex(colormaps['hsv'](at / len(runs)))
+
+
+def _dot(steps, how=()):
+  """A curve of one point is a dot, as a line would not be seen."""
+  alone = len(steps) == 1 and 'marker' not in how
+  return {'marker': 'o', 'ms': 3} if alone else {}
 
 
 def _draw_quantity(axes: Axes, runs: Mapping[str, Sequence[Lines]],
@@ -172,7 +186,7 @@ def _draw_quantity(axes: Axes, runs: Mapping[str, Sequence[Lines]],
       name = title if len(runs) == 1 else printable(config)
       if len(seeds) > 1:
         name += f', {len(seeds)} seeds'
-      axes.plot(steps, every.mean(0), label=name, **how)
+      axes.plot(steps, every.mean(0), label=name, **how, **_dot(steps, how))
       if len(every) > 1:
         axes.fill_between(steps, every.min(0), every.max(0),
                           color=how['color'], alpha=0.15, lw=0)
@@ -180,16 +194,17 @@ def _draw_quantity(axes: Axes, runs: Mapping[str, Sequence[Lines]],
 
 def _draw_rates(axes: Axes, runs: Mapping[str, Sequence[Lines]]) -> None:
   for at, seeds in enumerate(runs.values()):
-    color = '#000000' if len(runs) == 1 else COLORS[at % len(COLORS)]
+    color = '#000000' if len(runs) == 1 else _color(runs, at)
     for lines in seeds:
       steps, (rates,) = values([lines], 'train', 'learning_rate')
-      axes.plot(steps, rates, color=color, lw=1.0, drawstyle='steps-pre')
+      axes.plot(steps, rates, color=color, lw=1.0, drawstyle='steps-pre',
+                **_dot(steps))
   axes.set(yscale='log', ylabel='learning rate')
 
 
 def _mark_drops(axes: Axes, runs: Mapping[str, Sequence[Lines]]) -> None:
   for at, seeds in enumerate(runs.values()):
-    color = style.GRAY if len(runs) == 1 else COLORS[at % len(COLORS)]
+    color = style.GRAY if len(runs) == 1 else _color(runs, at)
     for lines in seeds:
       steps, (rates,) = values([lines], 'train', 'learning_rate')
       for step in drops(steps, rates):

@@ -1,7 +1,7 @@
 """The state of a run, and the pure functions for training and evaluation."""
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Generic, NamedTuple, TypeVar
 
 import jax
@@ -27,7 +27,7 @@ class State(NamedTuple, Generic[Stats]):
 
   step: jax.Array  # [] number of updates done
   params: Any  # {'columns': {layer: {kernel, bias}}, 'fc8': {kernel, bias}}
-  opt_state: Any  # velocities
+  opt_state: Any  # of the update rule: the velocities of 'momentum'
   learning_rate: jax.Array  # [] of the kernels, before scheduled drops
   plateau: Plateau  # state of the plateau rule
   input_stats: Stats  # of the training set, to normalize inputs
@@ -141,12 +141,23 @@ def make_train_step(
       grads, (measured, batch_stats) = _mean(
           lambda part: gradients(state, part[0], part[1].get),
           columns.in_parts((batch, drawn), parts, mesh))
-    state = update(state, grads, rule, rates, length)
-    state = state._replace(batch_stats=batch_stats)
+    batch_stats = _unless_frozen(batch_stats, state.batch_stats, rates.frozen)
+    state = update(state, grads, rule, rates, length)._replace(
+        batch_stats=batch_stats)
     norm = optax.tree.get(state.opt_state, 'gradient_norm')  # if clipped
     return state, measured | ({} if norm is None else {'gradient_norm': norm})
 
   return jax.jit(train_step, donate_argnums=0)
+
+
+def _unless_frozen(batch_stats: Any, before: Any,
+                   frozen: Sequence[str]) -> Any:
+  """Returns new running averages, those of frozen layers as they were."""
+  if not frozen or not batch_stats:
+    return batch_stats
+  return {'columns': {
+      name: before['columns'][name] if name in frozen else new
+      for name, new in batch_stats['columns'].items()}}
 
 
 def _mean(f: Callable[[Any], Any], parts: Any) -> Any:

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 import jax
 
 from alexnet_jax.learning import augment
+from alexnet_jax.network import classifier
 from alexnet_jax.pages import markup
 from alexnet_jax.pages.record import Record
 from alexnet_jax.results import runs
@@ -86,7 +87,8 @@ def _about(run: Record, network: Trained,
   settings = network.settings
   batch = settings.optimizer.batch_size
   parameters = sum(math.prod(leaf.shape)
-                   for leaf in jax.tree.leaves(network.params))
+                   for leaf in jax.tree.leaves(
+                       classifier.split(network.params)[0]))
   rows = [('Network', f'{_name(network)}, {parameters:,} parameters'
            f' in {network.model.num_columns} '
            + ('column' if network.model.num_columns == 1 else 'columns')),

@@ -110,8 +110,10 @@ def _answers(network: Trained,
     settings = network.settings
     source = Subset(trained.open_split(network, 'validation'), examples)
     evaluation.check_classes(source, network.class_names, network.workdir)
-    source, _ = check.without_damaged(
-        source, settings.data.check, threads=settings.run.threads)
+    mode = settings.data.check
+    source, _ = check.without_damaged(  # not all pictures as a whole again
+        source, 'headers' if mode == 'full' else mode,
+        threads=settings.run.threads)
     return answers.measure(network, source, 1), source
 
   return ask

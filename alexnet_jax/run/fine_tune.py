@@ -62,7 +62,7 @@ def start_from(init_from: str, model: Model, params: Any,
   matched = weights.match(weights.to_layers(model, params), pretrained.layers,
                           pretrained.class_names == tuple(class_names))
   form = ''
-  if set(matched.new) - {'fc8'}:
+  if matched.new and matched.new[0] != 'fc8':  # side classifiers follow it
     form = fitting_form(pretrained.config, pretrained.command)
   if not matched.taken:
     what = (f'--config={TASK}:{form}, which has its form' if form else

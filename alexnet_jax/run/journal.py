@@ -4,10 +4,10 @@ metrics.jsonl has one object per line: {"step", "kind", ...}. The kind is
 'train', 'validation' or, in the last line of a finished run, 'final'. A line of
 training has the means since the last one, and PACE: the learning rate of the
 kernels, images per second, seconds per step and the share of them spent waiting
-for data. A resumed
-run deletes the lines after the step that it resumes from, so no step occurs
-twice. config.json has the resolved config and command.txt the command line.
-A number that is not finite is null in metrics.jsonl, as JSON has no NaN.
+for data. A resumed run deletes the lines after the step that it resumes from,
+so no step occurs twice. config.json has the resolved config and command.txt the
+command line. A number that is not finite is null in metrics.jsonl, as JSON has
+no NaN.
 """
 
 import errno
@@ -81,7 +81,7 @@ class Journal:
     self._bar.update(self._batch_size)
     if not self._started:
       self._started = True
-      self._restart_clock(self._step)
+      self.restart_clock(self._step)
 
   def train(self, step: int, means: dict[str, float],
             pace: Mapping[str, float]) -> None:
@@ -130,7 +130,7 @@ class Journal:
       self._events.kernels(step, kernels)
     self._write('validation', step, means)
     self.say(f'step {step}: validation {_in_words(means)}')
-    self._restart_clock(step)
+    self.restart_clock(step)
 
   def final(self, step: int, means: dict[str, float]) -> None:
     """Writes the errors at the end of the run."""
@@ -147,7 +147,7 @@ class Journal:
     self._events.close()
     self._lines.close()
 
-  def _restart_clock(self, step):
+  def restart_clock(self, step: int) -> None:
     """Excludes the time since the last step from speeds and estimates."""
     self._mark = (time.perf_counter(), step)
     if self._owns_bar:
@@ -197,6 +197,9 @@ class SilentJournal:
 
   def final(self, step: int, means: dict[str, float]) -> None:
     """Ignores the errors at the end."""
+
+  def restart_clock(self, step: int) -> None:
+    """Ignores the time."""
 
   def say(self, sentence: str) -> None:
     """Ignores a sentence."""

@@ -43,8 +43,17 @@ class Imported(NamedTuple):
 
 
 def wanted(model: Model) -> dict[str, Want]:
-  """Returns what a network needs; the classes of fc8 may be any number."""
+  """Returns what a network needs; the classes of fc8 may be any number.
+
+  Raises:
+    InputError: a layer is a block of several.
+  """
   shapes = jax.eval_shape(model.init, jax.random.key(0))
+  if any('kernel' not in layer for layer in shapes['columns'].values()):
+    raise InputError(
+        'the layers of this network are blocks, and --task=import has no table'
+        ' for these: give --config=configs/published/torchvision.py or another'
+        ' config in that folder.')
   wants = {}
   for at in columns.layer_shapes(model.layers, model.num_columns, model.patch):
     count, *sides, inputs, maps = shapes['columns'][at.layer.name][

@@ -19,6 +19,7 @@ from tqdm import tqdm
 
 from alexnet_jax import files, machine
 from alexnet_jax.data import loader
+from alexnet_jax.flag_errors import one_line
 from alexnet_jax.learning.step import Measured, State
 from alexnet_jax.run import checkpoint, first_process, loop
 from alexnet_jax.run.checkpoint import Metadata
@@ -101,12 +102,19 @@ def run(plan: Plan, workdir: str,
         LossMonitor(plan.num_classes, plan.stall_steps, journal.say),
         plan.kernel_rate)
 
+    def draw():
+      try:
+        plan.draw()
+      except Exception as error:  # a picture is no reason to end a run
+        journal.say(f'The curves are not drawn: {one_line(error)}')
+
     def validate(state, step):
       begin = time.perf_counter()
       errors = plan.errors(state)
       journal.validation(step, errors, time.perf_counter() - begin,
                          plan.kernels(state))
-      first_process.run(plan.draw)
+      first_process.run(draw)
+      journal.restart_clock(step)
       return (plan.after_validation(state, errors),
               errors if plan.rank_checkpoints else None)
 
@@ -121,7 +129,7 @@ def run(plan: Plan, workdir: str,
       stop.exit_on_signal()
       errors = plan.final_errors(state)
       journal.final(int(state.step), errors)
-      first_process.run(plan.draw)
+      first_process.run(draw)
       return state, errors
     finally:
       stop.uninstall()

@@ -18,6 +18,7 @@ from tqdm import tqdm
 
 from alexnet_jax import command_line, files, tables
 from alexnet_jax.command_line import Invocation
+from alexnet_jax.data import sources
 from alexnet_jax.errors import InputError, printable
 from alexnet_jax.figures import curves
 from alexnet_jax.pages import comparison_page
@@ -196,7 +197,8 @@ def plan(config: ConfigDict, workdir: str,
         built = experiment.build(
             settings, len(source.class_names), len(source))
         memory.check(built, len(source))
-        training.class_weights(settings, source)
+        if settings.optimizer.class_weights:
+          sources.check_labels(source)
         _check_same_experiment(at, settings)
       except InputError as error:
         raise InputError(f'{variant.label}: {error}') from error

@@ -8,15 +8,16 @@ column of Table 1, and plain18 or plain34 for the same network without
 shortcuts.
 
 Claim: top-1 errors on the 2012 validation images with ten crops, 27.88 %
-(ResNet-18), 25.03 % (ResNet-34 with --config.model.shortcut=A), 24.52 % (34),
-22.85 % (50), 21.75 % (101), 21.43 % (152), 27.94 % (plain18) and 28.54 %
-(plain34), Tables 2 and 3. Not run here.
+(ResNet-18) and 25.03 % (ResNet-34), both with --config.model.shortcut=A,
+24.52 % (34), 22.85 % (50), 21.75 % (101), 21.43 % (152), 27.94 % (plain18) and
+28.54 % (plain34), Tables 2 and 3. Not run here.
 
 Batches are 256 images, and the rate of 0.1 is divided by ten when the error
 stops improving, for 60 * 10^4 steps (section 3.4). Weight decay is that of
 kernels alone; the paper does not say whether its 0.0001 includes the scales and
 shifts of batch normalization. There is no dropout. The paper's shorter side has
-256 to 480 pixels at random; here it has 256.
+256 to 480 pixels at random, --config.augment.scale="(256,480)"; here it has
+256.
 """
 
 from ml_collections import ConfigDict

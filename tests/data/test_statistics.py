@@ -52,6 +52,7 @@ def test_labels_without_images_are_those_of_the_examples(tree, tmp_path):
   made = str(tmp_path / 'records')
   prepare.prepare({'train': folder}, made, image_size=16)
   opened = [folder, open_source('procedural', 'train', image_size=16, limit=30),
+            open_source('digits', 'train', image_size=16, limit=30),
             open_source('records', 'train', path=made, image_size=16)]
   for source in opened:
     np.testing.assert_array_equal(

@@ -8,10 +8,18 @@ import program
 import pytest
 import tiny
 
+from alexnet_jax.bench import compiled_for
 from alexnet_jax.errors import InputError
 from alexnet_jax.learning import augment
 from alexnet_jax.network import classifier, columns
-from alexnet_jax.run import experiment, fine_tune, trained, training, weights
+from alexnet_jax.run import (
+    experiment,
+    fine_tune,
+    published,
+    trained,
+    training,
+    weights,
+)
 from configs.history import cifar_resnet, googlenet
 
 NAMES = ('cat', 'dog', 'eel')
@@ -160,3 +168,29 @@ def test_crops_are_cut_in_one_way():
   with pytest.raises(InputError, match=r'pad=4 and config\.augment\.scale='
                      r'\(20, 24\) cut crops in two ways: leave one'):
     experiment.read(config({'augment.scale': (20, 24)}))
+
+
+def test_running_averages_of_frozen_layers_stay(run, tmp_path):
+  frozen = config({'optimizer.frozen': ('conv1',), 'run.steps': 2})
+  training.train(experiment.read(frozen), str(tmp_path))
+  new = experiment.build(experiment.read(frozen), 3, 64)
+  before = classifier.split(jax.eval_shape(new.model.init, jax.random.key(0)))
+  after = tiny.state(frozen, str(tmp_path)).batch_stats['columns']
+  assert after.keys() == before[1]['columns'].keys()
+  for leaf in jax.tree.leaves(after['conv1']):
+    assert set(np.unique(leaf)) <= {0.0, 1.0}  # as they begin
+  others = [leaf for name, layer in after.items() if name != 'conv1'
+            for leaf in jax.tree.leaves(layer)]
+  assert all(np.unique(leaf).size > 1 for leaf in others)
+
+
+def test_blocks_have_no_published_form(run):
+  built = experiment.build(experiment.read(config()), 3, 64)
+  with pytest.raises(InputError, match='are blocks, and --task=import has no'):
+    published.wanted(built.model)
+
+
+def test_both_programs_of_a_chip_read_the_running_averages():
+  built = experiment.build(experiment.read(config()), 3, 64)
+  for _, jitted, arguments in compiled_for._programs(built):
+    jax.eval_shape(jitted, *arguments)

@@ -9,6 +9,7 @@ import numpy as np
 import program
 import pytest
 import tiny
+from matplotlib.figure import Figure
 
 from alexnet_jax.errors import InputError
 from alexnet_jax.figures import curves
@@ -118,3 +119,20 @@ def test_the_task_needs_runs(compiled):
   (code, out, err), = program.launch_many([['--task=curves']], compiled)
   assert (code, out) == (2, '')
   assert '--task=curves needs runs: give their workdirs' in err
+
+
+def test_a_picture_that_cannot_be_drawn_does_not_end_the_run(tmp_path, capsys):
+  (tmp_path / 'curves.png').mkdir()
+  assert training.train(experiment.read(tiny.config({'run.views': 1})),
+                        str(tmp_path), draw=curves.draw_workdir)
+  assert 'The curves are not drawn: ' in capsys.readouterr().err
+
+
+def test_many_configs_have_colors_and_names_of_their_own(tmp_path):
+  lines = [{'step': n, 'kind': 'train', 'loss': 1 / n} for n in range(1, 4)]
+  runs = {f'config {i}': [lines] for i in range(9)}
+  assert len({curves._color(runs, i) for i in range(9)}) == 9
+  axes = Figure().subplots()
+  curves._draw_quantity(axes, runs, 'loss')
+  names = [line.get_label() for line in curves._legend(axes, runs)]
+  assert names == [*runs, 'training', 'validation']
