@@ -138,8 +138,8 @@ REFUSED = {
         experiment_with(augment__jitter_scale='sigma'),
         ["config.augment.jitter_scale='sigma'", 'stddev, eigenvalue']),
     'unknown schedule': (
-        experiment_with(optimizer__schedule='cosine'),
-        ["config.optimizer.schedule='cosine'", 'jdexp']),
+        experiment_with(optimizer__schedule='sine'),
+        ["config.optimizer.schedule='sine'", 'jdexp']),
     'unknown model': (
         experiment_with(model__name='alexnot'),
         ["config.model.name='alexnot'", 'alexnet_2012']),

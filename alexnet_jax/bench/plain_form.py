@@ -88,6 +88,7 @@ def in_plain_form(built):
     InputError: the network has no plain form.
   """
   from alexnet_jax.network import models, plain
+  from alexnet_jax.network.classifier import Outputs
 
   fields = built.settings.config['model']
   for field, value in PLAIN.items():
@@ -97,9 +98,13 @@ def in_plain_form(built):
           f'{fields[field]!r}: give {value!r} as in configs/paper.py, or leave'
           ' --plain out.')
   settings = built.settings
+  apply = plain.build(settings.model)
+
+  def forward(params, patches, keys=None):
+    return Outputs(*apply(params, patches, keys), (), {})
+
   return built._replace(model=models.compute_in(
-      settings.precision,
-      built.model._replace(apply=plain.build(settings.model))))
+      settings.precision, built.model._replace(forward=forward)))
 
 
 if __name__ == '__main__':

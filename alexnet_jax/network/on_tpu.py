@@ -9,7 +9,6 @@ maximum, the first one gets the gradient, not each of them.
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax import lax
 
 
@@ -24,10 +23,10 @@ def sum_over_maps(x: jax.Array, below: int, above: int) -> jax.Array:
   Returns:
     The sums, [..., C].
   """
-  maps = np.arange(x.shape[-1])
-  distance = maps[:, None] - maps
+  maps = jnp.arange(x.shape[-1])
+  distance = maps[:, None] - maps[None]
   window = (-below <= distance) & (distance <= above)
-  return jnp.dot(x, jnp.asarray(window, x.dtype), precision='highest')
+  return jnp.dot(x, window.astype(x.dtype), precision='highest')
 
 
 def max_pool(x: jax.Array, size: int, stride: int) -> jax.Array:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from alexnet_jax.errors import InputError
-from alexnet_jax.network import columns, describe
+from alexnet_jax.network import classifier, columns, describe
 from alexnet_jax.network import layers as L
 
 DRAW = np.random.default_rng(0)
@@ -207,9 +207,9 @@ def test_a_local_layer_may_read_every_column():
     ('cifar_local', {'biases': ()},
      'config.model.biases has 0 numbers: give 5, one for each layer in the'
      ' paper\'s order.'),
-    ('cifar_local', {'nonlinearity': 'sigmoid'},
-     "config.model.nonlinearity='sigmoid' is not known: give one of relu,"
-     ' tanh.')])
+    ('cifar_local', {'nonlinearity': 'sine'},
+     "config.model.nonlinearity='sine' is not known: give one of "
+     f'{", ".join(classifier.NONLINEARITIES)}.')])
 def test_fields_that_do_not_fit_are_answered(name, fields, sentence):
   with pytest.raises(InputError) as error:
     build(name, **fields)

@@ -218,8 +218,8 @@ def test_features_are_all_columns_side_by_side(net, problem):
 
 
 @pytest.mark.parametrize('fields, parts', [
-    ({'nonlinearity': 'gelu'},
-     ["config.model.nonlinearity='gelu'", 'relu, tanh']),
+    ({'nonlinearity': 'sine'},
+     ["config.model.nonlinearity='sine'", 'relu, tanh']),
     ({'crossings': ('conv33', 'fc8')},
      ["config.model.crossings has 'conv33'", 'conv2, conv3', 'keep fc8']),
     ({'crossings': ('conv1', 'fc8')},  # the pixels are no column's

@@ -70,9 +70,9 @@ def test_what_comes_out_is_float32(net, problem):
 def test_maps_inside_are_bfloat16(net, problem):
   params, patches, _, _ = problem()
   rounded = models.compute_in('bfloat16', net())
-  text = str(jax.make_jaxpr(rounded.apply)(params, patches))
+  text = jax.jit(rounded.apply).lower(params, patches).as_text()
   products = [line for line in text.splitlines()
-              if 'conv_general_dilated' in line or 'dot_general' in line]
+              if 'stablehlo.convolution' in line or 'dot_general' in line]
   assert products and all('bf16' in line for line in products)
 
 

@@ -98,7 +98,7 @@ def test_shapes_of_torchvision_at_full_size(mesh_of):
     ({'num_columns': 2}, 'num_columns=2'),
     ({'dropout_before': ('fc9',)}, "names 'fc9'"),
     ({'pixel_stddevs': (1.0,)}, 'pixel_stddevs'),
-    ({'nonlinearity': 'gelu'}, 'nonlinearity')])
+    ({'nonlinearity': 'sine'}, 'nonlinearity')])
 def test_fields_that_disagree_are_refused(mesh_of, fields, reason):
   with pytest.raises(InputError, match=reason):
     nets.build('published', mesh_of(1, 1, 1), 10, 64, **NARROW | fields)

@@ -81,6 +81,6 @@ def test_its_kernels_are_drawn_gray(run, tmp_path):
 
 
 def test_its_units_cannot_be_projected(run, tmp_path):
-  with pytest.raises(InputError, match='c1 of this network cannot be projected'
-                     '.* configs/quickstart.py'):
+  with pytest.raises(InputError, match='c1 of this network is no single conv'
+                     '.* give a run of an AlexNet'):
     projections.projections(run[0], out=str(tmp_path / 'p'))

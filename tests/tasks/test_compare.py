@@ -163,7 +163,7 @@ def test_a_longer_comparison_goes_on_with_the_same_runs(compared, monkeypatch):
 def test_one_bar_counts_the_images_of_all_runs(compared, monkeypatch):
   bars = []
   monkeypatch.setattr(
-      training, 'train', lambda settings, workdir, command, bar: (
+      training, 'train', lambda settings, workdir, bar, **_: (
           bars.append((bar.n, bar.total)) or {}))
   configs = both()
   compare.compare(
@@ -184,7 +184,7 @@ def test_a_sweep_trains_each_value_and_the_table_says_which(tmp_path, capsys):
     assert own.config['optimizer']['weight_decay'] == value
     assert own.overrides['optimizer.weight_decay'] == str(value)
     assert row.top1_error.mean == 100 * own.errors['one_crop_top1_error']
-  head, *lines = capsys.readouterr().out.splitlines()
+  head, *lines, _ = capsys.readouterr().out.splitlines()
   assert head.split()[:3] == ['config', 'optimizer.weight_decay', 'patches']
   assert [line.split()[:3] for line in lines] == [
       [FIRST, '0.0', 'one'], [FIRST, '0.5', 'one']]

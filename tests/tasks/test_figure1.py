@@ -113,8 +113,8 @@ def test_runs_of_another_search_are_refused(drawn, tmp_path, monkeypatch):
 
 
 def test_an_unknown_nonlinearity_is_refused_before_the_first_run(tmp_path):
-  with pytest.raises(InputError, match='sigmoid'):
+  with pytest.raises(InputError, match='sine'):
     figure1.figure1(
-        config({'figure1.nonlinearities': ('relu', 'sigmoid')}),
+        config({'figure1.nonlinearities': ('relu', 'sine')}),
         str(tmp_path / 'runs'))
   assert not (tmp_path / 'runs').exists()
