@@ -184,6 +184,12 @@ def sentence_of(error: BaseException) -> str:
   return ''
 
 
+def reason_of(error: BaseException) -> str:
+  """Returns why something could not be done, on one line, for any error."""
+  text = ' '.join(str(error).split())
+  return sentence_of(error) or text or type(error).__name__
+
+
 def _causes(error: BaseException | None) -> Iterator[BaseException]:
   while error is not None:
     yield error

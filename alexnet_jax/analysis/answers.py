@@ -90,11 +90,11 @@ def _answers(probabilities: jax.Array, labels: jax.Array) -> dict[str, Any]:
   """Returns the answers to a batch: [B, classes], [B] -> [B] each."""
   best, classes = jax.lax.top_k(
       probabilities, min(2, probabilities.shape[1]))
-  own = jnp.take_along_axis(probabilities, labels[:, None], axis=1)
+  of_label = jnp.take_along_axis(probabilities, labels[:, None], axis=1)
   return {
       'labels': labels, 'predicted': classes[:, 0], 'second': classes[:, -1],
       'probability': best[:, 0], 'second_probability': best[:, -1],
-      'label_probability': own[:, 0],
+      'label_probability': of_label[:, 0],
       'top1_error': 1 - metrics.top_credit(probabilities, labels, 1),
       'top5_error': 1 - metrics.top_credit(probabilities, labels, 5)}
 

@@ -32,21 +32,21 @@ def per_class(answers: Answers) -> PerClass:
         for errors in (answers.top1_error, answers.top5_error)))
 
 
-def wilson(found: np.ndarray, count: np.ndarray) -> tuple[np.ndarray,
-                                                          np.ndarray]:
+def wilson(successes: np.ndarray,
+           count: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
   """Returns the ends of Wilson's 95 % interval of a share.
 
   Wilson, "Probable inference, the law of succession, and statistical
   inference" (1927). Of nothing it is 0 to 1.
 
   Args:
-    found: [...] the number that have a property.
+    successes: [...] the number that have a property.
     count: [...] the number that were looked at.
   """
   square = NORMAL_95**2
-  center = (found + square / 2) / (count + square)
+  center = (successes + square / 2) / (count + square)
   half = NORMAL_95 / (count + square) * np.sqrt(
-      found * (count - found) / np.maximum(count, 1) + square / 4)
+      successes * (count - successes) / np.maximum(count, 1) + square / 4)
   return np.maximum(center - half, 0), np.minimum(center + half, 1)
 
 

@@ -95,7 +95,7 @@ def summary(answers: Answers, worst: Sequence[Example],
   """
   names = answers.class_names
   counted = confusion.per_class(answers)
-  found = confusion.calibration(answers)
+  bins = confusion.calibration(answers)
   return {
       'images': len(answers.labels),
       'crops': answers.crops,
@@ -108,14 +108,14 @@ def summary(answers: Answers, worst: Sequence[Example],
            'of': int(counted.images[true])}
           for true, predicted, images in
           confusion.confused_pairs(answers)[:PAIRS].tolist()],
-      'expected_calibration_error': found.error,
+      'expected_calibration_error': bins.error,
       'calibration': [
           {'from': round(float(low), 4), 'to': round(float(high), 4),
            'images': int(images), 'right': float(right),
            'mean_probability': float(mean) if images else None}
           for low, high, images, right, mean in zip(
-              found.edges[:-1], found.edges[1:], found.images, found.right,
-              found.probability, strict=True)],
+              bins.edges[:-1], bins.edges[1:], bins.images, bins.right,
+              bins.probability, strict=True)],
       'worst': [_record(one, names) for one in worst],
       'uncertain': [_record(one, names) for one in uncertain]}
 

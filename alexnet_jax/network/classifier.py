@@ -344,3 +344,21 @@ def check_length(field: str, numbers: Sequence, length: int) -> None:
   if len(numbers) != length:
     raise InputError(f'config.model.{field} has {len(numbers)} numbers: give'
                      f' {length}, one for each layer in the paper\'s order.')
+
+
+def check_one_column(network: str, num_columns: int,
+                     cure: str = 'give 1.') -> None:
+  """Checks that a network that has no columns is given one.
+
+  Args:
+    network: its name in config.model.
+    num_columns: value of config.model.num_columns.
+    cure: the end of the message, which says what to give.
+
+  Raises:
+    InputError: there are several columns.
+  """
+  if num_columns != 1:
+    raise InputError(
+        f'config.model.num_columns={num_columns} does not suit the network'
+        f' {network!r}, which is one column: {cure}')

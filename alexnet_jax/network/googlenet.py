@@ -14,7 +14,6 @@ import jax.numpy as jnp
 from flax import linen as nn
 from jax.sharding import Mesh
 
-from alexnet_jax.errors import InputError
 from alexnet_jax.network import classifier
 from alexnet_jax.network import layers as L
 from alexnet_jax.network.batch_norm import conv_norm
@@ -107,10 +106,7 @@ def build(spec: Spec, mesh: Mesh, num_classes: int, patch: int) -> Model:
   Raises:
     InputError: a field has an invalid value.
   """
-  if spec.num_columns != 1:
-    raise InputError(
-        f'config.model.num_columns={spec.num_columns} does not suit the network'
-        " 'googlenet', which is one column: give 1.")
+  classifier.check_one_column('googlenet', spec.num_columns)
   wide = lambda maps: max(1, round(spec.width * maps))
   norm = (functools.partial(L.local_response_norm, k=1.0, n=5, alpha=2e-5),
           ) if spec.norm == 'response' else ()

@@ -114,10 +114,7 @@ def _for_relu(inputs):
 def _check(spec):
   check_length('kernels', spec.kernels, 3)
   check_length('neurons', spec.neurons, 1)
-  if spec.num_columns != 1:
-    raise InputError(
-        f'config.model.num_columns={spec.num_columns} does not suit the network'
-        " 'lenet', which is one column: give 1.")
+  classifier.check_one_column('lenet', spec.num_columns)
   if not spec.simplified and spec.kernels[:2] != (6, 16):
     raise InputError(
         f'config.model.kernels={spec.kernels} do not suit the table of C3, with'

@@ -166,10 +166,8 @@ def _divide_pixels(conv, stddevs):
 
 
 def _check(spec):
-  if spec.num_columns != 1:
-    raise InputError(
-        f'config.model.num_columns={spec.num_columns} does not suit the network'
-        " 'published', which is one column: give 1, and config.model.groups.")
+  classifier.check_one_column('published', spec.num_columns,
+                              'give 1, and config.model.groups.')
   for field, values, length in (
       ('kernels', spec.kernels, 5), ('groups', spec.groups, 5),
       ('neurons', spec.neurons, 2)):

@@ -150,10 +150,7 @@ def _one_before(x):
 
 
 def _check(spec):
-  if spec.num_columns != 1:
-    raise InputError(
-        f'config.model.num_columns={spec.num_columns} does not suit the network'
-        " 'resnet', which is one column: give 1.")
+  classifier.check_one_column('resnet', spec.num_columns)
   if len(spec.blocks) != len(spec.kernels) or not spec.blocks:
     raise InputError(
         f'config.model.blocks={spec.blocks} and config.model.kernels='

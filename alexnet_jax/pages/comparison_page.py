@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from alexnet_jax import files
 from alexnet_jax.errors import printable
 from alexnet_jax.figures import curves
-from alexnet_jax.flag_errors import one_line
 from alexnet_jax.pages import markup, record, run_page
 from alexnet_jax.pages.markup import Section
 from alexnet_jax.results import runs
@@ -54,9 +53,9 @@ def make(workdir: str, trained: Sequence[tuple[str, Sequence[Run]]],
     path = os.path.join(workdir, NAME)
     markup.write(path, page)
   except Exception as error:  # the runs are finished, with a page or without
-    reason = files.sentence_of(error) or one_line(error) or type(error).__name__
     return ('The comparison is finished, but its page could not be made'
-            f' ({printable(reason)}): the same command tries it again.')
+            f' ({printable(files.reason_of(error))}): the same command tries it'
+            ' again.')
   return printable(f'The comparison on one page: {path}')
 
 

@@ -59,7 +59,7 @@ def numbers(run: Record, network: Trained, names: Sequence[str]) -> str:
   return (markup.facts(big) + (
       '' if errors else markup.paragraph(
           'There was no validation yet, so there are no errors.', 'note'))
-      + markup.table((), _about(run, network, names), words=(0, 1)))
+      + markup.table((), _facts(run, network, names), words=(0, 1)))
 
 
 def _errors(run: Record, step: int) -> dict[str, Mapping[str, float]]:
@@ -81,7 +81,7 @@ def _title(crops: str, top: int) -> str:
   return f'Top-{top} error, {crops} crop{"" if crops == "one" else "s"}'
 
 
-def _about(run: Record, network: Trained,
+def _facts(run: Record, network: Trained,
            names: Sequence[str]) -> list[tuple[str, str]]:
   """Returns (name, value) of all that is known about a run."""
   settings = network.settings

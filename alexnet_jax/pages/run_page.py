@@ -19,7 +19,6 @@ from alexnet_jax.data import check
 from alexnet_jax.data.sources import Source, Subset
 from alexnet_jax.errors import InputError, printable
 from alexnet_jax.figures import curves, figure3
-from alexnet_jax.flag_errors import one_line
 from alexnet_jax.network import classifier
 from alexnet_jax.pages import markup, mistakes, numbers, record
 from alexnet_jax.pages.markup import Section
@@ -88,9 +87,9 @@ def make_at_end(workdir: str) -> str:
   try:
     return printable(f'The run on one page: {make(workdir)}')
   except Exception as error:  # the run is finished, with a page or without
-    reason = files.sentence_of(error) or one_line(error) or type(error).__name__
     return (f'The run is finished, but its page could not be made'
-            f' ({printable(reason)}): {command} tries it again.')
+            f' ({printable(files.reason_of(error))}): {command} tries it'
+            ' again.')
 
 
 def _or_reason(body: Callable[[], str]) -> str:

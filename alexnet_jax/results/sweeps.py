@@ -33,8 +33,8 @@ class Variant(NamedTuple):
   @property
   def folder(self) -> str:
     """The folder of its runs, such as 'paper/optimizer.momentum=0.8'."""
-    own = name(self.changed)
-    return os.path.join(folder(self.path), own) if own else folder(self.path)
+    values = name(self.changed)
+    return os.path.join(folder(self.path), *([values] if values else []))
 
   @property
   def label(self) -> str:
@@ -65,9 +65,9 @@ def variants(configs: Sequence[tuple[str, ConfigDict]], sweeps: Sequence[str],
   made = []
   for path, config in configs:
     for changed in combinations(sweeps, config, path):
-      own = config.copy_and_resolve_references()
-      own.update_from_flattened_dict(changed)
-      made.append(Variant(path, own, changed))
+      varied = config.copy_and_resolve_references()
+      varied.update_from_flattened_dict(changed)
+      made.append(Variant(path, varied, changed))
   return made
 
 

@@ -121,8 +121,8 @@ def _configs(command: str) -> Iterator[tuple[str, str]]:
   """Yields ('cifar10/figure1', its file) and so on, arguments included."""
   folder = os.path.join(REPOSITORY, 'configs')
   with suppress(ValueError):  # a quotation mark without the other
-    given = command_line.config_argument(shlex.split(command))
-    path, colon, argument = given.partition(':')
+    config = command_line.config_argument(shlex.split(command))
+    path, colon, argument = config.partition(':')
     path = os.path.join(REPOSITORY, path)
     if path.startswith(os.path.join(folder, '')):
       yield _name(path, folder) + colon + argument, path + colon + argument

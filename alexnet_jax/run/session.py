@@ -19,7 +19,6 @@ from tqdm import tqdm
 
 from alexnet_jax import files, machine
 from alexnet_jax.data import loader
-from alexnet_jax.flag_errors import one_line
 from alexnet_jax.learning.step import Measured, State
 from alexnet_jax.run import checkpoint, first_process, loop
 from alexnet_jax.run.checkpoint import Metadata
@@ -106,7 +105,7 @@ def run(plan: Plan, workdir: str,
       try:
         plan.draw()
       except Exception as error:  # a picture is no reason to end a run
-        journal.say(f'The curves are not drawn: {one_line(error)}')
+        journal.say(f'The curves are not drawn: {files.reason_of(error)}')
 
     def validate(state, step):
       begin = time.perf_counter()

@@ -22,10 +22,6 @@ from alexnet_jax.results import claims, runs
 from alexnet_jax.run import checkpoint, journal
 
 CONFIG, POSITIONAL = 'unused', 'runs'
-# Fields that do not make another experiment.
-WITHOUT_EFFECT = ('seed', 'run.log_every', 'run.save_every', 'run.keep',
-                  'run.threads', 'run.workers', 'run.stall_steps')
-
 
 def define_flags(values: flags.FlagValues) -> None:
   """Defines the flags of this task."""
@@ -86,7 +82,12 @@ def _experiment(config: Mapping[str, Any]) -> str:
   """Returns a text that is equal for runs that differ only in the seed."""
   return repr([(field, value) for field, value in fields(ConfigDict(
       checkpoint.with_added_fields(dict(config))))
-               if field not in WITHOUT_EFFECT])
+               if not _is_same_experiment(field)])
+
+
+def _is_same_experiment(field):
+  """Returns whether runs that differ in a field are one curve."""
+  return field == 'seed' or runs.WITHOUT_EFFECT.fullmatch(field)
 
 
 def _names(workdirs):
@@ -98,7 +99,8 @@ def _names(workdirs):
   for path, overrides in commands:
     name, form = claims.name_and_form(path)
     changed = [f'{field}={value}' for field, value in overrides.items()
-               if (field, value) not in common and field not in WITHOUT_EFFECT
+               if (field, value) not in common
+               and not _is_same_experiment(field)
                and not field.startswith('data.')]
     names.append(' '.join([f'{name}:{form}' if form else name, *changed]))
   return [name.strip() for name in names]
