@@ -41,6 +41,11 @@ SMALL = {
 }
 
 
+def pytest_make_parametrize_id(val, argname):
+  """Names bytes by their argument: pytest's workers must agree on names."""
+  return argname if isinstance(val, bytes) else None
+
+
 @functools.cache
 def make_mesh(data=1, column=1, num_columns=2):
   """A mesh of the pretended devices, or of the accelerators there are."""

@@ -38,7 +38,8 @@ def small_disk(tmp_path):
     return place
 
   yield mount
-  subprocess.run(['umount', str(place)], capture_output=True)
+  # Lazily, since a writer of the run may still have a file open.
+  subprocess.run(['umount', '--lazy', str(place)], capture_output=True)
 
 
 HOLD = '''
