@@ -1,4 +1,4 @@
-"""Opens one of seven random-access sources of examples.
+"""Opens one of eight random-access sources of examples.
 
 A source has a length, examples that are accessed by index, and readable names
 of the examples. Sources are picklable, so that loader workers can copy them.
@@ -16,6 +16,7 @@ from alexnet_jax.data import (
     cifar,
     digits,
     folders,
+    imagenet2010,
     images,
     mnist,
     procedural,
@@ -23,8 +24,8 @@ from alexnet_jax.data import (
 )
 from alexnet_jax.errors import InputError
 
-NAMES = ('procedural', 'folder', 'records', 'imagenet2012', 'cifar10', 'mnist',
-         'digits')
+NAMES = ('procedural', 'folder', 'records', 'imagenet2010', 'imagenet2012',
+         'cifar10', 'mnist', 'digits')
 BUILT_IN = ('procedural', 'digits')  # they need no path
 SPLITS = ('train', 'validation', 'test')
 
@@ -137,9 +138,9 @@ def open_source(name: str, split: str, *, path: str = '',
 
   Args:
     name: 'procedural' (built in, no path), 'folder' (of pictures), 'records'
-      (written by `prepare`), 'imagenet2012' (through TFDS), 'cifar10' (in any
-      of its formats), 'mnist' (its four files) or 'digits' (of scikit-learn,
-      no path).
+      (written by `prepare`), 'imagenet2010' (its archives), 'imagenet2012'
+      (through TFDS), 'cifar10' (in any of its formats), 'mnist' (its four
+      files) or 'digits' (of scikit-learn, no path).
     split: 'train', 'validation' or 'test'.
     path: folder of the data; `~` is the home folder.
     image_size: side of the central square of every image (section 2).
@@ -169,6 +170,8 @@ def open_source(name: str, split: str, *, path: str = '',
                               labels, resize)
     case 'records':
       source = records.Records(path, split, image_size, resize)
+    case 'imagenet2010':
+      source = imagenet2010.Imagenet2010(path, split, image_size, resize)
     case 'cifar10':
       source = cifar.open_cifar10(path, split, image_size)
     case 'mnist':
@@ -186,7 +189,7 @@ def _check(name, split, path, image_size, limit, resize) -> None:
     raise InputError(
         f'there is no data set {name!r}; set --config.data.name to '
         f'{" or ".join(near)}.')
-  # The labels of ImageNet's test images were never published.
+  # Of ImageNet, only the labels of the test images of 2010 were published.
   known = SPLITS[:2] if name in ('procedural', 'imagenet2012') else SPLITS
   if split not in known:
     raise InputError(

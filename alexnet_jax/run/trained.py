@@ -154,7 +154,7 @@ def open_split(trained: Trained, split: str, path: str = '') -> Source:
   data = trained.settings.data
   if path:
     data = data._replace(path=path, labels='')
-    if data.name not in ('imagenet2012', 'cifar10', 'mnist'):
+    if data.name not in ('imagenet2010', 'imagenet2012', 'cifar10', 'mnist'):
       meta = os.path.join(os.path.expanduser(path), records.META)
       data = data._replace(
           name='records' if os.path.exists(meta) else 'folder')

@@ -1,7 +1,8 @@
 """--task=prepare: stores the config's data set as square records, once.
 
 imagenet2012 and cifar10 are first built from the official archives in
-config.data.path, unless they can be read already. An interrupted preparation
+config.data.path, unless they can be read already; imagenet2010 is read from
+them as they are. An interrupted preparation
 resumes where it stopped.
 """
 
@@ -49,7 +50,7 @@ def prepare(settings: Settings, folder: str) -> preparation.Summary:
   if data.name in ('procedural', 'records', 'digits', 'mnist'):
     raise InputError(
         f'config.data.name={data.name} needs no preparation: give'
-        ' --config.data.name=folder, imagenet2012 or cifar10.')
+        ' --config.data.name=folder, imagenet2010, imagenet2012 or cifar10.')
   if not folder:
     raise InputError(
         'no folder was given for the records: add --workdir=FOLDER.')
@@ -58,7 +59,9 @@ def prepare(settings: Settings, folder: str) -> preparation.Summary:
   if build and data.path:
     build(data.path)
   names = ['train', 'validation']
-  if data.name == 'folder' and folders.has_test_split(data.path, data.labels):
+  if data.name == 'imagenet2010' or (
+      data.name == 'folder'
+      and folders.has_test_split(data.path, data.labels)):
     names.append('test')
   splits = {split: settings.open_split(split) for split in names}
   for note in notes_of(*splits.values()):

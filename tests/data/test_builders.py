@@ -3,12 +3,12 @@
 import io
 import os
 import pickle
-import tarfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 import tensorflow_datasets as tfds
+from archives import tar_of
 from PIL import Image
 
 from alexnet_jax.data import builders, images
@@ -21,20 +21,6 @@ WORDS = ('airplane', 'automobile', 'bird', 'cat', 'deer', 'dog', 'frog',
          'horse', 'ship', 'truck')
 
 
-def _add(tar, name, data):
-  info = tarfile.TarInfo(name)
-  info.size = len(data)
-  tar.addfile(info, io.BytesIO(data))
-
-
-def _tar(files):
-  buffer = io.BytesIO()
-  with tarfile.open(fileobj=buffer, mode='w') as tar:
-    for name, data in files.items():
-      _add(tar, name, data)
-  return buffer.getvalue()
-
-
 @pytest.fixture
 def imagenet(tmp_path, jpeg):
   """A folder with both official tars, four pictures a class."""
@@ -43,12 +29,12 @@ def imagenet(tmp_path, jpeg):
     files = {f'{synset}_{i}.JPEG': jpeg(4 * k + i) for i in range(4)}
     if synset == PNG[:9]:
       files[PNG] = jpeg(77, format='PNG')
-    train[f'{synset}.tar'] = _tar(files)
-  (tmp_path / builders.IMAGENET_TRAIN).write_bytes(_tar(train))
+    train[f'{synset}.tar'] = tar_of(files)
+  (tmp_path / builders.IMAGENET_TRAIN).write_bytes(tar_of(train))
   # TFDS labels validation pictures by their place in the sorted names.
   validation = {f'ILSVRC2012_val_{i:08d}.JPEG': jpeg(50 + i)
                 for i in (2, 1, 3)}
-  (tmp_path / builders.IMAGENET_VALIDATION).write_bytes(_tar(validation))
+  (tmp_path / builders.IMAGENET_VALIDATION).write_bytes(tar_of(validation))
   return str(tmp_path)
 
 
@@ -57,14 +43,14 @@ def cifar(tmp_path):
   """A folder with the official archive's layout; file k holds k + 1 images."""
   rng = np.random.default_rng(0)
   names = [f'data_batch_{k}.bin' for k in range(1, 6)] + ['test_batch.bin']
-  rows = {}
-  with tarfile.open(tmp_path / builders.CIFAR, 'w:gz') as tar:
-    for k, name in enumerate(names):
-      rows[name] = rng.integers(0, 256, (k + 1, 3073), np.uint8)
-      rows[name][:, 0] %= 10
-      _add(tar, f'cifar-10-batches-bin/{name}', rows[name].tobytes())
-    _add(tar, 'cifar-10-batches-bin/batches.meta.txt',
-         '\n'.join([*WORDS, '', '']).encode())
+  rows, files = {}, {}
+  for k, name in enumerate(names):
+    rows[name] = rng.integers(0, 256, (k + 1, 3073), np.uint8)
+    rows[name][:, 0] %= 10
+    files[f'cifar-10-batches-bin/{name}'] = rows[name].tobytes()
+  files['cifar-10-batches-bin/batches.meta.txt'] = (
+      '\n'.join([*WORDS, '', '']).encode())
+  (tmp_path / builders.CIFAR).write_bytes(tar_of(files, 'gz'))
   return str(tmp_path), rows
 
 

@@ -44,10 +44,11 @@ def test_the_home_folder_may_be_written_as_a_tilde(tree, monkeypatch):
 @pytest.mark.parametrize('arguments, sentence', [
     ({'name': 'imagenet', 'split': 'train'},
      "there is no data set 'imagenet'; set --config.data.name to "
-     'imagenet2012.'),
+     'imagenet2012 or imagenet2010.'),
     ({'name': 'qqq', 'split': 'train'},
      "there is no data set 'qqq'; set --config.data.name to procedural or "
-     'folder or records or imagenet2012 or cifar10 or mnist or digits.'),
+     'folder or records or imagenet2010 or imagenet2012 or cifar10 or mnist or '
+     'digits.'),
     ({'name': 'procedural', 'split': 'test'},
      "there is no split 'test'; the splits are train and validation."),
     ({'name': 'folder', 'split': 'train'},

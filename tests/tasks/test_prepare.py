@@ -4,6 +4,7 @@ import subprocess
 import sys
 from collections import Counter
 
+import archives
 import cv2
 import numpy as np
 import program
@@ -84,6 +85,24 @@ def test_a_test_split_becomes_records_too(tmp_path, capsys):
   assert '6 test' in capsys.readouterr().out
   assert len(sources.open_source(
       'records', 'test', path=str(tmp_path / 'records'), image_size=64)) == 6
+
+
+def test_the_archives_of_2010_become_records_with_a_test_split(tmp_path):
+  summary = prepare.prepare(experiment.read(tiny.config({
+      'data.name': 'imagenet2010',
+      'data.path': archives.write_ilsvrc2010(tmp_path / 'archives'),
+      'data.train_examples': 0, 'data.validation_examples': 0})),
+      str(tmp_path / 'records'))
+  assert summary.counts == {'train': 6, 'validation': 2, 'test': 3}
+  folders = {'records': 'records', 'imagenet2010': 'archives'}
+  for split in summary.counts:
+    stored, given = (
+        sources.open_source(
+            name, split, path=str(tmp_path / folder), image_size=64)
+        for name, folder in folders.items())
+    assert stored.class_names == given.class_names
+    assert sorted(sources.labels_of(stored)) == sorted(
+        sources.labels_of(given))
 
 
 def test_one_process_prepares_a_folder(tmp_path):
