@@ -1,10 +1,16 @@
-"""The learning rates of the runs in the notes of the 2012 program, by name.
+r"""The learning rates of the runs in the notes of the 2012 program, by name.
 
     python launch.py --config=configs/logged_run.py:145-2010 \
       --config.data.path=RECORDS
 
 The default is #145. The runs whose names end in 2010, 145-half, 106, 112,
 118 and 120 use ILSVRC-2010, all others ILSVRC-2012: give records of that year.
+Those of 2010, whose test images have public labels, are made by
+
+    python launch.py --config=configs/logged_run.py:145-2010 --task=prepare \
+      --config.data.name=imagenet2010 --config.data.path=ARCHIVES \
+      --workdir=RECORDS
+
 From 145 on, each run has the network of its notes. The older networks, with
 another order of normalization and pooling or a blurred second input, are
 replaced by that of #145.
@@ -45,6 +51,19 @@ from ml_collections import ConfigDict
 
 from configs import ablations, fine_tune_2011
 
+_TABLE_1 = ('python launch.py --config=configs/logged_run.py:145-2010'
+            ' --config.data.path=RECORDS --workdir=RUN; python launch.py'
+            ' --task=evaluate --split=test --workdir=RUN')
+CLAIMS = (
+    {'what': 'the network on ILSVRC-2010', 'section': '6', 'form': '145-2010',
+     'against': '', 'top1_error': 37.5, 'top5_error': 17.0, 'crops': 'ten',
+     'source': 'Table 1, CNN: test images, ten crops; the log: 37.47 / 17.00',
+     'command': _TABLE_1},
+    {'what': 'the same without averaging ten crops', 'section': '6',
+     'form': '145-2010', 'against': '', 'top1_error': 39.0, 'top5_error': 18.3,
+     'crops': 'one', 'source': 'footnote 5; the log: 39.02 / 18.30',
+     'command': _TABLE_1},
+)
 NETWORKS = {'145-half': 'one_column', '147': 'non_overlapping',
             '148': 'no_norm', '150': 'never_talk'}  # of ablations.py
 ONE, TWO = ('conv1',), ('conv1', 'conv2')

@@ -1,15 +1,17 @@
 """What the paper and its program claim about each config.
 
-A config file has its claim in the constant CLAIM; configs/ablations.py has the
-table ABLATIONS, with one claim per row. The name of a config is its path
-without 'configs/' and '.py'; the name of a row of the table is
-'ablations/NAME'. The rest of the argument after the colon is the form.
+A config file has its claim in the constant CLAIM, or several in CLAIMS;
+configs/ablations.py has the table ABLATIONS, with one claim per row. The name
+of a config is its path without 'configs/' and '.py'; the name of a row of the
+table is 'ablations/NAME'. The rest of the argument after the colon is the form.
+Numbers that belong to no config are in `section_6.py`.
 """
 
 import glob
 import os
 import re
 import runpy
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from alexnet_jax.errors import InputError
@@ -22,7 +24,7 @@ ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), '..', '..'))
 class Claim(NamedTuple):
   """One number to measure. Errors are in percent; None: not published."""
 
-  config: str  # Its name, such as 'ablations/no_norm'.
+  config: str  # Its name, such as 'ablations/no_norm'; '': of no config.
   what: str
   section: str  # Of the paper.
   against: str  # Errors are differences to this config; '': none.
@@ -30,11 +32,15 @@ class Claim(NamedTuple):
   top5_error: float | None
   source: str
   ratio: float | None = None  # Of Figure 1; then there are no errors.
+  form: str = ''  # The form of the config; '': any.
+  crops: str = ''  # 'one', 'nine' or 'ten' in the test; '': the most that were.
+  command: str = ''  # That measures it; '': the training of the config.
 
   @property
   def path(self) -> str:
     """The argument of --config, such as 'configs/ablations.py:no_norm'."""
-    return current_path(f'{FOLDER}/{self.config}.py')
+    path = current_path(f'{FOLDER}/{self.config}.py')
+    return f'{path}:{self.form}' if self.form else path
 
 
 def name_and_form(path: str) -> tuple[str, str]:
@@ -69,7 +75,7 @@ def read(folder: str = os.path.join(ROOT, FOLDER)) -> list[Claim]:
   """Reads the claims of all config files, sorted by section and then by name.
 
   Raises:
-    InputError: a CLAIM does not have the fields of `Claim`.
+    InputError: a claim does not have the fields of `Claim`.
   """
   claims = []
   for path in glob.glob(os.path.join(folder, '**', '*.py'), recursive=True):
@@ -79,19 +85,27 @@ def read(folder: str = os.path.join(ROOT, FOLDER)) -> list[Claim]:
               '' if name == BASELINE else f'{TABLE}/{BASELINE}',
               row.top1_error, row.top5_error, row.source)
         for name, row in module.get('ABLATIONS', {}).items()]
-    if 'CLAIM' in module:
-      name = os.path.relpath(path, folder).removesuffix('.py')
-      claims.append(_claim_of(name.replace(os.sep, '/'), module['CLAIM'], path))
-  return sorted(
-      claims, key=lambda claim: (_numbers(claim.section), claim.config))
+    name = os.path.relpath(path, folder).removesuffix('.py')
+    claims += [
+        _claim_of(name.replace(os.sep, '/'), fields, path)
+        for fields in (*module.get('CLAIMS', ()),
+                       *([module['CLAIM']] if 'CLAIM' in module else []))]
+  return in_order(claims)
+
+
+def in_order(claims: Iterable[Claim]) -> list[Claim]:
+  """Sorts claims by section and then by name, those of other papers last."""
+  return sorted(claims, key=lambda claim: (
+      ' of ' in claim.section, _numbers(claim.section), claim.config))
 
 
 def _claim_of(name, fields, path):
-  required = Claim._fields[1:-1]
-  if {*fields, 'ratio'} != {*required, 'ratio'}:
+  optional = Claim._field_defaults
+  required = [field for field in Claim._fields[1:] if field not in optional]
+  if {*fields, *optional} != {*required, *optional}:
     raise InputError(
-        f'CLAIM in {path} has the fields {", ".join(fields)}: give it'
-        f' {", ".join(required)}.')
+        f'a claim in {path} has the fields {", ".join(fields)}: give it'
+        f' {", ".join(required)}, and perhaps {", ".join(optional)}.')
   return Claim(name, **fields)
 
 

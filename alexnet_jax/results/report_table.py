@@ -10,7 +10,6 @@ from alexnet_jax.results.claims import Claim
 from alexnet_jax.results.learning_rate_search import BOUNDS
 from alexnet_jax.results.runs import Estimate, Run
 
-NOT_RUN = 'not run'
 HEAD = """# Our numbers beside the paper's
 
 Written by {command} from {finished} \
@@ -20,11 +19,17 @@ difference to the error of another config in percentage points, taken between \
 runs with the same seed, form, data and steps; a positive difference is worse.
 
 The numbers of the paper and its program are for ImageNet (ILSVRC-2010 or \
-2012) or CIFAR-10, as noted beside them. **Ours are for the data set in their \
-row**: {data}. Where the data differ, or our run is shorter or our network \
-narrower than theirs, compare signs and not sizes."""
+2012) or CIFAR-10, as noted beside them. **Ours are for the validation images \
+of the data set in their row**: {data}. Where the data differ, or our run is \
+shorter or our network narrower than theirs, compare signs and not sizes."""
+NOT_RUN = """## Not run
+
+The remaining numbers, each with the command that measures it unless it is of \
+others. What --task=evaluate prints is not read by this report."""
 CLAIM_HEAD = ('what', 'section', 'paper or program', 'ours', 'ours - theirs',
               'crops', 'data set', 'steps', 'seeds', 'command')
+NOT_RUN_HEAD = ('what', 'section', 'paper or program', 'command')
+OF_OTHERS = 'of others'
 RUN_HEAD = ('config', 'error', 'crops', 'data set', 'steps', 'seeds', 'minutes',
             'command')
 
@@ -60,18 +65,24 @@ def as_markdown(
   parts = [HEAD.format(command=tables.markdown_code(command),
                        finished=len(finished),
                        folder=tables.markdown_code(folder),
-                       data=tables.markdown_text(data)),
-           '## Claims',
-           tables.markdown(CLAIM_HEAD, [
-               _figure_cells(row.claim, figures) if row.claim.ratio
-               else _claim_cells(row) for row in claim_rows(
-                   all_claims, finished)])]
+                       data=tables.markdown_text(data))]
+  rows = claim_rows(all_claims, finished)
+  measured = [row for row in rows if row.runs]
+  ratios = [claim for claim in all_claims if _is_measured(claim, figures)]
+  if measured or ratios:
+    parts += ['## Claims', tables.markdown(CLAIM_HEAD, [
+        *(_figure_cells(claim, figures) for claim in ratios),
+        *map(_claim_cells, measured)])]
   groups = grouped(finished)
   counted = {run.workdir for group in groups for run in group}
   in_figures = {claim.config for claim in all_claims if claim.ratio}
   groups = [group for group in groups if group[0].name not in in_figures]
   if groups:
     parts += ['## All runs', tables.markdown(RUN_HEAD, map(_run_cells, groups))]
+  left = [row.claim for row in rows
+          if not row.runs and row.claim not in ratios]
+  if left:
+    parts += [NOT_RUN, tables.markdown(NOT_RUN_HEAD, map(_not_run_cells, left))]
   repeated = [run.workdir for run in finished if run.workdir not in counted]
   if repeated:
     parts.append('Not counted, since they repeat an experiment with the same'
@@ -89,7 +100,7 @@ def claim_rows(all_claims: Iterable[Claim],
   for claim in all_claims:
     # A ratio is measured on many runs together, by --task=figure1.
     groups = [group for group in grouped(finished)
-              if group[0].name == claim.config and not claim.ratio]
+              if _is_of(claim, group[0]) and not claim.ratio]
     rows += ([_claim_row(claim, group, finished) for group in groups]
              or [ClaimRow(claim)])
   return rows
@@ -106,9 +117,17 @@ def grouped(finished: Iterable[Run]) -> list[list[Run]]:
           for _, group in sorted(groups.items())]
 
 
+def _is_of(claim, run):
+  """Returns whether a run is of the claim's config, form and test."""
+  # ResNets have a number of steps behind their form.
+  return (run.name == claim.config
+          and claim.form in ('', run.form, run.form.partition(',')[0])
+          and (not claim.crops or claim.crops in runs.crops([run])))
+
+
 def _claim_row(claim, group, finished):
   if not claim.against:
-    crops = runs.crops(group)[-1]
+    crops = claim.crops or runs.crops(group)[-1]
     return ClaimRow(claim, group, crops,
                     *(runs.error(group, crops, top) for top in (1, 5)))
   base = {run.seed: run for run in reversed(finished)
@@ -125,34 +144,24 @@ def _claim_row(claim, group, finished):
 
 def _claim_cells(row):
   claim, signed = row.claim, bool(row.claim.against)
-  numbers = claim.top1_error, claim.top5_error
-  is_given = numbers != (None, None)
-  theirs = claim.source if not is_given else _pair(
-      '' if number is None else f'{number:+.2f}' if signed else f'{number:.2f}'
-      for number in numbers) + f' ({claim.source})'
-  if not row.runs:
-    return _not_run(claim, theirs, runs.command(claim.path, {}))
   gap = ''
   if row.top1 is None:
     ours = f'no run of {claim.against} to compare with'
   else:
     estimates = row.top1, row.top5
     ours = _pair(runs.as_text(estimate, signed) for estimate in estimates)
-    if is_given:
+    if _is_given(claim):
       gap = _pair('' if number is None else f'{estimate.mean - number:+.2f}'
-                  for estimate, number in zip(estimates, numbers, strict=True))
+                  for estimate, number in zip(
+                      estimates, _numbers(claim), strict=True))
   form = row.runs[0].form
   what = f'{claim.what} ({tables.markdown_text(form)})'
   return [what if form else claim.what, claim.section,
-          theirs, ours, gap, row.crops,
+          _theirs(claim), ours, gap, row.crops,
           *_common_cells(row.runs), tables.markdown_code(row.runs[0].command)]
 
 
 def _figure_cells(claim, figures):
-  theirs = f'{claim.ratio:g} times ({claim.source})'
-  if claim.config not in figures or not _is_complete(figures[claim.config][1]):
-    return _not_run(
-        claim, theirs, runs.command(claim.path, {}, task='figure1'))
   run, numbers = figures[claim.config]
   ratio = numbers['ratio']
   data = {field: value for field, value in run.overrides.items()
@@ -160,13 +169,47 @@ def _figure_cells(claim, figures):
   steps = ', '.join(
       f'{name} {result["steps"]}'
       for name, result in numbers['nonlinearities'].items())
-  return [claim.what, claim.section, theirs,
+  return [claim.what, claim.section, _theirs(claim),
           'no ratio' if ratio is None
           else f'{BOUNDS[numbers["ratio_sign"]]}{ratio:.1f} times',
           '' if ratio is None else f'{ratio - claim.ratio:+.1f}', '',
           tables.markdown_text(run.data),
           steps, str(numbers['seed']),
           tables.markdown_code(runs.command(run.path, data, task='figure1'))]
+
+
+def _not_run_cells(claim):
+  command = claim.command
+  if claim.config and not command:
+    command = runs.command(
+        claim.path, {}, task='figure1' if claim.ratio else '')
+  return [claim.what, claim.section, _theirs(claim),
+          tables.markdown_code(command) if command else OF_OTHERS]
+
+
+def _theirs(claim):
+  """Formats what the paper or its program has."""
+  if claim.ratio:
+    return f'{claim.ratio:g} times ({claim.source})'
+  if not _is_given(claim):
+    return claim.source
+  return _pair('' if number is None else
+               f'{number:+.2f}' if claim.against else f'{number:.2f}'
+               for number in _numbers(claim)) + f' ({claim.source})'
+
+
+def _numbers(claim):
+  return claim.top1_error, claim.top5_error
+
+
+def _is_given(claim):
+  return _numbers(claim) != (None, None)
+
+
+def _is_measured(claim, figures):
+  """Returns whether a claim is of a ratio that was measured."""
+  return bool(claim.ratio) and claim.config in figures and _is_complete(
+      figures[claim.config][1])
 
 
 def _is_complete(numbers):
@@ -176,11 +219,6 @@ def _is_complete(numbers):
           and isinstance(results, dict) and all(
               isinstance(result, dict) and 'steps' in result
               for result in results.values()))
-
-
-def _not_run(claim, theirs, command):
-  return [claim.what, claim.section, theirs, NOT_RUN, *[''] * 5,
-          tables.markdown_code(command)]
 
 
 def _run_cells(group):

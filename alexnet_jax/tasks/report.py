@@ -12,7 +12,7 @@ from absl import flags
 from alexnet_jax import files
 from alexnet_jax.command_line import Invocation
 from alexnet_jax.errors import InputError
-from alexnet_jax.results import claims, report_table, runs
+from alexnet_jax.results import claims, report_table, runs, section_6
 from alexnet_jax.results.report_table import FigureNumbers
 from alexnet_jax.results.runs import Run
 
@@ -54,7 +54,8 @@ def report(folder: str, out: str = '') -> str:
         ' workdirs of runs, or train with --task=train or --task=compare.')
   done = {run.workdir for run in finished}
   text = report_table.as_markdown(
-      folder, claims.read(), finished, figure_numbers(finished),
+      folder, claims.in_order([*claims.read(), *section_6.CLAIMS]), finished,
+      figure_numbers(finished),
       [workdir for workdir in workdirs if workdir not in done])
   out = out or os.path.join(folder, NAME)
   try:

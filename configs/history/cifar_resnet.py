@@ -27,6 +27,7 @@ STEPS, EPOCH = 64_000, 390  # of a run; of 50,000 images in batches of 128
 CLAIM = {
     'what': 'ResNet-20 on CIFAR-10',
     'section': '4.2 of He et al. (2015)',
+    'form': '20',
     'against': '',
     'top1_error': 8.75,
     'top5_error': None,

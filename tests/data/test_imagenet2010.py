@@ -90,7 +90,8 @@ def test_a_damaged_image_is_named(folder):
                   gzip.compress(archives.picture(1)[0])[:300]):
     (pathlib.Path(folder) / imagenet2010.ARCHIVES['validation']).write_bytes(
         archives.tar_of({'1.JPEG': damaged, '2.JPEG': damaged}))
-    with pytest.raises(InputError, match=r'2\.JPEG in .*images_val\.tar cannot'):
+    with pytest.raises(
+        InputError, match=r'2\.JPEG in .*images_val\.tar cannot be read as'):
       opened(folder, 'validation')[1]
 
 

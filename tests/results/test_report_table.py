@@ -66,9 +66,36 @@ def test_a_row_has_signs_and_the_difference_to_the_claim(folder):
 
 
 def test_a_claim_that_was_not_run_has_the_command_that_would(folder):
-  assert line(markdown(folder, TANH), 'tanh') == [
-      'tanh', '3.1', '- / +2.50 (nowhere given)', 'not run', '', '', '', '', '',
+  text = markdown(folder, TANH, NO_NORM)
+  assert line(text, 'tanh') == [
+      'tanh', '3.1', '- / +2.50 (nowhere given)',
       '`python launch.py --config=configs/ablations.py:tanh`']
+  order = [text.index(part) for part in (
+      '## Claims', '| no norm', '## All runs', '## Not run', '| tanh')]
+  assert order == sorted(order)
+  assert '## Not run' not in markdown(folder, NO_NORM)
+
+
+def test_numbers_of_others_and_of_averages_are_among_those_not_run(folder):
+  others = Claim('', 'sparse coding', '6', '', 47.1, 28.2, 'Table 1')
+  average = others._replace(what='five', command='python launch.py --task=x')
+  text = markdown(folder, others, average)
+  assert '## Claims' not in text
+  assert line(text, 'sparse') == [
+      'sparse coding', '6', '47.10 / 28.20 (Table 1)', 'of others']
+  assert line(text, 'five')[3] == '`python launch.py --task=x`'
+
+
+def test_a_claim_of_one_form_and_one_test_has_only_such_runs(tmp_path):
+  for form, top1 in (('20,4000', 0.1), ('20', 0.2), ('plain20,4000', 0.3)):
+    workdirs.write(tmp_path, f'history/cifar_resnet.py:{form}', 0, top1)
+  claim = Claim('history/cifar_resnet', 'ResNet', '4.2', '', 8.75, None,
+                'Table 6', form='20')
+  assert [row.top1.mean for row in rows(tmp_path, claim)] == pytest.approx(
+      [20, 10])
+  one, = rows(tmp_path, claim._replace(form='20,4000', crops='one'))
+  assert one.crops == 'one' and one.top1.mean == pytest.approx(15)
+  assert rows(tmp_path, claim._replace(crops='nine'))[0].runs == ()
 
 
 def test_a_number_that_is_not_given_is_not_subtracted(tmp_path):
@@ -172,4 +199,5 @@ def test_figure_1_has_its_ratio(tmp_path):
       '`python launch.py --config=configs/cifar10/figure1.py'
       ' --config.data.path=/data/cifar --task=figure1`']
   assert 'All runs' not in text
-  assert line(markdown(tmp_path, FIGURE), 'ReLU')[3] == 'not run'
+  assert line(markdown(tmp_path, FIGURE), 'ReLU')[3] == (
+      '`python launch.py --config=configs/cifar10/figure1.py --task=figure1`')
