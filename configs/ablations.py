@@ -25,7 +25,7 @@ used:
       --config.data.path=FEW
 
 Claim: each row has a separate claim, as a difference from the errors of
-`baseline`. Result: docs/report.md.
+`baseline`. Results: docs/results.md.
 """
 
 from collections.abc import Callable, Mapping

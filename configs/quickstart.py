@@ -11,7 +11,7 @@ are frozen at their initial values, the error is much higher:
     python launch.py --config=configs/quickstart.py --workdir=runs/frozen \
       --config.optimizer.frozen="('conv1','conv2','conv3','conv4','conv5')"
 
-Result: docs/results.md.
+Result: docs/short_runs.md.
 """
 
 from ml_collections import ConfigDict

@@ -7,6 +7,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import tarfile
 
 import numpy as np
 import program
@@ -16,7 +17,7 @@ from PIL import Image
 
 from alexnet_jax import command_line, flag_errors
 from alexnet_jax.run import ranges
-from alexnet_jax.tasks import export
+from alexnet_jax.tasks import export, report
 
 ROOT = pathlib.Path(__file__).parent.parent
 
@@ -75,6 +76,30 @@ def test_every_page_is_in_the_list_of_pages():
   for page in os.listdir(ROOT / 'docs'):
     assert not page.endswith('.md') or page == 'README.md' or (
         f'[{page}]({page})' in listed), page
+
+
+def test_the_report_is_what_the_records_of_runs_print(tmp_path, monkeypatch):
+  for archive in (ROOT / 'benchmarks/results').glob('*.tar.gz'):
+    with tarfile.open(archive) as tar:
+      tar.extractall(tmp_path, filter='data')
+  monkeypatch.chdir(tmp_path)
+  assert report.report('runs') == (ROOT / 'docs/report.md').read_text('utf-8')
+
+
+def test_links_between_pages_lead_to_headings_and_files():
+  for page in (ROOT / 'docs').glob('*.md'):
+    text = page.read_text('utf-8')
+    for target in re.findall(r'\]\(([^)\s]+)\)', text):
+      if target.startswith('http'):
+        continue
+      path, _, heading = target.partition('#')
+      file = (page.parent / path) if path else page
+      assert file.exists(), f'{page.name}: {target}'
+      if heading:
+        titles = re.findall(r'^#+ (.*)$', file.read_text('utf-8'), re.MULTILINE)
+        assert heading in {
+            re.sub(r'[^\w -]', '', title.lower()).replace(' ', '-')
+            for title in titles}, f'{page.name}: {target}'
 
 
 def commands(page):

@@ -5,7 +5,7 @@
 
 Claim: ReLU is six times faster on CIFAR-10, with "a particular four-layer
 convolutional network", rates "chosen independently" to make training as fast
-as possible and no regularization "of any kind". Result: docs/report.md.
+as possible and no regularization "of any kind". Result: docs/results.md.
 
 The paper does not say which network. This is the program's 19pct without its
 weight decay: three convolutions and a softmax layer, which are four learned

@@ -8,7 +8,7 @@
 Claim: 13 % error without response normalization, 11 % with it. The program's
 two networks behind these numbers differ in more than the norm
 (`conv_local_11pct.py`); here everything else is equal. A short comparison
-(result: docs/report.md):
+(result: docs/short_runs.md):
 
     python launch.py --task=compare --config=configs/cifar10/with_norm.py \
       --compare=configs/cifar10/without_norm.py --config.data.path=CIFAR10 \
