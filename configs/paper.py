@@ -29,6 +29,8 @@ def get_config() -> ConfigDict:
       'name': 'alexnet',
       'num_columns': 2,  # columns, one a GPU (3.2)
       'crossings': ('conv3', 'fc6', 'fc7', 'fc8'),  # read all columns (3.5)
+      'partners': (),  # of each column, the columns that it reads ...
+      'partner_layers': (),  # ... in these layers: four_gpus.py
       'kernels': (48, 128, 192, 192, 128),  # per column: conv1 to conv5 (3.5)
       'neurons': (2048, 2048),  # per column: fc6, fc7 (3.5)
       'stddevs': (0.01,) * 8,  # of initial weights, conv1 to fc8 (5)

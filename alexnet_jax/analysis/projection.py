@@ -66,7 +66,10 @@ def activations(layers: Sequence[Layer], params: Any, patches: jax.Array,
   for layer in layers:
     if len(by_layer) == len(names):
       break
-    if layer.crosses:
+    if layer.partners:
+      xs = [columns.partners_of(layer, xs, column)
+            for column in range(num_columns)]
+    elif layer.crosses:
       xs = [jnp.concatenate(xs, axis=-1)] * num_columns
     xs = columns.apply_weights(layer, params[layer.name], xs)
     if layer.name in names:

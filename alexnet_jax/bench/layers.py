@@ -138,7 +138,9 @@ def _weights(layer: Layer, num_columns: int, reads_pixels: bool,
 
   def weights(layer_params: Any, xs: Sequence[jax.Array]):
     if layer.crosses:
-      together = jnp.concatenate([*xs] * (num_columns // len(xs)), axis=-1)
+      every = [*xs] * (num_columns // len(xs))
+      together = jnp.concatenate(
+          every[:columns.columns_read(layer, num_columns)], axis=-1)
       xs = [together] * len(xs)
     elif reads_pixels:
       xs = [xs[0]] * len(xs)

@@ -16,7 +16,7 @@ from alexnet_jax.errors import InputError
 # The settings that the plain form supports, besides columns, widths and norm.
 PLAIN = {'name': 'alexnet', 'nonlinearity': 'relu', 'response_norm': True,
          'overlapping_pooling': True, 'dropout': True, 'without': (),
-         'bottleneck': 0}
+         'bottleneck': 0, 'partner_layers': ()}
 
 
 class PlainTask(NamedTuple):

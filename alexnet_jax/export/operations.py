@@ -93,6 +93,8 @@ class _Chain:
     self._maps: tuple[int, ...] = (patch, patch, 3)
 
   def add_layer(self, layer: Layer, params: Any) -> None:
+    if layer.partners:
+      raise _no_form(layer.name, 'columns that read some of the others')
     first = not self.operations
     groups = 1 if layer.crosses or first else self._num_columns
     reads = self._column

@@ -22,6 +22,10 @@ class Spec:
   num_columns: int = 2  # K; 1 for the one-GPU net
   # The layers that read every column's maps.
   crossings: tuple[str, ...] = ('conv3', 'fc6', 'fc7', 'fc8')
+  # Of each column, the columns that it reads, itself among them, in the layers
+  # that read no others: the program's networks on four GPUs.
+  partners: tuple[tuple[int, ...], ...] = ()
+  partner_layers: tuple[str, ...] = ()
   # Maps per column of conv1 to conv5; a sixth number adds conv6 after the last
   # pooling (section 6).
   kernels: tuple[int, ...] = (48, 128, 192, 192, 128)
@@ -73,7 +77,7 @@ def build(spec: Spec, mesh: Mesh, num_classes: int, patch: int) -> Model:
       full(7, (f,)),                                   #         2048
       *classifier.bottleneck(spec),                    #         1024
   )
+  layers = classifier.separate_batch_norms(
+      classifier.leave_out(layers, spec.without, pool))
   return classifier.build(
-      classifier.separate_batch_norms(
-          classifier.leave_out(layers, spec.without, pool)),
-      softmax, spec, mesh, patch)
+      classifier.with_partners(layers, spec), softmax, spec, mesh, patch)

@@ -64,7 +64,7 @@ def build(spec: Spec, mesh: Mesh, num_classes: int, patch: int) -> Model:
       full(7, (f,)),                                   #         2048
       *classifier.bottleneck(spec),                    #         1024
   )
+  layers = classifier.separate_batch_norms(
+      classifier.leave_out(layers, spec.without, pool))
   return classifier.build(
-      classifier.separate_batch_norms(
-          classifier.leave_out(layers, spec.without, pool)),
-      softmax, spec, mesh, patch)
+      classifier.with_partners(layers, spec), softmax, spec, mesh, patch)

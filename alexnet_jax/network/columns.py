@@ -38,6 +38,8 @@ class Layer(NamedTuple):
   drop_rate: float = 0.5  # other rates are always inverted
   # A side classifier: layers that read these outputs in training only.
   side: tuple['Layer', ...] = ()
+  # Of each column, the columns that it reads if the layer crosses; (): all.
+  partners: tuple[tuple[int, ...], ...] = ()
 
 
 class ColumnOutputs(NamedTuple):
@@ -154,6 +156,42 @@ def every_column(xs: Sequence[jax.Array]) -> jax.Array:
   return jnp.concatenate(jnp.unstack(devices), axis=-1)
 
 
+def partners_of(
+    layer: Layer, maps: Any, column: int | jax.Array
+) -> jax.Array:
+  """Concatenates the maps that one column reads at a crossing.
+
+  Args:
+    layer: a layer with partners.
+    maps: those of all columns, [B, ..., C] each, or [K, B, ..., C].
+    column: its number; if it is traced, `maps` is one array.
+  """
+  rows: Any = layer.partners
+  if not isinstance(column, int):
+    rows = jnp.array(rows)
+  return jnp.concatenate([maps[other] for other in rows[column]], axis=-1)
+
+
+def read_crossing(
+    layer: Layer, xs: Sequence[jax.Array], first: jax.Array
+) -> list[jax.Array]:
+  """Returns what each column of this device reads: [B, ..., m*C] each.
+
+  Args:
+    layer: a layer that crosses.
+    xs: maps of the columns of this device, [B, ..., C] each.
+    first: number of the first of these columns.
+  """
+  everything = every_column(xs)
+  if not layer.partners:
+    return [everything] * len(xs)
+  maps = jnp.split(everything, len(layer.partners), axis=-1)
+  if len(xs) == len(maps):
+    return [partners_of(layer, maps, column) for column in range(len(xs))]
+  return [partners_of(layer, jnp.stack(maps), first + k)
+          for k in range(len(xs))]
+
+
 def run(layers: Sequence[Layer], mesh: Mesh) -> Callable:
   """Returns f(params, batch_stats, patches, keys) -> ColumnOutputs.
 
@@ -174,7 +212,7 @@ def run(layers: Sequence[Layer], mesh: Mesh) -> Callable:
     def apply(layer, xs):
       with jax.named_scope(layer.name):
         if layer.crosses:
-          xs = [every_column(xs)] * local
+          xs = read_crossing(layer, xs, first)
         stats = batch_stats.get(layer.name)
         if stats and training:
           xs, new_stats[layer.name] = apply_to_batch(
@@ -308,6 +346,11 @@ class LayerShapes(NamedTuple):
   outputs: tuple[int, ...]  # after the post_ops
 
 
+def columns_read(layer: Layer, num_columns: int) -> int:
+  """Returns how many columns' maps a layer that crosses reads."""
+  return len(layer.partners[0]) if layer.partners else num_columns
+
+
 def with_sides(layers: Sequence[Layer]) -> tuple[Layer, ...]:
   """Returns the layers, followed by those of all side classifiers."""
   return (*layers, *(one for layer in layers for one in layer.side))
@@ -341,7 +384,8 @@ def layer_shapes(layers: Sequence[Layer], num_columns: int, patch: int,
   for layer in layers:
     if layer.crosses:
       x = jax.ShapeDtypeStruct(
-          (*x.shape[:-1], num_columns * x.shape[-1]), x.dtype)
+          (*x.shape[:-1], columns_read(layer, num_columns) * x.shape[-1]),
+          x.dtype)
     module: Any = layer.module  # hashable, which its type does not say
     neurons = _shape_after(module, x.shape)
     out = jax.eval_shape(

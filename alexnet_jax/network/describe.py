@@ -109,7 +109,10 @@ def _row(at: LayerShapes, copies, devices, gradients) -> LayerRow:
   if at.outputs != at.neurons:  # pooled
     outputs += math.prod(at.outputs)
   step_flops = copies * (1 + gradients) * flops
-  exchanged = _received(at.reads, devices) * layer.crosses
+  # Every device receives the maps of all columns, and uses those of partners.
+  together = (*at.reads[:-1], at.reads[-1] * copies
+              // columns.columns_read(layer, copies))
+  exchanged = _received(together, devices) * layer.crosses
   return LayerRow(
       layer.name, at.reads, kernels[0] if len(kernels) == 1 else (), at.neurons,
       copies * math.prod(at.neurons),

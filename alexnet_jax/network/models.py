@@ -55,7 +55,7 @@ def read_spec(fields: Mapping[str, Any]) -> Spec:
                      f' {", ".join(NETWORKS)}.')
   spec = NETWORKS[name].Spec
   known = {field.name for field in dataclasses.fields(spec)}
-  values = {field: tuple(value) if isinstance(value, list) else value
+  values = {field: _with_tuples(value)
             for field, value in fields.items() if field != 'name'}
   if values.keys() != known:
     wrong = sorted(values.keys() ^ known)
@@ -63,6 +63,12 @@ def read_spec(fields: Mapping[str, Any]) -> Spec:
         f'config.model of {name!r} and that network differ in'
         f' {", ".join(wrong)}: give exactly the fields {", ".join(known)}.')
   return spec(**values)
+
+
+def _with_tuples(value: Any) -> Any:
+  """Returns tuples in place of the lists of JSON, which have no hash."""
+  return (tuple(map(_with_tuples, value)) if isinstance(value, list | tuple)
+          else value)
 
 
 def has_field(fields: Mapping[str, Any], name: str) -> bool:

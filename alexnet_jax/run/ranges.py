@@ -185,6 +185,9 @@ FIELDS: Mapping[str, Range] = {
     'model.name': Choice(tuple(models.NETWORKS)),
     'model.num_columns': Integer(1, 16),
     'model.crossings': Each(LAYER, ('conv3', 'fc8')),
+    'model.partners': Each(
+        Each(Integer(0, 15), (0, 1)), ((0, 1), (0, 1), (2, 3), (2, 3))),
+    'model.partner_layers': LAYERS,
     'model.kernels': Each(Integer(1, UNITS), (48, 128, 192, 192, 128)),
     'model.local_kernels': Each(Integer(1, UNITS), (64, 32)),
     'model.neurons': Each(Integer(1, UNITS), (2048, 2048)),

@@ -50,6 +50,14 @@ def test_one_column_of_the_same_size_has_the_parameters_of_two(form):
   assert count['one_column_same_size'] != count['baseline']
 
 
+def test_pairs_of_columns_have_the_parameters_of_the_programs_net_129():
+  count = [memory.count_parameters(experiment.build(experiment.read(
+      ablations.get_config(f'{name},paper')), 1000, 10**6))
+           for name in ('four_columns', 'paired_columns')]
+  # #129 has 61,557,992, of which 19,200 are those of a blurred second input.
+  assert count == [62_423_528, 61_557_992 - 19_200]
+
+
 def test_the_default_is_the_baseline_in_the_form_of_the_program():
   assert ablations.get_config() == authors_2012.get_config()
   assert ablations.get_config('baseline,paper') == paper.get_config()

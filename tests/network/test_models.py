@@ -231,6 +231,15 @@ def test_features_are_all_columns_side_by_side(net, problem):
     ({'neurons': (2048,)}, ['config.model.neurons has 1 numbers', 'give 2']),
     ({'stddevs': (0.01,) * 9}, ['config.model.stddevs has 9', 'give 8']),
     ({'biases': (0.0,)}, ['config.model.biases has 1 numbers', 'give 8']),
+    *(({'partners': partners, 'partner_layers': ('conv4',)},
+       [f'config.model.partners={partners} does not suit 2 columns: give each'])
+      for partners in (((0, 1),), ((0, 2), (0, 1)), ((0, 1), (1,)),
+                       ((0, 0), (0, 1)), ((), ()), ())),
+    *(({'partners': ((0, 1), (1, 0)), 'partner_layers': layers},
+       [f'config.model.partner_layers={layers} has {wrong}', 'choose from'
+        ' conv2, conv4, conv5, which read no other'])
+      for layers, wrong in ((('conv1',), "'conv1'"), (('conv3',), "'conv3'"),
+                            (('fc8',), "'fc8'"), ((), 'no layer'))),
 ], ids=str)
 def test_a_net_that_cannot_be_built_says_what_to_change(mesh_of, fields, parts):
   with pytest.raises(InputError) as error:
