@@ -137,9 +137,12 @@ def test_a_checkpoint_with_the_old_name_of_the_statistics_is_read(tmp_path):
   np.testing.assert_array_equal(restored.input_stats['mean'], [3, 3, 3])
 
 
+ALEXNET = {'norm': 'response', 'partners': (), 'partner_layers': ()}
+
+
 @pytest.mark.parametrize('name, filled', [
-    ('alexnet', {'norm': 'response'}), ('alexnet_2012', {'norm': 'response'}),
-    ('cifar', {}), ('no network', {})])
+    ('alexnet', ALEXNET), ('alexnet_2012', ALEXNET), ('cifar', {}),
+    ('no network', {})])
 def test_a_field_is_added_to_the_networks_that_have_it(name, filled):
   assert checkpoint.with_added_fields({'model': {'name': name}})['model'] == {
       'name': name} | filled
