@@ -26,7 +26,13 @@ from flax import linen as nn
 from jax import lax
 
 from alexnet_jax.errors import InputError
-from alexnet_jax.network import classifier, columns, layers_1998, published
+from alexnet_jax.network import (
+    classifier,
+    columns,
+    layers_1998,
+    partners,
+    published,
+)
 from alexnet_jax.network import layers as L
 from alexnet_jax.network.columns import Layer
 
@@ -67,8 +73,8 @@ def activations(layers: Sequence[Layer], params: Any, patches: jax.Array,
     if len(by_layer) == len(names):
       break
     if layer.partners:
-      xs = [columns.partners_of(layer, xs, column)
-            for column in range(num_columns)]
+      xs = partners.read(
+          layer.partners, jnp.concatenate(xs, axis=-1), num_columns, 0)
     elif layer.crosses:
       xs = [jnp.concatenate(xs, axis=-1)] * num_columns
     xs = columns.apply_weights(layer, params[layer.name], xs)

@@ -15,7 +15,7 @@ import numpy as np
 
 from alexnet_jax.bench import turns
 from alexnet_jax.bench.turns import Row
-from alexnet_jax.network import classifier, columns, describe, rng
+from alexnet_jax.network import classifier, columns, describe, partners, rng
 from alexnet_jax.network.columns import Layer
 from alexnet_jax.network.models import Model
 
@@ -140,7 +140,7 @@ def _weights(layer: Layer, num_columns: int, reads_pixels: bool,
     if layer.crosses:
       every = [*xs] * (num_columns // len(xs))
       together = jnp.concatenate(
-          every[:columns.columns_read(layer, num_columns)], axis=-1)
+          every[:partners.columns_read(layer.partners, num_columns)], axis=-1)
       xs = [together] * len(xs)
     elif reads_pixels:
       xs = [xs[0]] * len(xs)

@@ -8,6 +8,7 @@ from jax.sharding import Mesh
 from alexnet_jax.network import classifier
 from alexnet_jax.network import layers as L
 from alexnet_jax.network.classifier import Model
+from alexnet_jax.network.partners import with_partners
 
 # 224 pixels give 55 positions at stride 4 only if the last window may extend
 # three pixels past the bottom and right edges, where the 2012 program read
@@ -80,4 +81,4 @@ def build(spec: Spec, mesh: Mesh, num_classes: int, patch: int) -> Model:
   layers = classifier.separate_batch_norms(
       classifier.leave_out(layers, spec.without, pool))
   return classifier.build(
-      classifier.with_partners(layers, spec), softmax, spec, mesh, patch)
+      with_partners(layers, spec), softmax, spec, mesh, patch)

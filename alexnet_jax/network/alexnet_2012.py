@@ -15,6 +15,7 @@ from alexnet_jax.network import alexnet, classifier
 from alexnet_jax.network import layers as L
 from alexnet_jax.network.alexnet import CONV1_PADDING
 from alexnet_jax.network.classifier import Model
+from alexnet_jax.network.partners import with_partners
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,4 +68,4 @@ def build(spec: Spec, mesh: Mesh, num_classes: int, patch: int) -> Model:
   layers = classifier.separate_batch_norms(
       classifier.leave_out(layers, spec.without, pool))
   return classifier.build(
-      classifier.with_partners(layers, spec), softmax, spec, mesh, patch)
+      with_partners(layers, spec), softmax, spec, mesh, patch)

@@ -318,45 +318,6 @@ def leave_out(layers: Sequence[Layer], without: Sequence[str],
   return tuple(remaining)
 
 
-def with_partners(
-    layers: Sequence[Layer], spec: Any
-) -> tuple[Layer, ...]:
-  """Lets some layers read some of the columns, as four GPUs of the program did.
-
-  Args:
-    layers: layers of one column.
-    spec: `partners`, of each column the columns that it reads, and
-      `partner_layers`, the layers that do so.
-
-  Raises:
-    InputError: the fields do not fit each other or the network.
-  """
-  if not spec.partners and not spec.partner_layers:
-    return tuple(layers)
-  known = set(range(spec.num_columns))
-  if len(spec.partners) != spec.num_columns or not all(
-      set(row) <= known and len(set(row)) == len(row) == len(spec.partners[0])
-      > 0 for row in spec.partners):
-    raise InputError(
-        f'config.model.partners={spec.partners} does not suit'
-        f' {spec.num_columns} columns: give each the different numbers, from 0,'
-        ' of equally many columns that it reads, such as'
-        ' ((0, 1), (0, 1), (2, 3), (2, 3)).')
-  names = [layer.name for layer in layers[1:]
-           if layer.name not in spec.crossings
-           and not isinstance(layer.module, BatchNorm)]
-  wrong = [name for name in spec.partner_layers if name not in names]
-  if wrong or not spec.partner_layers:
-    raise InputError(
-        f'config.model.partner_layers={spec.partner_layers} has'
-        f' {repr(wrong[0]) if wrong else "no layer"}: choose from'
-        f' {", ".join(names)}, which read no other columns in'
-        ' config.model.crossings.')
-  return tuple(
-      layer._replace(crosses=True, partners=spec.partners)
-      if layer.name in spec.partner_layers else layer for layer in layers)
-
-
 def nonlinearity(name: str) -> Callable[[jax.Array], jax.Array]:
   """Returns the nonlinearity (3.1): 'relu', or another of NONLINEARITIES.
 

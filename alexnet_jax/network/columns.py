@@ -19,7 +19,7 @@ from jax.sharding import PartitionSpec as P
 
 from alexnet_jax.errors import InputError
 from alexnet_jax.network import layers as L
-from alexnet_jax.network import rng
+from alexnet_jax.network import partners, rng
 
 DATA, COLUMN = 'data', 'column'
 
@@ -156,42 +156,6 @@ def every_column(xs: Sequence[jax.Array]) -> jax.Array:
   return jnp.concatenate(jnp.unstack(devices), axis=-1)
 
 
-def partners_of(
-    layer: Layer, maps: Any, column: int | jax.Array
-) -> jax.Array:
-  """Concatenates the maps that one column reads at a crossing.
-
-  Args:
-    layer: a layer with partners.
-    maps: those of all columns, [B, ..., C] each, or [K, B, ..., C].
-    column: its number; if it is traced, `maps` is one array.
-  """
-  rows: Any = layer.partners
-  if not isinstance(column, int):
-    rows = jnp.array(rows)
-  return jnp.concatenate([maps[other] for other in rows[column]], axis=-1)
-
-
-def read_crossing(
-    layer: Layer, xs: Sequence[jax.Array], first: jax.Array
-) -> list[jax.Array]:
-  """Returns what each column of this device reads: [B, ..., m*C] each.
-
-  Args:
-    layer: a layer that crosses.
-    xs: maps of the columns of this device, [B, ..., C] each.
-    first: number of the first of these columns.
-  """
-  everything = every_column(xs)
-  if not layer.partners:
-    return [everything] * len(xs)
-  maps = jnp.split(everything, len(layer.partners), axis=-1)
-  if len(xs) == len(maps):
-    return [partners_of(layer, maps, column) for column in range(len(xs))]
-  return [partners_of(layer, jnp.stack(maps), first + k)
-          for k in range(len(xs))]
-
-
 def run(layers: Sequence[Layer], mesh: Mesh) -> Callable:
   """Returns f(params, batch_stats, patches, keys) -> ColumnOutputs.
 
@@ -212,7 +176,9 @@ def run(layers: Sequence[Layer], mesh: Mesh) -> Callable:
     def apply(layer, xs):
       with jax.named_scope(layer.name):
         if layer.crosses:
-          xs = read_crossing(layer, xs, first)
+          everything = every_column(xs)
+          xs = (partners.read(layer.partners, everything, local, first)
+                if layer.partners else [everything] * local)
         stats = batch_stats.get(layer.name)
         if stats and training:
           xs, new_stats[layer.name] = apply_to_batch(
@@ -346,11 +312,6 @@ class LayerShapes(NamedTuple):
   outputs: tuple[int, ...]  # after the post_ops
 
 
-def columns_read(layer: Layer, num_columns: int) -> int:
-  """Returns how many columns' maps a layer that crosses reads."""
-  return len(layer.partners[0]) if layer.partners else num_columns
-
-
 def with_sides(layers: Sequence[Layer]) -> tuple[Layer, ...]:
   """Returns the layers, followed by those of all side classifiers."""
   return (*layers, *(one for layer in layers for one in layer.side))
@@ -384,8 +345,8 @@ def layer_shapes(layers: Sequence[Layer], num_columns: int, patch: int,
   for layer in layers:
     if layer.crosses:
       x = jax.ShapeDtypeStruct(
-          (*x.shape[:-1], columns_read(layer, num_columns) * x.shape[-1]),
-          x.dtype)
+          (*x.shape[:-1], x.shape[-1] * partners.columns_read(
+              layer.partners, num_columns)), x.dtype)
     module: Any = layer.module  # hashable, which its type does not say
     neurons = _shape_after(module, x.shape)
     out = jax.eval_shape(

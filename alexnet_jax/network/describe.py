@@ -19,7 +19,7 @@ import jax
 import jax.numpy as jnp
 
 from alexnet_jax import tables
-from alexnet_jax.network import columns
+from alexnet_jax.network import columns, partners
 from alexnet_jax.network.classifier import Model
 from alexnet_jax.network.columns import Layer, LayerShapes
 
@@ -111,7 +111,7 @@ def _row(at: LayerShapes, copies, devices, gradients) -> LayerRow:
   step_flops = copies * (1 + gradients) * flops
   # Every device receives the maps of all columns, and uses those of partners.
   together = (*at.reads[:-1], at.reads[-1] * copies
-              // columns.columns_read(layer, copies))
+              // partners.columns_read(layer.partners, copies))
   exchanged = _received(together, devices) * layer.crosses
   return LayerRow(
       layer.name, at.reads, kernels[0] if len(kernels) == 1 else (), at.neurons,
