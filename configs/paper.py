@@ -49,7 +49,8 @@ def get_config() -> ConfigDict:
   })
 
   config.data = ConfigDict({
-      # Or procedural, folder, imagenet2010 or 2012, cifar10, mnist, digits.
+      # Or procedural, folder, imagenet2010, imagenet2012, cifar10, mnist or
+      # digits.
       'name': 'records',
       'path': '~/data/imagenet2012_256',
       'check': 'headers',  # of picture files, before training; full, none
