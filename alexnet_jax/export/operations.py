@@ -142,7 +142,7 @@ class _Chain:
       case L.FullyConnected():
         self._add_full(layer, params, groups)
       case BatchNorm():
-        self._add('batch_norm', self._name_of(layer.name), {
+        self._add('batch_norm', layer.name, {
             theirs: params[ours].reshape(-1)
             for ours, theirs in blocks.NORM_ARRAYS.items()},
                   epsilon=layer.module.epsilon)

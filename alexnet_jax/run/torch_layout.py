@@ -96,10 +96,10 @@ def fitted(path: str, arrays: Mapping[str, np.ndarray],
   held = {name.removeprefix('module.'): array for name, array in arrays.items()
           if name.rpartition('.')[2] != COUNT}
   mean = held.pop(MEAN, None)
-  sides = {name for name in held
-           if name.partition('.')[0] in torchvision_names.SIDES}
+  sides = {name for name in held if model.network == 'googlenet'
+           and name.partition('.')[0] in torchvision_names.SIDES}
   held = {name: array for name, array in held.items() if name not in sides}
-  wanted = places(model)
+  wanted = _with_classes_of(held, places(model))
   known = {name: held[name] for name in wanted if name in held}
   if not known:
     raise InputError(
@@ -117,6 +117,15 @@ def fitted(path: str, arrays: Mapping[str, np.ndarray],
   _check_table(path, known, wanted)
   return StateDict(known, wanted, mean, tuple(sorted(
       {name.partition('.')[0] for name in sides})))
+
+
+def _with_classes_of(held, wanted):
+  """A network may have any number of classes: that of the file's fc8."""
+  counts = [held[name].shape[0] for name, place in wanted.items()
+            if (place.layer, place.leaf) == ('fc8', 'kernel')
+            and name in held and held[name].ndim]
+  return {name: place._replace(shape=(*counts, *place.shape[len(counts):]))
+          if place.layer == 'fc8' else place for name, place in wanted.items()}
 
 
 def _called(model):
@@ -153,11 +162,8 @@ def _check_layers(path, held, wanted):
 
 
 def _fits(array, place):
-  if array is None or place is None:
-    return False
-  start = 1 if place.layer == 'fc8' else 0  # any number of classes
-  return (array.shape[start:] == place.shape[start:]
-          and array.ndim == len(place.shape) and array.size > 0)
+  return (array is not None and place is not None and array.size > 0
+          and array.shape == place.shape)
 
 
 def _text(held):

@@ -183,6 +183,8 @@ def test_further_and_missing_layers_are_refused(tmp_path):
   model, _, arrays = state_dict('resnet')
   assert 'layer9.conv.weight [2, 3] | missing' in refusal(
       tmp_path, arrays | {'layer9.conv.weight': np.zeros((2, 3), 'f')}, model)
+  assert 'fc.bias [4] | [5]' in refusal(
+      tmp_path, arrays | {'fc.bias': np.zeros(4, 'f')}, model)
   del arrays['layer2.0.conv1.weight']
   assert 'layer2.0.conv1.weight missing | [6, 4, 3, 3]' in refusal(
       tmp_path, arrays, model)
