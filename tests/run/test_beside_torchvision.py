@@ -6,9 +6,10 @@ import nets
 import numpy as np
 import pytest
 
+from alexnet_jax import command_line
 from alexnet_jax.export import operations, torch_file
 from alexnet_jax.network import columns
-from alexnet_jax.run import foreign, weights
+from alexnet_jax.run import experiment, foreign, torchvision_forms, weights
 
 torch = pytest.importorskip('torch')
 torchvision = pytest.importorskip('torchvision')
@@ -70,31 +71,44 @@ def randomize(net):
   return net.eval()
 
 
+def taken(net, model, folder):
+  """The variables of a model with the arrays of a module of torchvision."""
+  torch.save(net.state_dict(), folder / 'net.pth')
+  shapes = jax.eval_shape(model.init, jax.random.key(0))
+  made = foreign.open_file(str(folder / 'net.pth'), model).into(
+      weights.to_layers(model, shapes), 'rgb', True)
+  assert not made.new
+  return weights.from_layers(made.layers)
+
+
+def difference(net, model, variables, mean, kind='float32'):
+  """That of the logits of a random picture, and what torchvision reads."""
+  side = model.patch
+  image = np.random.default_rng(0).integers(0, 256, (side, side, 3))
+  normalized = torch.tensor(
+      ((image / 255 - MEAN) / STDDEV).transpose(2, 0, 1)[None],
+      dtype=getattr(torch, kind))
+  with torch.no_grad():
+    theirs = net.to(getattr(torch, kind))(normalized).numpy()
+  with jax.enable_x64(kind == 'float64'):
+    variables = jax.tree.map(lambda leaf: jnp.asarray(leaf, kind), variables)
+    patch = jnp.asarray((image - np.array(mean))[None], kind)
+    ours = np.asarray(jax.jit(model.apply)(variables, patch)[0])
+  return np.abs(ours - theirs).max() / np.abs(theirs).max(), normalized, theirs
+
+
 @pytest.mark.parametrize('name', PROBLEMS)
 def test_logits_are_those_of_torchvision_and_its_module_takes_ours(
     name, tmp_path):
   make, network, fields, side = PROBLEMS[name]
   net = randomize(make())
-  torch.save(net.state_dict(), tmp_path / 'net.pth')
-  mean, stddev = ((127.5,) * 3,) * 2 if network == 'googlenet' else (
+  mean, stddevs = ((127.5,) * 3,) * 2 if network == 'googlenet' else (
       255 * MEAN, tuple(255 * STDDEV))
   model = nets.build(network, columns.make_mesh(1, 1, 1), CLASSES, side,
-                     **fields, pixel_stddevs=stddev)
-  shapes = jax.eval_shape(model.init, jax.random.key(0))
-  made = foreign.open_file(str(tmp_path / 'net.pth'), model).into(
-      weights.to_layers(model, shapes), 'rgb', True)
-  assert not made.new
-  variables = weights.from_layers(made.layers)
-  image = np.random.default_rng(0).integers(0, 256, (side, side, 3))
-  patch = jnp.asarray((image - np.array(mean))[None], jnp.float32)
-  logits = np.asarray(jax.jit(model.apply)(variables, patch)[0])
-  normalized = torch.tensor(
-      ((image / 255 - MEAN) / STDDEV).transpose(2, 0, 1)[None],
-      dtype=torch.float32)
-  with torch.no_grad():
-    theirs = net(normalized).numpy()
-  np.testing.assert_allclose(
-      logits, theirs, rtol=0, atol=1e-5 * np.abs(theirs).max())
+                     **fields, pixel_stddevs=stddevs)
+  variables = taken(net, model, tmp_path)
+  differs, normalized, theirs = difference(net, model, variables, mean)
+  assert differs < 1e-5
 
   arrays = torch_file.state_dict(
       operations.operations(model, variables), np.zeros((side, side, 3)))
@@ -104,3 +118,29 @@ def test_logits_are_those_of_torchvision_and_its_module_takes_ours(
       key: torch.tensor(array) for key, array in arrays.items()})
   with torch.no_grad():
     np.testing.assert_array_equal(again.eval()(normalized), theirs)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('name, path', [
+    *((f'resnet{depth}', f'resnet.py:{depth},torchvision')
+      for depth in (18, 34, 50, 101, 152)),
+    ('vgg16', 'vgg16.py:torchvision'), ('vgg19', 'vgg19.py:torchvision'),
+    ('googlenet', 'googlenet.py:torchvision')])
+def test_whole_networks_have_the_logits_of_torchvision(name, path, tmp_path):
+  more = {} if name.startswith('resnet') else {'init_weights': False}
+  if name == 'googlenet':
+    more |= {'aux_logits': False, 'transform_input': True}
+  net = randomize(getattr(torchvision.models, name)(**more))
+  fields = {} if name != 'googlenet' else {'model.side_classifiers': False}
+  config = command_line.load_config(f'configs/history/{path}', fields, 'config')
+  model = experiment.build(experiment.read(config), 1000, 1_281_167).model
+  variables = taken(net, model, tmp_path)
+  assert torchvision_forms.name(model) == name
+  assert not torchvision_forms.differences(model)
+  # The norms compute in float32.
+  most = {'float32': 1e-5, 'float64': 1e-12 if 'vgg' in name else 1e-6}
+  for kind, bound in most.items():
+    differs, *_ = difference(net, model, variables, config.augment.mean_pixel,
+                             kind)
+    print(f'{name} {kind}: {differs:.1e}')
+    assert differs < bound

@@ -103,6 +103,13 @@ def test_the_forms_of_the_papers_are_not_those_of_torchvision():
     assert not torchvision_forms.name(model)
 
 
+def test_other_forms_than_torchvision_s_are_refused():
+  for module, form in ((resnet, '50,other'), (resnet, 'plain34,torchvision'),
+                       (googlenet, 'other'), (vgg19, 'other')):
+    with pytest.raises(ValueError, match=f'there is no form .{form}.: give'):
+      module.get_config(form)
+
+
 # --- There and back -----------------------------------------------------------
 
 
