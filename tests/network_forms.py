@@ -20,6 +20,8 @@ CAFFE: dict[str, Any] = {
     'groups': (1, 2, 1, 2, 2), 'conv1_padding': 0, 'response_norm': True,
     'pooling_rounds_up': True, 'dropout_before': ('fc7', 'fc8'),
     'pixel_stddevs': ()}
+PIXELS = (58.0, 57.0, 59.0)
+RESNET: dict[str, Any] = {'kernels': (4, 6, 7), 'blocks': (1, 2, 1)}
 # name: (network, side of a patch, fields that differ from its defaults). The
 # poolings of 70 pixels extend past the edge, and conv5 leaves 2 x 2 units.
 FORMS: dict[str, tuple[str, int, dict[str, Any]]] = {
@@ -56,6 +58,23 @@ FORMS: dict[str, tuple[str, int, dict[str, Any]]] = {
     'vgg': ('vgg', 36, {
         'kernels': (3, 4, 4, 5, 6), 'convolutions': (1, 2, 1, 2, 1),
         'neurons': (8, 12)}),
+    "torchvision's vgg": ('vgg', 32, {
+        'kernels': (3, 4, 4, 5, 6), 'convolutions': (1, 1, 2, 1, 1),
+        'neurons': (8, 12), 'inverted_dropout': True, 'pixel_stddevs': PIXELS}),
+    'batch normalization': ('alexnet', 70, SMALL | {'norm': 'batch'}),
+    'resnet': ('resnet', 36, RESNET | {'shortcut': 'C'}),
+    "torchvision's resnet": ('resnet', 33, RESNET | {
+        'bottlenecks': True, 'stride_in_3x3': True, 'centered_pooling': True,
+        'pixel_stddevs': PIXELS}),
+    'bottlenecks without new weights in shortcuts': ('resnet', 36, RESNET | {
+        'bottlenecks': True, 'shortcut': 'A'}),
+    'plain': ('resnet', 16, RESNET | {
+        'shortcut': 'none', 'small_images': True, 'norm_epsilon': 0.1}),
+    'googlenet': ('googlenet', 64, {'width': 0.05}),
+    "torchvision's googlenet": ('googlenet', 70, {
+        'width': 0.05, 'norm': 'batch', 'norm_epsilon': 1e-3,
+        'large_kernel': 3, 'last_pooling': 2, 'pixel_stddevs': PIXELS,
+        'side_classifiers': False}),
 }
 
 
@@ -69,21 +88,35 @@ class Problem(NamedTuple):
 
 
 @functools.cache
-def problem(form):
+def network(form):
+  """(model, variables with random values) of a form."""
   name, patch, fields = FORMS[form]
   columns_of_form = fields.get('num_columns', 2 if name.startswith(
       'alexnet') else 1)
   model = nets.build(
       name, columns.make_mesh(1, 1, columns_of_form), CLASSES, patch, **fields)
-  draw = np.random.default_rng(0)
+  return model, random_values(
+      jax.eval_shape(model.init, jax.random.key(0)), np.random.default_rng(0))
+
+
+def random_values(shapes, draw):
+  """Weights that keep the size of maps, norms and averages away from 0."""
 
   def leaf(path, shape):
-    inputs = np.prod(shape.shape[1:-1]) if path[-1].key == 'kernel' else 1
+    kind = path[-1].key
+    if kind in ('scale', 'var'):
+      return draw.uniform(0.5, 2, shape.shape).astype(np.float32)
+    inputs = np.prod(shape.shape[1:-1]) if kind == 'kernel' else 1
     return draw.normal(0, inputs ** -0.5, shape.shape).astype(np.float32)
 
-  params = jax.tree_util.tree_map_with_path(
-      leaf, jax.eval_shape(model.init, jax.random.key(0)))
-  patches = draw.normal(0, 50, (BATCH, patch, patch, 3)).astype(np.float32)
+  return jax.tree_util.tree_map_with_path(leaf, shapes)
+
+
+@functools.cache
+def problem(form):
+  model, params = network(form)
+  patches = np.random.default_rng(1).normal(
+      0, 50, (BATCH, model.patch, model.patch, 3)).astype(np.float32)
   logits, _ = jax.jit(model.apply)(params, patches)
   return Problem(model, params, patches, np.asarray(logits))
 

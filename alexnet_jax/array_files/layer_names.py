@@ -77,7 +77,7 @@ def _named(path, program, order, every, known) -> Published:
         f" {program}'s AlexNet: give the weights of an AlexNet without further"
         ' layers.')
   for name in known:
-    if not _are_finite(every[name]):
+    if not are_finite(every[name]):
       raise InputError(f'{reading.listed({name: every[name]})} of {path} are'
                        ' not all finite numbers: give a file that is not'
                        ' damaged.')
@@ -90,7 +90,8 @@ def _named(path, program, order, every, known) -> Published:
   return Published(program, order, arrays, tuple(sorted(unused)))
 
 
-def _are_finite(array):
+def are_finite(array: np.ndarray) -> bool:
+  """Returns whether an array has numbers, all of them finite in float32."""
   if array.dtype.kind not in 'fiuV':  # V: bfloat16
     return False
   try:

@@ -245,7 +245,7 @@ def _numpy(tensor, torch):
 
 
 def _too_large(size):
-  return (f'it holds {size / 2**30:.1f} GiB, and no AlexNet more than'
+  return (f'it holds {size / 2**30:.1f} GiB, and no network here more than'
           f' {MOST_BYTES / 2**30:.0f}')
 
 

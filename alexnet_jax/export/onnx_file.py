@@ -20,13 +20,14 @@ OPSET, IR_VERSION = 17, 8  # of 2022, so that older runtimes read the file too
 LARGEST = 2**31 - 1  # bytes of one protocol buffer
 REVERSE = -2**31  # the end of a slice that runs backward to the first element
 
-# The node of each nonlinearity that has one in this version of ONNX.
+# The node of each operation that has one without arrays and settings.
 NODES: Mapping[str, tuple[str, Mapping[str, float]]] = {
     'relu': ('Relu', {}), 'tanh': ('Tanh', {}), 'sigmoid': ('Sigmoid', {}),
     'leaky_relu': ('LeakyRelu', {'alpha': 0.01}), 'elu': ('Elu', {}),
     'celu': ('Celu', {}), 'selu': ('Selu', {}), 'softplus': ('Softplus', {}),
     'soft_sign': ('Softsign', {}), 'hard_swish': ('HardSwish', {}),
-    'hard_sigmoid': ('HardSigmoid', {'alpha': 1 / 6, 'beta': 0.5})}
+    'hard_sigmoid': ('HardSigmoid', {'alpha': 1 / 6, 'beta': 0.5}),
+    'add': ('Add', {})}
 
 
 def save(path: str, chain: Sequence[Operation], crops: np.ndarray | None,
@@ -159,21 +160,48 @@ class _Graph:
 
   def network(self, x: str, chain: Sequence[Operation]) -> str:
     """Adds all operations."""
+    outputs = []
     for operation in chain:
+      inputs = [outputs[place] for place in operation.reads] or [x]
       if operation.kind in NODES:
         node, attributes = NODES[operation.kind]
-        x = self._node(node, x, **attributes)
-        continue
-      x = getattr(self, f'_{operation.kind}')(
-          x, *(self._constant(array, f'{operation.name}.{kind}')
-               for kind, array in operation.arrays.items()),
-          **operation.settings)
+        x = self._node(node, *inputs, **attributes)
+      else:
+        x = getattr(self, f'_{operation.kind}')(
+            *inputs, *(self._constant(array, f'{operation.name}.{kind}')
+                       for kind, array in operation.arrays.items()),
+            **operation.settings)
+      outputs.append(x)
     return x
 
-  def _convolution(self, x, weight, bias, groups, stride, padding):
+  def _divide(self, x, by):
+    return self._node('Div', x, self._constant(
+        np.array(by, np.float32).reshape(1, -1, 1, 1)))
+
+  def _gray(self, x, scale):
+    mean = self._node('ReduceMean', x, axes=[1], keepdims=1)
+    return self._node('Div', mean, self._number(scale))
+
+  def _convolution(self, x, weight, *bias, groups, stride, padding):
     top, bottom, left, right = padding
-    return self._node('Conv', x, weight, bias, group=groups, strides=stride,
+    return self._node('Conv', x, weight, *bias, group=groups, strides=stride,
                       pads=[top, left, bottom, right])
+
+  def _batch_norm(self, x, *arrays, epsilon):
+    return self._node('BatchNormalization', x, *arrays, epsilon=epsilon)
+
+  def _subsample(self, x, stride):
+    return self._slice(x, [2, 3], [0, 0], [LARGEST] * 2, [stride] * 2)
+
+  def _pad_maps(self, x, count):
+    ends = [0, 0, 0, 0, 0, count, 0, 0]
+    return self._node('Pad', x, self._constant(np.array(ends, np.int64)))
+
+  def _concatenate(self, *branches):
+    return self._node('Concat', *branches, axis=1)
+
+  def _average(self, x):
+    return self._node('Flatten', self._node('GlobalAveragePool', x))
 
   def _full(self, x, weight, bias, groups):
     if groups == 1:
@@ -213,8 +241,8 @@ class _Graph:
   def _crop(self, x, height, width):
     return self._slice(x, [2, 3], [0, 0], [height, width])
 
-  def _max_pool(self, x, size, stride, overhang):
-    return self._pool('MaxPool', x, size, stride, [0, 0, *overhang])
+  def _max_pool(self, x, size, stride, overhang, before=0):
+    return self._pool('MaxPool', x, size, stride, [before] * 2 + overhang)
 
   def _avg_pool(self, x, size, stride, overhang):
     return self._pool('AveragePool', x, size, stride, [0, 0, *overhang],
@@ -235,8 +263,8 @@ class _Graph:
       mean = self._node(
           'AveragePool', squares, kernel_shape=[n, 1, 1], count_include_pad=1,
           pads=[n // 2, 0, 0, n - 1 - n // 2, 0, 0])
-      normed = self._divide(apart, self._node('Squeeze', mean, axis),
-                            k, alpha * n, beta)
+      normed = self._normalized(apart, self._node('Squeeze', mean, axis),
+                                k, alpha * n, beta)
     return self._group_rows(normed, groups, back=True)
 
   def _group_rows(self, x, groups, back=False):
@@ -255,9 +283,9 @@ class _Graph:
     below, above = size // 2, size - 1 - size // 2
     mean = self._pool('AveragePool', self._node('Mul', x, x), size, 1,
                       [below, below, above, above], count_include_pad=1)
-    return self._divide(x, mean, k, alpha * size * size, beta)
+    return self._normalized(x, mean, k, alpha * size * size, beta)
 
-  def _divide(self, x, mean_of_squares, k, alpha, beta):
+  def _normalized(self, x, mean_of_squares, k, alpha, beta):
     """X / (k + alpha * mean) ** beta."""
     divisor = self._node(
         'Add', self._node('Mul', mean_of_squares, self._number(alpha)),

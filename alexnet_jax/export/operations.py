@@ -1,8 +1,10 @@
-"""A network at test time as a chain of standard operations.
+"""A network at test time as a list of standard operations.
 
 Other programs know no columns. Here the maps of all columns are side by side in
 one array [B, maps, H, W], a layer that stays in its column is a layer with
-groups, and dropout is a factor. The weights have PyTorch's layout.
+groups, and dropout is a factor. The weights have PyTorch's layout, and those of
+a network that torchvision has, its names. Side classifiers, which a test does
+without, are left out.
 
 A function in `post_ops` that is not in `KINDS` has no form here: a network that
 adds one adds it there.
@@ -20,38 +22,56 @@ import numpy as np
 from flax import linen as nn
 from jax import lax
 
+from alexnet_jax.array_files import torchvision_names
 from alexnet_jax.errors import InputError
+from alexnet_jax.export import blocks
+from alexnet_jax.network import (
+    classifier,
+    layers_1998,
+    pixels,
+    published,
+    resnet,
+)
 from alexnet_jax.network import layers as L
-from alexnet_jax.network import layers_1998, published
+from alexnet_jax.network.batch_norm import BatchNorm
 from alexnet_jax.network.classifier import NONLINEARITIES, Model
 from alexnet_jax.network.columns import Layer
+from alexnet_jax.run import weights
 
 DROPOUT = 0.5  # the factor of `layers.dropout` at test time
 
 
 class Operation(NamedTuple):
-  """One operation on an array [B, maps, H, W] or [B, neurons].
+  """One operation on arrays [B, maps, H, W] or [B, neurons].
 
   Settings by kind:
+    divide: by, a number for each color. gray: scale, by which the mean of the
+      colors is divided.
     convolution: groups, stride, padding (top, bottom, left, right).
     full: groups; with several, the weight is [out, in, 1], that of a
       convolution over one position.
     channel_norm: groups, k, n, alpha, beta; alpha is per squared term.
     map_norm: k, size, alpha, beta; alpha is per squared term.
     max_pool, avg_pool: size, stride, overhang: rows and columns by which the
-      last windows extend past the edge, where there are no units.
+      last windows extend past the edge, where there are no units; before, if
+      the first windows begin that many units before it.
+    batch_norm: epsilon.
+    subsample: stride. pad_maps: count of new maps of zeros.
+    average, of each map. add and concatenate, of several arrays.
     crop: height, width of the units that stay, from the top left.
     scale: factor.
     flatten, and the nonlinearities by their names: none.
 
-  LeNet-5's subsampling is avg_pool and a convolution of each map alone, its
-  squashing function is scale, tanh and scale.
+  LeNet-5's squashing function is scale, tanh and scale.
   """
 
   kind: str
-  name: str  # of the layer, such as 'conv1'; '' without weights
+  name: str  # of the layer in PyTorch, such as 'conv1'; '' without weights
   settings: Mapping[str, Any]
-  arrays: Mapping[str, np.ndarray]  # weight [out, in, ...], bias [out]
+  # weight [out, in, ...], bias [out]; of norms also running_mean, running_var.
+  arrays: Mapping[str, np.ndarray]
+  # Places in the list of what it reads; () for the operation before it.
+  reads: tuple[int, ...] = ()
 
 
 KINDS: Mapping[Callable, str] = {
@@ -59,40 +79,57 @@ KINDS: Mapping[Callable, str] = {
     L.flatten: 'flatten',
     L.local_response_norm: 'channel_norm', L.within_map_norm: 'map_norm',
     L.max_pool: 'max_pool', L.avg_pool: 'avg_pool',
-    published.keep_whole_windows: 'crop'}
+    published.keep_whole_windows: 'crop', resnet.average: 'average'}
 
 
-def operations(model: Model, params: Any) -> list[Operation]:
+def operations(model: Model, variables: Any) -> list[Operation]:
   """Returns the operations from float32 patches to logits.
 
   Args:
     model: the network.
-    params: its parameters.
+    variables: its parameters, and its running averages if it has some.
 
   Raises:
     InputError: a layer has no form in standard operations.
   """
-  params = jax.device_get(params)
-  chain = _Chain(model.num_columns, model.patch)
+  variables = jax.device_get(variables)
+  layers = weights.to_layers(model, variables)
+  params, averages = classifier.split(variables)
+  chain = _Chain(model)
   for layer in model.layers:
-    chain.add_layer(layer, params['columns'][layer.name])
+    held = {'params': params['columns'][layer.name]}
+    if layer.name in averages.get('columns', {}):
+      held['batch_stats'] = averages['columns'][layer.name]
+    chain.add_layer(layer, layers[layer.name], held)
   fc8 = jax.tree.map(lambda leaf: leaf[None], params['fc8'])
-  chain.add_layer(Layer('fc8', model.softmax, True, ()), fc8)
+  chain.add_layer(Layer('fc8', model.softmax, True, ()), fc8, {'params': fc8})
   return chain.operations
 
 
 class _Chain:
   """The operations so far, and what one column has computed by then."""
 
-  def __init__(self, num_columns: int, patch: int):
+  def __init__(self, model: Model):
+    num_columns, patch = model.num_columns, model.patch
     self.operations: list[Operation] = []
+    self._name_of = torchvision_names.module_names(
+        model.network, [layer.name for layer in model.layers])
     self._num_columns = num_columns
     # Of one column and one image.
     self._column = jax.ShapeDtypeStruct((1, patch, patch, 3), jnp.float32)
     # Its maps, or those that were flattened; () above a full layer.
     self._maps: tuple[int, ...] = (patch, patch, 3)
+    self._before = 0  # by how much the next windows begin before the edge
 
-  def add_layer(self, layer: Layer, params: Any) -> None:
+  def add_layer(self, layer: Layer, params: Mapping[str, np.ndarray],
+                held: Any) -> None:
+    """Adds a layer, its post_ops and its dropout.
+
+    Args:
+      layer: the layer.
+      params: its arrays, with a leading axis of columns, by their names.
+      held: its variables, as its module takes them.
+    """
     if layer.partners:
       raise _no_form(layer.name, 'columns that read some of the others')
     first = not self.operations
@@ -102,38 +139,46 @@ class _Chain:
       reads = jax.ShapeDtypeStruct(
           (*reads.shape[:-1], self._num_columns * reads.shape[-1]), reads.dtype)
     match layer.module:
-      case layers_1998.Subsampling():
-        self._add_subsampling(layer, params, reads)
-      case layers_1998.TableConv():
-        self._add_table_convolution(layer, params, reads)
       case nn.Conv():
         self._add_convolution(layer, params, groups, reads)
       case L.FullyConnected():
         self._add_full(layer, params, groups)
+      case BatchNorm():
+        self._add('batch_norm', layer.name, {
+            theirs: params[ours].reshape(-1)
+            for ours, theirs in blocks.NORM_ARRAYS.items()},
+                  epsilon=layer.module.epsilon)
+      case module if type(module) in blocks.WRITERS:
+        blocks.WRITERS[type(module)](blocks.Block(
+            self._add, layer.name, params, reads,
+            len(self.operations) - 1), module)
       case module:
         raise _no_form(layer.name, type(module).__name__)
-    one_column = jax.tree.map(lambda leaf: leaf[0], params)
-    self._column = jax.eval_shape(
-        layer.module.apply, {'params': one_column}, reads)
+    one_column = jax.tree.map(lambda leaf: leaf[0], held)
+    self._column = jax.eval_shape(layer.module.apply, one_column, reads)
     self._maps = self._column.shape[1:] if len(self._column.shape) == 4 else ()
     for function in layer.post_ops:
       self._add_function(layer.name, function)
     if layer.dropout and not layer.inverted:
       self._add('scale', factor=DROPOUT)
 
-  def _add(self, kind, name='', arrays=None, **settings):
-    self.operations.append(Operation(kind, name, settings, arrays or {}))
+  def _add(self, kind, name='', arrays=None, reads=(), **settings) -> int:
+    """Adds an operation and returns its place; `name` is ours."""
+    last = len(self.operations) - 1
+    reads = () if reads == (last,) else reads
+    self.operations.append(Operation(
+        kind, name and self._name_of(name), settings, arrays or {}, reads))
+    return last + 1
 
   def _add_convolution(self, layer, params, groups, reads):
     module = layer.module
     stride = module.strides or 1
     sides = (stride, stride) if isinstance(stride, int) else tuple(stride)
     weight = params['kernel'].transpose(0, 4, 3, 1, 2)  # [K, out, in, h, w]
-    if isinstance(module, published.PixelConv):
-      stddevs = np.asarray(module.pixel_stddevs, np.float32)
-      weight = weight / stddevs[:, None, None]
+    if isinstance(module, pixels.PixelConv):
+      self._add('divide', by=list(module.pixel_stddevs))
     if isinstance(module, layers_1998.GrayConv):
-      weight = np.repeat(weight, 3, axis=2) / (3 * module.pixel_scale)
+      self._add('gray', scale=module.pixel_scale)
     self._add(
         'convolution', layer.name,
         {'weight': weight.reshape(-1, *weight.shape[2:]),
@@ -142,27 +187,13 @@ class _Chain:
         padding=_padding(module.padding, reads.shape[1:3], weight.shape[3:],
                          sides))
 
-  def _add_table_convolution(self, layer, params, reads):
-    dense = layers_1998.with_zeros(
-        params['kernel'][0], layer.module.table, reads.shape[-1])
-    self._add(
-        'convolution', layer.name,
-        {'weight': np.asarray(dense).transpose(3, 2, 0, 1),
-         'bias': params['bias'][0]},
-        groups=1, stride=[1, 1], padding=[0] * 4)
-
-  def _add_subsampling(self, layer, params, reads):
-    maps = reads.shape[-1]
-    self._add_pooling('avg_pool', 2, 2, reads)
-    self._add(
-        'convolution', layer.name,
-        {'weight': 4 * params['kernel'].reshape(maps, 1, 1, 1),
-         'bias': params['bias'].reshape(-1)},
-        groups=maps, stride=[1, 1], padding=[0] * 4)
-
-  def _add_pooling(self, kind, size, stride, reads):
+  def _add_pooling(self, kind, size, stride):
+    before = {'before': self._before} if self._before else {}
+    self._before = 0
     self._add(kind, size=size, stride=stride, overhang=[
-        _overhang(units, size, stride) for units in reads.shape[1:3]])
+        blocks.overhang(units, size, stride)
+        for units in self._column.shape[1:3]],
+              **before)
 
   def _add_full(self, layer, params, groups):
     order = self._row_order(layer.crosses)
@@ -203,6 +234,9 @@ class _Chain:
       self._add('tanh')
       self._add('scale', factor=layers_1998.AMPLITUDE)
       return
+    if base is resnet.one_before:
+      self._before, self._column = 1, jax.eval_shape(base, self._column)
+      return
     kind, settings = KINDS.get(base), {}
     if kind is None:
       raise _no_form(name, getattr(base, '__name__', str(base)))
@@ -218,13 +252,14 @@ class _Chain:
     if kind == 'map_norm':
       settings['k'] = 1.0  # the constant of `layers.within_map_norm`
     if kind in ('max_pool', 'avg_pool'):
-      self._add_pooling(kind, settings['size'], settings['stride'],
-                        self._column)
+      self._add_pooling(kind, settings['size'], settings['stride'])
     elif kind != 'crop' or after.shape != self._column.shape:
       self._add(kind, **settings)
     self._column = after
     if len(self._column.shape) == 4:
       self._maps = self._column.shape[1:]
+    elif kind == 'average':
+      self._maps = ()
 
 
 def _function_and_keywords(
@@ -244,12 +279,6 @@ def _padding(padding: Any, units: Sequence[int], sizes: Sequence[int],
   else:
     pairs = [(p, p) if isinstance(p, int) else p for p in padding]
   return [int(side) for pair in pairs for side in pair]
-
-
-def _overhang(units, size, stride):
-  """How far the last window extends past the edge, as in `layers.max_pool`."""
-  windows = 1 + max(0, -(-(units - size) // stride))
-  return max(0, (windows - 1) * stride + size - units)
 
 
 def _no_form(name: str, what: str) -> InputError:

@@ -37,7 +37,8 @@ def state_dict(chain: Sequence[Operation],
 
 def settings(chain: Sequence[Operation]) -> list[dict[str, Any]]:
   """Returns the operations without their arrays, as JSON takes them."""
-  return [{'kind': one.kind, 'name': one.name, **one.settings} for one in chain]
+  return [{'kind': one.kind, 'name': one.name, **one.settings,
+           **({'reads': one.reads} if one.reads else {})} for one in chain]
 
 
 def save(path: str, chain: Sequence[Operation], mean: np.ndarray,

@@ -18,7 +18,7 @@ from torch import nn
 from torch.nn import functional as F
 
 
-def load(path: str) -> 'AlexNet':
+def load(path: str) -> 'Network':
   """Returns the network in evaluation mode; `net.card` describes it."""
   if path.endswith('.safetensors'):
     from safetensors import safe_open
@@ -28,12 +28,12 @@ def load(path: str) -> 'AlexNet':
   else:
     saved = torch.load(path, weights_only=True)
     card, state = json.loads(saved['card']), saved['state_dict']
-  net = AlexNet(card, state)
+  net = Network(card, state)
   net.load_state_dict(state)
   return net.eval()
 
 
-class AlexNet(nn.Module):
+class Network(nn.Module):
   """Float32 patches [B, 3, size, size], minus the mean image -> logits."""
 
   def __init__(self, card: Mapping[str, Any],
@@ -42,9 +42,16 @@ class AlexNet(nn.Module):
     self.card, self.class_names = card, card['class_names']
     self.register_buffer('mean', torch.zeros_like(state['mean']))
     for operation in card['operations']:
-      name = operation['name']
-      if name:
-        self.add_module(name, _layer(operation, state[f'{name}.weight'].shape))
+      if operation['name']:
+        *above, last = operation['name'].split('.')
+        parent = self
+        for part in above:
+          if not hasattr(parent, part):
+            parent.add_module(part, nn.Module())
+          parent = getattr(parent, part)
+        parent.add_module(last, _layer(operation, state))
+    self.kept = {place for operation in card['operations']
+                 for place in operation.get('reads', ())}
 
   def preprocess(self, images: torch.Tensor) -> torch.Tensor:
     """Cuts out the central patch and subtracts the mean: uint8 [B, 3, S, S]."""
@@ -54,27 +61,37 @@ class AlexNet(nn.Module):
     return patches.float() - self.mean
 
   def forward(self, x: torch.Tensor) -> torch.Tensor:
-    for operation in self.card['operations']:
-      x = self._apply_operation(x, **operation)
+    outputs = {}  # that operations read which do not follow at once
+    for place, operation in enumerate(self.card['operations']):
+      x = self._apply_operation(x, outputs, **operation)
+      if place in self.kept:
+        outputs[place] = x
     return x
 
-  def _apply_operation(self, x, kind, name, **settings):
+  def _apply_operation(self, x, outputs, kind, name, reads=(), **settings):
+    inputs = [outputs[place] for place in reads] or [x]
     if kind == 'convolution':
       top, bottom, left, right = settings['padding']
-      return getattr(self, name)(F.pad(x, (left, right, top, bottom)))
+      padded = F.pad(*inputs, (left, right, top, bottom))
+      return self.get_submodule(name)(padded)
     if kind == 'full':
-      layer = getattr(self, name)
-      return (layer(x) if isinstance(layer, nn.Linear)
-              else layer(x[..., None]).flatten(1))
-    return OPERATIONS[kind](x, **settings)
+      layer = self.get_submodule(name)
+      return (layer(*inputs) if isinstance(layer, nn.Linear)
+              else layer(inputs[0][..., None]).flatten(1))
+    if kind == 'batch_norm':
+      return self.get_submodule(name)(*inputs)
+    return OPERATIONS[kind](*inputs, **settings)
 
 
-def _layer(operation, shape):
-  outputs, inputs, *size = shape
+def _layer(operation, state):
+  weight = state[f'{operation["name"]}.weight']
+  if operation['kind'] == 'batch_norm':
+    return nn.BatchNorm2d(len(weight), operation['epsilon'])
+  outputs, inputs, *size = weight.shape
   groups = operation['groups']
   if operation['kind'] == 'convolution':
     return nn.Conv2d(inputs * groups, outputs, size, operation['stride'],
-                     groups=groups)
+                     groups=groups, bias=f'{operation["name"]}.bias' in state)
   if groups == 1:
     return nn.Linear(inputs, outputs)
   return nn.Conv1d(inputs * groups, outputs, 1, groups=groups)
@@ -93,10 +110,10 @@ def _map_norm(x, k, size, alpha, beta):
   return x / (k + alpha * size * size * mean) ** beta
 
 
-def _max_pool(x, size, stride, overhang):
-  """The last windows may extend past the edge."""
+def _max_pool(x, size, stride, overhang, before=0):
+  """The first and the last windows may extend past the edge."""
   bottom, right = overhang
-  padded = F.pad(x, (0, right, 0, bottom), value=float('-inf'))
+  padded = F.pad(x, (before, right, before, bottom), value=float('-inf'))
   return F.max_pool2d(padded, size, stride)
 
 
@@ -120,6 +137,13 @@ OPERATIONS = {
     'flatten': lambda x: x.flatten(1),
     'crop': lambda x, height, width: x[:, :, :height, :width],
     'scale': lambda x, factor: x * factor,
+    'divide': lambda x, by: x / x.new_tensor(by)[:, None, None],
+    'gray': lambda x, scale: x.mean(1, keepdim=True) / scale,
+    'subsample': lambda x, stride: x[:, :, ::stride, ::stride],
+    'pad_maps': lambda x, count: F.pad(x, (0, 0, 0, 0, 0, count)),
+    'average': lambda x: x.mean((2, 3)),
+    'add': lambda x, y: x + y,
+    'concatenate': lambda *branches: torch.cat(branches, 1),
     'channel_norm': _channel_norm, 'map_norm': _map_norm,
     'max_pool': _max_pool, 'avg_pool': _avg_pool,
 }

@@ -81,6 +81,8 @@ class Model(NamedTuple):
   num_columns: int
   patch: int
   side_weight: float = 0.0  # of the loss of each side classifier
+  network: str = ''  # its name in config.model
+  spec: Any = None  # the other fields of config.model
 
   def apply(self, variables: Any, patches: jax.Array,
             keys: jax.Array | None = None) -> tuple[jax.Array, jax.Array]:

@@ -14,9 +14,9 @@ import jax.numpy as jnp
 from flax import linen as nn
 from jax.sharding import Mesh
 
-from alexnet_jax.network import classifier
+from alexnet_jax.network import classifier, pixels
 from alexnet_jax.network import layers as L
-from alexnet_jax.network.batch_norm import conv_norm
+from alexnet_jax.network.batch_norm import EPSILON, conv_norm
 from alexnet_jax.network.classifier import Model
 from alexnet_jax.network.columns import Layer
 from alexnet_jax.network.resnet import average
@@ -33,7 +33,6 @@ INCEPTIONS = {
     '5a': (256, 160, 320, 32, 128, 128),  #  7  7  832
     '5b': (384, 192, 384, 48, 128, 128),  #  7  7 1024, averaged
 }
-POOLED = ('3b', '4e')
 SIDES = {'4a': 'side1', '4d': 'side2'}
 SIDE_MAPS, SIDE_NEURONS, SIDE_DROPOUT = 128, 1024, 0.7
 
@@ -51,6 +50,10 @@ class Spec:
   side_classifiers: bool = True
   side_weight: float = 0.3  # of the loss of each
   bias: float = 0.2  # initial; networks with batch normalization have none
+  # What torchvision has in another form, beside `norm` and `large_kernel`.
+  norm_epsilon: float = EPSILON  # torchvision's is 1e-3
+  last_pooling: int = 3  # side of the windows after module 4e; torchvision's: 2
+  pixel_stddevs: tuple[float, ...] = ()  # what colors are divided by
 
 
 class Conv(nn.Module):
@@ -60,12 +63,15 @@ class Conv(nn.Module):
   maps: int
   size: int
   stride: int = 1
+  pixel_stddevs: tuple[float, ...] = ()  # of the first
 
   @nn.compact
   def __call__(self, x: jax.Array) -> jax.Array:
+    x = pixels.divide(x, self.pixel_stddevs)
     if self.spec.norm == 'batch':
       return nn.relu(conv_norm(x, self.maps, self.size, xavier,
-                               stride=self.stride))
+                               stride=self.stride,
+                               epsilon=self.spec.norm_epsilon))
     return nn.relu(nn.Conv(
         self.maps, (self.size, self.size), self.stride, self.size // 2,
         kernel_init=xavier,
@@ -107,6 +113,7 @@ def build(spec: Spec, mesh: Mesh, num_classes: int, patch: int) -> Model:
     InputError: a field has an invalid value.
   """
   classifier.check_one_column('googlenet', spec.num_columns)
+  pixels.check(spec.pixel_stddevs)
   wide = lambda maps: max(1, round(spec.width * maps))
   norm = (functools.partial(L.local_response_norm, k=1.0, n=5, alpha=2e-5),
           ) if spec.norm == 'response' else ()
@@ -116,7 +123,8 @@ def build(spec: Spec, mesh: Mesh, num_classes: int, patch: int) -> Model:
     return Layer(name, Conv(spec, wide(maps), size, stride), False, post_ops)
 
   def inception(name):
-    post_ops = (pool,) if name in POOLED else ()
+    post_ops = {'3b': (pool,), '4e': (
+        functools.partial(pool, size=spec.last_pooling),)}.get(name, ())
     side = () if not spec.side_classifiers or name not in SIDES else _side(
         spec, SIDES[name], num_classes, wide)
     return Layer(f'inception{name}', Inception(
@@ -128,6 +136,8 @@ def build(spec: Spec, mesh: Mesh, num_classes: int, patch: int) -> Model:
       conv('conv2_reduce', 64, 1, ()),                #  56  56  64
       conv('conv2', 192, 3, (*norm, pool)),           #  56  56 192,  28  28
       *map(inception, INCEPTIONS)]
+  first = layers[0].module.clone(pixel_stddevs=spec.pixel_stddevs)
+  layers[0] = layers[0]._replace(module=first)
   layers[-1] = layers[-1]._replace(
       post_ops=(average,), dropout=True, inverted=True,
       drop_rate=spec.dropout_rate)

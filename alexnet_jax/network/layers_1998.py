@@ -80,10 +80,16 @@ def with_zeros(kernel: jax.Array, table: tuple[tuple[int, ...], ...],
     table: for each map, the maps that it reads.
     inputs: number of maps below.
   """
-  reads = np.array([one for row in table for one in row])
-  maps = np.repeat(np.arange(len(table)), [len(row) for row in table])
+  reads, maps = connections(table)
   zeros = jnp.zeros((*kernel.shape[:2], inputs, len(table)), kernel.dtype)
   return zeros.at[:, :, reads, maps].set(kernel)
+
+
+def connections(
+    table: tuple[tuple[int, ...], ...]) -> tuple[np.ndarray, np.ndarray]:
+  """Returns the map that each connection reads, and the map that it is for."""
+  return (np.array([one for row in table for one in row]),
+          np.repeat(np.arange(len(table)), [len(row) for row in table]))
 
 
 def scaled_tanh(x: jax.Array) -> jax.Array:

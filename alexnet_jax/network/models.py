@@ -92,9 +92,10 @@ def build(spec: Spec, mesh: Mesh, num_classes: int, patch: int,
   Raises:
     InputError: a field or the precision is invalid.
   """
-  module = next(module for module in NETWORKS.values()
-                if type(spec) is module.Spec)
-  return compute_in(precision, module.build(spec, mesh, num_classes, patch))
+  name, module = next((name, module) for name, module in NETWORKS.items()
+                      if type(spec) is module.Spec)
+  model = module.build(spec, mesh, num_classes, patch)
+  return compute_in(precision, model._replace(network=name, spec=spec))
 
 
 def compute_in(precision: str, model: Model) -> Model:

@@ -13,11 +13,10 @@ from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
-from flax import linen as nn
 from jax.sharding import Mesh
 
 from alexnet_jax.errors import InputError
-from alexnet_jax.network import classifier
+from alexnet_jax.network import classifier, pixels
 from alexnet_jax.network import layers as L
 from alexnet_jax.network.cifar import initial_values
 from alexnet_jax.network.classifier import Model, check_length
@@ -52,16 +51,6 @@ class Spec:
   # What the three colors are divided by after the mean is subtracted, in
   # 0..255; () divides by nothing.
   pixel_stddevs: tuple[float, ...] = (58.395, 57.12, 57.375)
-
-
-class PixelConv(nn.Conv):
-  """A first convolution that divides colors by their standard deviations."""
-
-  pixel_stddevs: tuple[float, ...] = ()
-
-  def __call__(self, inputs: jax.Array) -> jax.Array:
-    stddevs = jnp.asarray(self.pixel_stddevs, inputs.dtype)
-    return super().__call__(inputs / stddevs.reshape(1, 1, 1, -1))
 
 
 def build(spec: Spec, mesh: Mesh, num_classes: int, patch: int) -> Model:
@@ -108,7 +97,7 @@ def build(spec: Spec, mesh: Mesh, num_classes: int, patch: int) -> Model:
       full(7),                                                  # 4096
   )
   first = layers[0]._replace(
-      module=_divide_pixels(layers[0].module, spec.pixel_stddevs))
+      module=pixels.before(layers[0].module, spec.pixel_stddevs))
   readers = [layer.name for layer in layers[1:]] + ['fc8']
   layers = [layer._replace(dropout=reader in spec.dropout_before, inverted=True)
             for layer, reader in zip((first, *layers[1:]), readers,
@@ -156,15 +145,6 @@ def _norm(spec):
       norm_in_groups, norm=norm, groups=spec.norm_groups),)
 
 
-def _divide_pixels(conv, stddevs):
-  if not stddevs:
-    return conv
-  fields = {field: getattr(conv, field) for field in (
-      'features', 'kernel_size', 'strides', 'padding', 'feature_group_count',
-      'kernel_init', 'bias_init')}
-  return PixelConv(**fields, pixel_stddevs=tuple(stddevs))
-
-
 def _check(spec):
   classifier.check_one_column('published', spec.num_columns,
                               'give 1, and config.model.groups.')
@@ -190,8 +170,4 @@ def _check(spec):
     raise InputError(
         f'config.model.dropout_before names {unknown[0]!r}: choose from'
         f' {", ".join(FULL)}.')
-  if len(spec.pixel_stddevs) not in (0, 3) or 0 in spec.pixel_stddevs:
-    raise InputError(
-        f'config.model.pixel_stddevs={spec.pixel_stddevs!r} is not one positive'
-        ' number for each of three colors: give three, or () to divide by'
-        ' none.')
+  pixels.check(spec.pixel_stddevs)

@@ -15,7 +15,7 @@ from flax import linen as nn
 from jax.sharding import Mesh
 
 from alexnet_jax.errors import InputError
-from alexnet_jax.network import classifier
+from alexnet_jax.network import classifier, pixels
 from alexnet_jax.network import layers as L
 from alexnet_jax.network.batch_norm import conv_norm
 from alexnet_jax.network.classifier import Model
@@ -46,6 +46,7 @@ class Spec:
   centered_pooling: bool = False
   norm_momentum: float = 0.9  # of the running averages
   norm_epsilon: float = 1e-5
+  pixel_stddevs: tuple[float, ...] = ()  # what colors are divided by
 
 
 class Stem(nn.Module):
@@ -57,6 +58,7 @@ class Stem(nn.Module):
 
   @nn.compact
   def __call__(self, x: jax.Array) -> jax.Array:
+    x = pixels.divide(x, self.spec.pixel_stddevs)
     return _conv_norm(self.spec, x, self.spec.kernels[0], self.size,
                       self.stride)
 
@@ -108,7 +110,7 @@ def build(spec: Spec, mesh: Mesh, num_classes: int, patch: int) -> Model:
   # Stage 1 is a single convolution; blocks are in the stages from 2 on.
   size, stride = (3, 1) if spec.small_images else (7, 2)
   pool = () if spec.small_images else (
-      *((_one_before,) if spec.centered_pooling else ()), L.max_pool)
+      *((one_before,) if spec.centered_pooling else ()), L.max_pool)
   conv1 = Layer('conv1', Stem(spec, size, stride), False, (nn.relu, *pool))
   #                                            18  34  50 101 152    224 224
   # conv1, 7 x 7                                                  64  112 112
@@ -144,13 +146,15 @@ def _conv_norm(spec, x, maps, size, stride, names=('conv', 'bn')):
                    names=names)
 
 
-def _one_before(x):
+def one_before(x: jax.Array) -> jax.Array:
+  """Begins the windows of the max-pooling that follows before the edge."""
   return jnp.pad(x, ((0, 0), (1, 0), (1, 0), (0, 0)),
                  constant_values=-jnp.inf)
 
 
 def _check(spec):
   classifier.check_one_column('resnet', spec.num_columns)
+  pixels.check(spec.pixel_stddevs)
   if len(spec.blocks) != len(spec.kernels) or not spec.blocks:
     raise InputError(
         f'config.model.blocks={spec.blocks} and config.model.kernels='

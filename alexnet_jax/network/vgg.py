@@ -15,7 +15,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 from jax.sharding import Mesh
 
-from alexnet_jax.network import classifier
+from alexnet_jax.network import classifier, pixels
 from alexnet_jax.network import layers as L
 from alexnet_jax.network.classifier import Model, check_length
 from alexnet_jax.network.columns import Layer
@@ -34,6 +34,10 @@ class Spec:
   # recommends in a note on section 3.1; it used 0.1 for A, and A for the rest.
   stddev: float = 0.0
   dropout: bool = True  # on fc6 and fc7
+  # torchvision's form: dropout is scaled in training instead of at the test,
+  # and colors are divided by standard deviations; () divides by none.
+  inverted_dropout: bool = False
+  pixel_stddevs: tuple[float, ...] = ()
 
 
 def build(spec: Spec, mesh: Mesh, num_classes: int, patch: int) -> Model:
@@ -51,6 +55,7 @@ def build(spec: Spec, mesh: Mesh, num_classes: int, patch: int) -> Model:
   check_length('kernels', spec.kernels, 5)
   check_length('convolutions', spec.convolutions, 5)
   check_length('neurons', spec.neurons, 2)
+  pixels.check(spec.pixel_stddevs)
   init = L.gaussian(spec.stddev) if spec.stddev else glorot
   f = jax.nn.relu
   pool = functools.partial(L.max_pool, size=2)
@@ -67,7 +72,8 @@ def build(spec: Spec, mesh: Mesh, num_classes: int, patch: int) -> Model:
   def full(number) -> Layer:
     name = f'fc{number}'
     module = L.FullyConnected(spec.neurons[number - 6], kernel_init=init)
-    return Layer(name, module, name in spec.crossings, (f,), spec.dropout)
+    return Layer(name, module, name in spec.crossings, (f,), spec.dropout,
+                 spec.inverted_dropout)
 
   layers = (
       #               224 224   3
@@ -79,8 +85,10 @@ def build(spec: Spec, mesh: Mesh, num_classes: int, patch: int) -> Model:
       full(6),      #        4096
       full(7),      #        4096
   )
+  first = layers[0]._replace(
+      module=pixels.before(layers[0].module, spec.pixel_stddevs))
   softmax = L.FullyConnected(num_classes, kernel_init=init)
-  return classifier.build(layers, softmax, spec, mesh, patch)
+  return classifier.build((first, *layers[1:]), softmax, spec, mesh, patch)
 
 
 def glorot(key: jax.Array, shape: tuple[int, ...],

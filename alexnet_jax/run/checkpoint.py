@@ -37,7 +37,9 @@ ADDED_FIELDS = {'precision': 'float32', 'run.hold_data': False,
                 'optimizer.warmup': 0.0, 'optimizer.clip_norm': 0.0,
                 'optimizer.class_weights': '', 'run.patience': 0,
                 'augment.pad': 0, 'augment.scale': (), 'model.norm': 'response',
-                'model.partners': (), 'model.partner_layers': ()}
+                'model.partners': (), 'model.partner_layers': (),
+                'model.norm_epsilon': 1e-5, 'model.pixel_stddevs': (),
+                'model.last_pooling': 3, 'model.inverted_dropout': False}
 # Names of State fields in checkpoints of versions before 1.0.
 OLD_NAMES = {'input_stats': 'pixels'}
 

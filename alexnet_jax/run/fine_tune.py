@@ -12,7 +12,7 @@ import jax
 from alexnet_jax import command_line
 from alexnet_jax.errors import InputError
 from alexnet_jax.network.classifier import Model
-from alexnet_jax.run import checkpoint, journal, trained, weights
+from alexnet_jax.run import checkpoint, foreign, journal, trained, weights
 from alexnet_jax.run.weights import Layers
 
 # The folder above the package, if the package is in its repository.
@@ -28,6 +28,7 @@ class Pretrained(NamedTuple):
   origin: str  # in words
   config: Mapping[str, Any]  # {} if it is not known
   command: str = ''  # the command line of its run
+  notes: str = ''  # sentences about what differs
 
 
 def start_from(init_from: str, model: Model, params: Any,
@@ -39,7 +40,8 @@ def start_from(init_from: str, model: Model, params: Any,
 
   Args:
     init_from: the workdir of a run, whose newest checkpoint is used, a file
-      written by --task=export, or the name of a network of this package.
+      written by --task=export or by another program, or the name of a network
+      of this package.
     model: the new network.
     params: its newly initialized parameters, on the mesh.
     class_names: class names of the new data.
@@ -58,8 +60,10 @@ def start_from(init_from: str, model: Model, params: Any,
     raise InputError(f'--init_from={init_from} does not exist: give the workdir'
                      ' of a run, or a file that --task=export wrote.')
   mesh = jax.tree.leaves(params)[0].sharding.mesh
-  pretrained = _open(path, *mesh.devices.shape)
-  matched = weights.match(weights.to_layers(model, params), pretrained.layers,
+  fresh = weights.to_layers(model, params)
+  pretrained = (_open_foreign(path, model, fresh) if foreign.is_foreign(path)
+                else _open(path, *mesh.devices.shape))
+  matched = weights.match(fresh, pretrained.layers,
                           pretrained.class_names == tuple(class_names))
   form = ''
   if matched.new and matched.new[0] != 'fc8':  # side classifiers follow it
@@ -74,7 +78,7 @@ def start_from(init_from: str, model: Model, params: Any,
       lambda fresh, leaf: jax.device_put(leaf.astype(fresh.dtype),
                                          fresh.sharding),
       params, weights.from_layers(matched.layers))
-  said = weights.summary(matched, pretrained.origin)
+  said = weights.summary(matched, pretrained.origin) + pretrained.notes
   if form:
     said += f' With --config={TASK}:{form} all layers below fc8 fit.'
   return chosen, said
@@ -91,6 +95,14 @@ def _open(path: str, data: int, column: int) -> Pretrained:
   config = loaded.card.get('config')
   return Pretrained(loaded.layers, loaded.class_names, path,
                     config if isinstance(config, Mapping) else {})
+
+
+def _open_foreign(path: str, model: Model, fresh: Layers) -> Pretrained:
+  source = foreign.open_file(path, model)
+  imported = source.into(fresh, source.order, True)
+  return Pretrained(
+      {name: imported.layers[name] for name in imported.taken}, (),
+      f'{path} ({source.program})', {}, notes=source.notes)
 
 
 # --- The form that fits -------------------------------------------------------

@@ -26,10 +26,24 @@ def read(path: str, image_size: int, crop: int, order: str) -> np.ndarray:
   Raises:
     InputError: the file cannot be read or has no such image.
   """
-  array = _only_array(path)
+  mean = of_size(path, _only_array(path), image_size, crop)
+  return mean[..., ::-1] if order == 'bgr' else mean
+
+
+def of_size(path: str, array: np.ndarray, image_size: int,
+            crop: int) -> np.ndarray:
+  """Returns a mean of any such form as an image [S, S, 3].
+
+  Args:
+    path: the file that has it, for messages.
+    array: the mean.
+    image_size: S.
+    crop: side of a patch in pixels.
+
+  Raises:
+    InputError: it is no such image.
+  """
   mean = _colors_last(path, array, image_size, crop)
-  if order == 'bgr':
-    mean = mean[..., ::-1]
   if not np.isfinite(mean).all() or mean.min() < 0 or mean.max() > 255:
     raise InputError(f'{path} has numbers outside of 0..255: give the mean of'
                      ' pixels on that scale.')

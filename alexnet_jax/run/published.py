@@ -46,14 +46,15 @@ def wanted(model: Model) -> dict[str, Want]:
   """Returns what a network needs; the classes of fc8 may be any number.
 
   Raises:
-    InputError: a layer is a block of several.
+    InputError: a layer has no kernel.
   """
   shapes = jax.eval_shape(model.init, jax.random.key(0))
-  if any('kernel' not in layer for layer in shapes['columns'].values()):
-    raise InputError(
-        'the layers of this network are blocks, and --task=import has no table'
-        ' for these: give --config=configs/published/torchvision.py or another'
-        ' config in that folder.')
+  for name, layer in shapes['columns'].items():
+    if 'kernel' not in layer:
+      raise InputError(
+          f'--task=import knows no names for {name} of this network: give'
+          ' --config=configs/published/torchvision.py, another config in that'
+          ' folder, or one of docs/weights.md.')
   wants = {}
   for at in columns.layer_shapes(model.layers, model.num_columns, model.patch):
     count, *sides, inputs, maps = shapes['columns'][at.layer.name][

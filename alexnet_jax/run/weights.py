@@ -163,6 +163,22 @@ def _check_statistics(stats):
     raise ValueError(f'the statistics of the images have shapes {shapes}')
 
 
+def array_names(path: str) -> list[str]:
+  """Returns the names of the arrays of a file in one of FORMATS.
+
+  Raises:
+    InputError: the package for .safetensors is not installed.
+    Exception: of almost any kind if the file is damaged.
+  """
+  if _is_safetensors(path):
+    import_safetensors()
+    from safetensors import safe_open
+    with safe_open(path, 'np') as file:
+      return list(file.keys())
+  with zipfile.ZipFile(path) as file:
+    return [name.removesuffix('.npy') for name in file.namelist()]
+
+
 def _load_npz(path):
   with zipfile.ZipFile(path) as file:
     size = sum(entry.file_size for entry in file.infolist())

@@ -24,7 +24,7 @@ from alexnet_jax.export import (
 )
 from alexnet_jax.learning import augment
 from alexnet_jax.network import classifier
-from alexnet_jax.run import trained, weights
+from alexnet_jax.run import torchvision_forms, trained, weights
 from alexnet_jax.run.trained import Trained
 from alexnet_jax.run.weights import Weights
 
@@ -159,7 +159,9 @@ def _write(name: str, path: str, network: Trained, described: dict,
     onnx_file.save(path, chain, crops, mean, json.dumps(described))
     return 'onnxruntime and others run it'
   module = torch_file.save(path, chain, mean, described)
-  return f'{module} loads it into PyTorch'
+  theirs = torchvision_forms.name(network.model)
+  return f'{module} loads it into PyTorch' + (
+      f', and torchvision.models.{theirs} all but its mean' if theirs else '')
 
 
 def _program(network, crops, channels_last):

@@ -1,9 +1,10 @@
 """--task=import: makes a run of weights that other programs have published.
 
 --config names the architecture: configs/published/torchvision.py,
-caffe_alexnet.py or caffenet.py, or configs/authors_2012.py for the layout of
-the 2012 program. The workdir has one checkpoint, at step 0, which every other
-task uses like that of a training run.
+caffe_alexnet.py or caffenet.py, configs/authors_2012.py for the layout of the
+2012 program, or configs/history/resnet.py:50,torchvision and others for
+torchvision's other networks. The workdir has one checkpoint, at step 0, which
+every other task uses like that of a training run.
 """
 
 import os
@@ -18,14 +19,16 @@ from ml_collections import ConfigDict
 
 from alexnet_jax import files
 from alexnet_jax.analysis import class_words
-from alexnet_jax.array_files import layer_names, reading
+from alexnet_jax.array_files import reading
 from alexnet_jax.command_line import Invocation
 from alexnet_jax.errors import InputError
 from alexnet_jax.learning.augment import PixelStats
 from alexnet_jax.learning.step import State
+from alexnet_jax.network import classifier
 from alexnet_jax.run import (
     checkpoint,
     experiment,
+    foreign,
     journal,
     mean_image,
     published,
@@ -123,50 +126,46 @@ def _check(file, workdir):
 
 
 def _make(config, path, mean, words, order) -> _Run:
-  source = layer_names.recognize(path, reading.read(path))
-  order = order or source.order
   settings = experiment.read(config)
   built = experiment.build(settings, CLASSES, TRAIN_EXAMPLES)
-  wants = published.wanted(built.model)
-  common = published.in_common_form(path, source, wants)
-  names = _class_names(common, words)
-  file_classes = len(common['fc8']['kernel']) if 'fc8' in common else len(names)
-  if file_classes != len(names):
-    del common['fc8']
-  stats = _input_stats(config, mean, settings, order)
+  source = foreign.open_file(path, built.model)
+  order = order or source.order
+  names = _class_names(source.classes or CLASSES, words)
+  file_classes = source.classes or len(names)
+  stats = _input_stats(config, path, source.mean, mean, order)
   built = experiment.build(settings, len(names), TRAIN_EXAMPLES)
   state = built.new_state(stats)
-  imported = published.into(
-      weights.to_layers(built.model, state.params), common, wants, order)
-  params = jax.tree.map(
-      lambda fresh, leaf: jax.device_put(leaf, fresh.sharding), state.params,
-      weights.from_layers(imported.layers))
+  imported = source.into(weights.to_layers(built.model, state.variables), order,
+                         file_classes == len(names))
+  params, batch_stats = classifier.split(jax.tree.map(
+      lambda fresh, leaf: jax.device_put(leaf, fresh.sharding),
+      state.variables, weights.from_layers(imported.layers)))
   origin = f'{path} ({source.program}, {order.upper()}, {len(names):,} classes)'
   said = published.summary(imported, origin)
   if file_classes != len(names):
     said += (f' fc8 has {file_classes:,} classes in the file and'
              f' {len(names):,} in --words.')
-  if source.unused:
-    said += f' Left out {", ".join(source.unused)}.'
-  return _Run(state._replace(params=params),
-              Metadata(config.to_dict(), names, TRAIN_EXAMPLES), said)
+  return _Run(state._replace(params=params, batch_stats=batch_stats),
+              Metadata(config.to_dict(), names, TRAIN_EXAMPLES),
+              said + source.notes)
 
 
-def _class_names(common, words) -> tuple[str, ...]:
+def _class_names(count, words) -> tuple[str, ...]:
   if words:
     return class_words.listed(words)
-  fc8 = common.get('fc8')
-  count = len(fc8['kernel']) if fc8 else CLASSES
   width = len(str(count - 1))
   return tuple(f'class {i:0{width}d}' for i in range(count))
 
 
-def _input_stats(config: Any, mean: str, settings: experiment.Settings,
+def _input_stats(config: Any, path: str, in_file: np.ndarray | None, mean: str,
                  order: str) -> PixelStats:
   """Returns the mean; `config` then says whether it is a pixel."""
-  size, pixel = settings.data.image_size, settings.augmentation.mean_pixel
-  if mean:
-    image = mean_image.read(mean, size, settings.augmentation.crop, order)
+  size, crop = config.data.image_size, config.augment.crop
+  pixel = config.augment.mean_pixel
+  if mean or in_file is not None:
+    image = (mean_image.of_size(path, in_file, size, crop)
+             if in_file is not None and not mean
+             else mean_image.read(mean, size, crop, order))
     is_pixel = np.ptp(image, axis=(0, 1)).max() == 0
     config.augment.mean_pixel = (
         tuple(image[0, 0].tolist()) if is_pixel else ())

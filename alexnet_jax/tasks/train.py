@@ -21,7 +21,8 @@ def define_flags(values: flags.FlagValues) -> None:
   """Defines the flags of this task."""
   flags.DEFINE_string(
       'init_from', '', 'Start from the parameters of a workdir, of a file that'
-      ' --task=export wrote, or of tiny_imagenet_small.', flag_values=values)
+      ' --task=export or another program wrote, or of tiny_imagenet_small.',
+      flag_values=values)
 
 
 def run(invocation: Invocation) -> None:

@@ -12,11 +12,16 @@ of Caffe's `bvlc_googlenet`, and so is the length of 60 epochs. The paper's
 patches cover 8 % to 100 % of an image, and it averages weights over time;
 neither is done here. Without side classifiers:
 --config.model.side_classifiers=False.
+
+`googlenet.py:torchvision` is torchvision's form, for its weights
+(docs/weights.md): batch normalization, 3x3 kernels in the third branch, and
+windows of 2x2 after module 4e.
 """
 
 from ml_collections import ConfigDict
 
 from configs import paper
+from configs.published import torchvision
 
 CLAIM = {
     'what': 'GoogLeNet',
@@ -28,7 +33,10 @@ CLAIM = {
 }
 
 
-def get_config() -> ConfigDict:
+def get_config(form: str = '') -> ConfigDict:
+  if form not in ('', 'torchvision'):
+    raise ValueError(f'there is no form {form!r}: give torchvision behind the'
+                     ' colon, or no colon.')
   config = paper.get_config()
   config.model = ConfigDict({
       'name': 'googlenet',
@@ -41,7 +49,17 @@ def get_config() -> ConfigDict:
       'side_classifiers': True,  # on modules 4a and 4d, in training
       'side_weight': 0.3,  # of the loss of each
       'bias': 0.2,  # initial
+      'norm_epsilon': 1e-5,  # added to the variance
+      'last_pooling': 3,  # side of the windows after module 4e
+      'pixel_stddevs': (),  # what colors are divided by; () divides by none
   })
+  if form:
+    torchvision.wire(
+        config, norm='batch', norm_epsilon=1e-3, large_kernel=3,
+        last_pooling=2, dropout_rate=0.2,
+        # Its published weights were trained on pixels of -1 to 1.
+        pixel_stddevs=(127.5,) * 3)
+    config.augment.mean_pixel = (127.5,) * 3
 
   optimizer = config.optimizer
   optimizer.batch_size = 32

@@ -5,7 +5,8 @@ r"""Residual networks of 2015, and the plain networks beside them.
 
 The name after the colon is 18, 34 (resnet34), 50, 101 or 152 (resnet152) for a
 column of Table 1, and plain18 or plain34 for the same network without
-shortcuts.
+shortcuts. `resnet.py:50,torchvision` is torchvision's form of one with
+shortcuts, for its weights (docs/weights.md).
 
 Claim: top-1 errors on the 2012 validation images with ten crops, 27.88 %
 (ResNet-18) and 25.03 % (ResNet-34), both with --config.model.shortcut=A,
@@ -23,6 +24,7 @@ shifts of batch normalization. There is no dropout. The paper's shorter side has
 from ml_collections import ConfigDict
 
 from configs import paper
+from configs.published import torchvision
 
 SMALL_BLOCKS, BOTTLENECKS = False, True
 # Blocks of each stage, and their kind (Table 1).
@@ -44,12 +46,15 @@ CLAIM = {
 
 
 def get_config(form: str = '34') -> ConfigDict:
+  form, _, of = form.partition(',')
   plain = form.startswith('plain')
   depth = form.removeprefix('plain')
-  if depth not in FORMS or (plain and depth not in ('18', '34')):
+  if depth not in FORMS or (plain and depth not in ('18', '34')) or of not in (
+      ('',) if plain else ('', 'torchvision')):
     raise ValueError(
-        f'there is no form {form!r}: give one of {", ".join(FORMS)}, plain18 or'
-        ' plain34 behind the colon.')
+        f'there is no form {",".join(filter(None, (form, of)))!r}: give one of'
+        f' {", ".join(FORMS)}, plain18 or plain34 behind the colon, and'
+        " torchvision's as 50,torchvision.")
   blocks, bottlenecks = FORMS[depth]
   config = paper.get_config()
   config.model = ConfigDict({
@@ -66,7 +71,10 @@ def get_config(form: str = '34') -> ConfigDict:
       'centered_pooling': False,  # windows from the edge on, as in Caffe
       'norm_momentum': 0.9,  # of the running averages
       'norm_epsilon': 1e-5,  # added to the variance
+      'pixel_stddevs': (),  # what colors are divided by; () divides by none
   })
+  if of:
+    torchvision.wire(config, stride_in_3x3=True, centered_pooling=True)
 
   optimizer = config.optimizer
   optimizer.batch_size = 256

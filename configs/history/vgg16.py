@@ -22,11 +22,15 @@ deviation of 0.1 ("variance 10^-2"), --config.model.stddev=0.1, and starts this
 network from the first four convolutions and the full layers of A. Its authors
 found later that the weights of Glorot and Bengio (2010) need no such start.
 They are used here; --init_from would take conv1_1 alone, as conv1_2 differs.
+
+`vgg16.py:torchvision` is torchvision's form, for its weights (docs/weights.md):
+pictures of 256 pixels, divided colors, and dropout that scales in training.
 """
 
 from ml_collections import ConfigDict
 
 from configs import paper
+from configs.published import torchvision
 
 CLAIM = {
     'what': 'VGG-16',
@@ -38,7 +42,10 @@ CLAIM = {
 }
 
 
-def get_config() -> ConfigDict:
+def get_config(form: str = '') -> ConfigDict:
+  if form not in ('', 'torchvision'):
+    raise ValueError(f'there is no form {form!r}: give torchvision behind the'
+                     ' colon, or no colon.')
   config = paper.get_config()
   config.model = ConfigDict({
       'name': 'vgg',
@@ -49,6 +56,8 @@ def get_config() -> ConfigDict:
       'neurons': (4096, 4096),  # fc6, fc7
       'stddev': 0.0,  # of initial weights; 0: Glorot and Bengio's
       'dropout': True,  # of one half, on fc6 and fc7
+      'inverted_dropout': False,  # scaled in training, not at the test
+      'pixel_stddevs': (),  # what colors are divided by; () divides by none
   })
 
   config.data.path = '~/data/imagenet2012_384'
@@ -63,4 +72,8 @@ def get_config() -> ConfigDict:
   optimizer.learning_rate = 0.01  # and weight decay 0.0005, as in `paper.py`
 
   config.run.epochs = 74.0
+  if form:
+    torchvision.wire(config, inverted_dropout=True)
+    config.data.path, config.data.image_size = '~/data/imagenet2012_256', 256
+    augment.scale = ()
   return config

@@ -4,7 +4,7 @@ r"""VGG-19 (2014), configuration E: 143,667,240 parameters.
       --config.data.path=RECORDS --workdir=runs/vgg19
 
 It has one more layer in each of the last three blocks of `vgg16.py`, and is
-trained in the same way.
+trained in the same way. `vgg19.py:torchvision` is torchvision's form.
 
 Claim: 25.5 % top-1 and 8.0 % top-5 error of one network at one scale (Table 3),
 24.8 % and 7.5 % at three scales (Table 4). Not run here.
@@ -24,7 +24,7 @@ CLAIM = {
 }
 
 
-def get_config() -> ConfigDict:
-  config = vgg16.get_config()
+def get_config(form: str = '') -> ConfigDict:
+  config = vgg16.get_config(form)
   config.model.convolutions = (2, 2, 4, 4, 4)
   return config

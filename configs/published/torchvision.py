@@ -12,9 +12,14 @@ is on the inputs of fc6 and fc7. Pictures are resized as in the paper, and
 pixels have a mean of zero and a standard deviation of one.
 """
 
+from typing import Any
+
 from ml_collections import ConfigDict
 
 from configs import paper
+
+MEAN_PIXEL = (123.675, 116.28, 103.53)  # 255 times 0.485, 0.456, 0.406
+PIXEL_STDDEVS = (58.395, 57.12, 57.375)  # 255 times 0.229, 0.224, 0.225
 
 
 def get_config() -> ConfigDict:
@@ -40,11 +45,19 @@ def get_config() -> ConfigDict:
       'norm_beta': 0.75,
       'pooling_rounds_up': False,  # the number of windows
       'dropout_before': ('fc6', 'fc7'),  # scaled in training
-      # What colors are divided by: 255 times 0.229, 0.224, 0.225.
-      'pixel_stddevs': (58.395, 57.12, 57.375),
+      'pixel_stddevs': PIXEL_STDDEVS,
   })
-  config.augment.update({
-      # 255 times 0.485, 0.456, 0.406.
-      'mean_pixel': (123.675, 116.28, 103.53), 'jitter': 0.0})
-  config.run.views = 1
+  wire(config)
   return config
+
+
+def wire(config: ConfigDict, **fields: Any) -> None:
+  """Makes the network of a config, and its pixels, those of torchvision.
+
+  Args:
+    config: the config.
+    **fields: fields of config.model.
+  """
+  config.model.update({'pixel_stddevs': PIXEL_STDDEVS} | fields)
+  config.augment.update({'mean_pixel': MEAN_PIXEL, 'jitter': 0.0})
+  config.run.views = 1

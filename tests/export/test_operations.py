@@ -21,13 +21,13 @@ def windows(x, size, stride=1, edge=0.0, ends=(0, 0, 0, 0)):
       :, :, ::stride, ::stride]
 
 
-def convolution(x, weight, bias, groups, stride, padding):
+def convolution(x, weight, bias=None, *, groups, stride, padding):
   reads = windows(x, weight.shape[-1], stride[0], 0.0, padding)
-  return np.concatenate([
+  y = np.concatenate([
       np.einsum('bchwij,ocij->bohw', part, kernels)
       for part, kernels in zip(np.split(reads, groups, 1),
-                               np.split(weight, groups), strict=True)
-  ], 1) + bias[:, None, None]
+                               np.split(weight, groups), strict=True)], 1)
+  return y if bias is None else y + bias[:, None, None]
 
 
 def full(x, weight, bias, groups):
@@ -54,9 +54,16 @@ def map_norm(x, k, size, alpha, beta):
       (-2, -1))) ** beta
 
 
-def max_pool(x, size, stride, overhang):
+def max_pool(x, size, stride, overhang, before=0):
   bottom, right = overhang
-  return windows(x, size, stride, -np.inf, (0, bottom, 0, right)).max((-2, -1))
+  return windows(x, size, stride, -np.inf,
+                 (before, bottom, before, right)).max((-2, -1))
+
+
+def batch_norm(x, weight, bias, running_mean, running_var, epsilon):
+  centered = (x - running_mean[:, None, None]) / np.sqrt(
+      running_var + epsilon)[:, None, None]
+  return centered * weight[:, None, None] + bias[:, None, None]
 
 
 def avg_pool(x, size, stride, overhang):
@@ -68,6 +75,13 @@ def avg_pool(x, size, stride, overhang):
 OPERATIONS = {
     'convolution': convolution, 'full': full, 'channel_norm': channel_norm,
     'map_norm': map_norm, 'max_pool': max_pool, 'avg_pool': avg_pool,
+    'batch_norm': batch_norm,
+    'divide': lambda x, by: x / np.array(by)[:, None, None],
+    'gray': lambda x, scale: x.mean(1, keepdims=True) / scale,
+    'subsample': lambda x, stride: x[:, :, ::stride, ::stride],
+    'pad_maps': lambda x, count: np.pad(x, ((0, 0), (0, count), *[(0, 0)] * 2)),
+    'average': lambda x: x.mean((2, 3)), 'add': lambda x, y: x + y,
+    'concatenate': lambda *branches: np.concatenate(branches, 1),
     'scale': lambda x, factor: x * factor, 'tanh': np.tanh,
     'crop': lambda x, height, width: x[:, :, :height, :width],
     'relu': lambda x: np.maximum(x, 0), 'flatten': lambda x: x.reshape(
@@ -78,10 +92,13 @@ OPERATIONS = {
 def test_the_operations_give_the_logits_of_the_network(form):
   problem = network_forms.problem(form)
   x = problem.patches.astype(np.float64).transpose(0, 3, 1, 2)
+  outputs = []
   for one in operations.operations(problem.model, problem.params):
     arrays = {kind: array.astype(np.float64)
               for kind, array in one.arrays.items()}
-    x = OPERATIONS[one.kind](x, **arrays, **one.settings)
+    inputs = [outputs[place] for place in one.reads] or [x]
+    x = OPERATIONS[one.kind](*inputs, **arrays, **one.settings)
+    outputs.append(x)
   network_forms.assert_equal_logits(x, problem.logits)
 
 

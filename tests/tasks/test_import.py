@@ -149,12 +149,12 @@ def test_other_tasks_take_it_for_a_run(run, tmp_path):
   assert set(drawn['layers']) == {'conv1', 'conv2', 'conv5'}
 
 
-def test_an_exported_file_starts_another_run(run, tmp_path):
+def test_an_exported_file_and_torchvision_s_start_another_run(run, tmp_path):
   workdir, arrays, _ = run
   path = export.export(workdir, out=str(tmp_path / 'w.npz'))
   built = experiment.build(experiment.read(config_of()), 5, 32)
   params = jax.jit(built.model.init)(jax.random.key(0))
-  for source in (path, workdir):
+  for source in (path, workdir, write(tmp_path)[0]):
     chosen, said = fine_tune.start_from(
         source, built.model, jax.device_put(
             params, columns.param_shardings(built.mesh, params)),
