@@ -275,7 +275,10 @@ def _define_config(values, argv, task, name):
     raise InputError(
         f'--task={name} needs an experiment: add --config=configs/quickstart.py'
         f' or another of {_known_configs()}.')
+  positional = hasattr(task, 'POSITIONAL')
   if not path and task.CONFIG == OPTIONAL and not wants_help:
+    if positional:  # runs may follow instead
+      return
     raise InputError(
         f'--task={name} looks into a trained network: add --workdir=RUN.')
   if not path and task.CONFIG == UNUSED:

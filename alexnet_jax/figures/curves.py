@@ -1,4 +1,7 @@
-"""How training went: loss, error and learning rate of one or several runs."""
+"""How training went: loss, error and learning rate of one or several runs.
+
+Runs with `config.optimizer.clip_norm` also have the norm of their gradient.
+"""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -21,7 +24,8 @@ Lines = Sequence[Mapping]
 # Okabe and Ito's colors; more configs than these get those of a color wheel.
 COLORS = (style.BLUE, style.VERMILION, '#009E73', '#CC79A7', '#E69F00',
           '#56B4E9', '#000000')
-QUANTITIES = (('loss', 'loss'), ('top1_error', 'top-1 error'))
+QUANTITIES = (('loss', 'loss'), ('top1_error', 'top-1 error'),
+              ('gradient_norm', 'norm of the gradient before clipping'))
 # Kinds of lines of metrics.jsonl: their names and styles.
 KINDS: dict[str, tuple[str, dict[str, Any]]] = {
     'train': ('training', {'lw': 0.9, 'ls': (0, (3, 1.5))}),
@@ -73,6 +77,8 @@ def draw(runs: Mapping[str, Sequence[Lines]], out: str,
       lowest.xaxis.set_major_locator(MaxNLocator(6, integer=True))
       if field == 'top1_error':
         above.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+      elif field == 'gradient_norm':
+        above.set_yscale('log')
     if first is not None:
       if len(runs) == 1:
         figure.suptitle(printable(next(iter(runs))), parse_math=False)
@@ -100,7 +106,7 @@ def series(runs: Mapping[str, Sequence[Lines]]) -> dict[str, Any]:
 
   return {config: {
       kind: {field: numbers(seeds, kind, field)
-             for field in ('loss', 'top1_error', 'learning_rate')}
+             for field in (*dict(QUANTITIES), 'learning_rate')}
       for kind in KINDS} for config, seeds in runs.items()}
 
 

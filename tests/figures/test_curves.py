@@ -37,3 +37,18 @@ def test_it_is_drawn_for_one_run_many_runs_and_broken_ones(tmp_path):
              for picture in pictures]
   assert min(colored[:2]) > 100
   assert colored[3] == 0
+
+
+def test_the_norm_of_the_gradient_is_drawn_where_it_was_logged(tmp_path):
+  clipped = [line | {'gradient_norm': 7.0 * line['loss']}
+             for line in lines([3, 2, 1])]
+  widths = []
+  for name, run in {'clipped': clipped, 'not': lines([3, 2, 1])}.items():
+    out = str(tmp_path / f'{name}.png')
+    curves.draw({'a': [run]}, out)
+    with Image.open(out) as picture:
+      widths.append(picture.width)
+  assert widths[0] > 1.4 * widths[1]
+  drawn = curves.series({'a': [clipped], 'b': [lines([1])]})
+  assert drawn['a']['train']['gradient_norm']['values'] == [[21, 14, 7]]
+  assert drawn['b']['train']['gradient_norm'] == {'steps': [], 'values': [[]]}

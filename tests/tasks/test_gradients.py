@@ -1,0 +1,153 @@
+"""Gradients of runs are those of their training; networks beside each other."""
+
+import json
+import math
+import shutil
+
+import cv2
+import program
+import pytest
+import tiny
+
+from alexnet_jax.analysis.gradients import LayerSizes, Measured
+from alexnet_jax.figures import gradients as picture
+from alexnet_jax.run import experiment, journal, training
+from alexnet_jax.tasks import gradients as task
+
+LAYERS = ['conv1', 'conv2', 'conv3', 'conv4', 'conv5', 'fc6', 'fc7', 'fc8']
+
+
+@pytest.fixture(scope='module')
+def run(tmp_path_factory):
+  """A workdir with all its checkpoints; its norms are logged, not clipped."""
+  workdir = str(tmp_path_factory.mktemp('clipped'))
+  training.train(experiment.read(tiny.config({
+      'optimizer.clip_norm': 1e9, 'run.keep': 9, 'run.views': 1})), workdir)
+  return workdir
+
+
+@pytest.fixture(scope='module')
+def measured(run):
+  return task.of_run(run)
+
+
+def test_the_first_step_is_that_of_training(run, measured):
+  first = tiny.metrics(run, 'train')[0]
+  assert measured[0].loss == pytest.approx(first['loss'], rel=1e-5)
+  assert measured[0].gradient_norm == pytest.approx(
+      first['gradient_norm'], rel=1e-4)
+
+
+def test_every_checkpoint_is_measured_on_the_same_images(run, measured):
+  assert list(measured) == [0, *tiny.steps(run)] == [0, 2, 3, 4, 6]
+  assert len({one.loss for one in measured.values()}) == 5
+  for one in measured.values():
+    assert [layer.layer for layer in one.layers] == LAYERS
+    assert all(value > 0 for layer in one.layers for value in layer[1:])
+
+
+def test_the_command_sets_sigmoids_beside_relus(compiled, tmp_path):
+  out = tmp_path / 'a.png'
+  (code, said, err), = program.launch_many([
+      [*tiny.flags({'model.stddevs': '(0.02,)*8'.replace('(0.02,)*8', str(
+          (0.02, 0.05, 0.06, 0.06, 0.06, 0.05, 0.06, 0.05)))}),
+       '--task=gradients', '--sweep=model.nonlinearity=sigmoid,relu',
+       f'--out={out}', f'--workdir={tmp_path}']], compiled)
+  assert code == 0, err
+  assert said.splitlines()[-1].startswith(f'Drawn in {out}')
+  numbers = json.loads(out.with_suffix('.json').read_text())
+  assert list(numbers) == ['quickstart nonlinearity=sigmoid',
+                           'quickstart nonlinearity=relu']
+  sigmoid, relu = ([layer['output_gradients'] for layer in one['0']['layers']]
+                   for one in numbers.values())
+  assert sigmoid == sorted(sigmoid)  # they vanish from layer to layer
+  assert sigmoid[0] / sigmoid[-1] < 1e-2 * relu[0] / relu[-1]
+
+
+def test_parameters_of_another_run_are_no_first_step(run, tmp_path, capsys):
+  assert task.first_step(run) == [0]
+  (tmp_path / journal.COMMAND).write_text(
+      'python launch.py --config=configs/quickstart.py --init_from=other\n')
+  assert task.first_step(str(tmp_path)) == []
+  assert 'began with the parameters of other' in capsys.readouterr().out
+
+
+@pytest.mark.parametrize('steps, most, chosen', [
+    ([0, 2, 3], 6, [0, 2, 3]), ([5], 6, [5]),
+    (list(range(101)), 5, [0, 25, 50, 75, 100])])
+def test_the_first_and_the_last_step_are_among_those_chosen(
+    steps, most, chosen):
+  assert task.evenly(steps, most) == chosen
+
+
+def of(layers, factor=1.0):
+  return Measured(2.0, 3.0, tuple(
+      LayerSizes(name, factor * (1 + i), factor * 10.0**-i, 0.1,
+                 factor * 0.01) for i, name in enumerate(layers)))
+
+
+def test_pictures_are_drawn_of_any_networks(tmp_path):
+  blind = of(LAYERS)
+  blind = blind._replace(loss=math.nan, layers=(
+      LayerSizes('s2', math.inf, 0.0, None, None), *blind.layers[1:]))
+  for name, networks in {
+      'once': {'$a_{': {0: of(LAYERS)}, 'b\n': {0: of(LAYERS, 3)}},
+      'others': {'a': {0: of(LAYERS)}, 'b': {0: of(LAYERS[:3])}},
+      'steps': {'a': {0: of(LAYERS), 9: of(LAYERS, 3)}, '$b_{': {0: blind}},
+      'deep': {'a': {0: of([f'conv{i}' for i in range(36)])}}}.items():
+    out = tmp_path / f'{name}.png'
+    picture.draw(networks, str(out))
+    assert (cv2.imread(str(out)) < 200).any(-1).mean() > 0.01
+    written = json.loads(out.with_suffix('.json').read_text())
+    assert list(written) == list(networks)
+  assert written['a']['0']['layers'][1]['outputs'] == 2
+  table = task.rows({'a': {0: blind}})
+  assert len(table) == 2 and {len(row) for row in table} == {9}
+
+
+Q = '--config=configs/quickstart.py'
+WITHOUT = {
+    'nothing': ([], ['needs networks: give --config=FILE, or the workdirs']),
+    'a sweep of a run': (
+        ['--sweep=model.dropout=True,False', '{run}'],
+        ['--compare and --sweep', 'add --config=FILE']),
+    'a field of a run': (
+        ['--workdir={run}', '--config.seed=3'],
+        ['--config.SECTION.FIELD changes no finished run']),
+    'a config twice': (
+        [Q, '--compare=configs/quickstart.py'],
+        ['configs/quickstart.py twice: give each config once']),
+    'too many': (
+        [Q, '--sweep=optimizer.learning_rate=1.0,2.0,3.0,4.0',
+         '--sweep=model.dropout=True,False'], ['8 networks: give 7 at most']),
+    'other data of a config': (
+        [Q, '--data={run}'], ['--data is for runs', '--config.data.path']),
+    'no picture': ([Q, '--out=a.txt'], ['--out=a.txt is no picture']),
+    'no run': (['{none}'], ['holds no checkpoint']),
+    'a batch that is too large': (
+        [*tiny.flags(), '--batch=65'], ['65', '64 training examples']),
+}
+
+
+@pytest.fixture(scope='module')
+def refusals(run, compiled, tmp_path_factory):
+  none = tmp_path_factory.mktemp('none')
+  return dict(zip(WITHOUT, program.launch_many([
+      ['--task=gradients', *(part.format(run=run, none=none)
+                             for part in arguments)]
+      for arguments, _ in WITHOUT.values()], compiled), strict=True))
+
+
+@pytest.mark.parametrize('name', WITHOUT)
+def test_what_cannot_be_measured_is_refused_in_one_sentence(name, refusals):
+  code, out, err = refusals[name]
+  assert (code, out) == (2, '') and len(err.splitlines()) == 1, err
+  for part in WITHOUT[name][1]:
+    assert part in err
+
+
+def test_runs_with_one_name_keep_the_folder_above(run, tmp_path):
+  shutil.copytree(run, tmp_path / 'a/x')
+  names = task._names_of([str(tmp_path / 'a/x'), str(tmp_path / 'b/x'), run])
+  assert names[0].endswith('a/x') and names[1].endswith('b/x')
+  assert '/' not in names[2]
