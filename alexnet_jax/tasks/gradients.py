@@ -44,7 +44,7 @@ from alexnet_jax.run import (
 from alexnet_jax.run.experiment import Experiment, Settings
 
 CONFIG, POSITIONAL = 'optional', 'runs'
-MOST_STEPS = 6  # of one run, so that the lines can be told apart
+MOST_STEPS = 7  # of one run, so that the lines can be told apart
 Steps = dict[int, Measured]
 
 

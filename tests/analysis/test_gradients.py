@@ -88,7 +88,7 @@ def hand_made():
 
 def test_every_size_is_that_of_a_network_worked_out_by_hand(hand_made):
   draw = np.random.default_rng(0)
-  variables = hand_made.model.init(jax.random.key(0))
+  variables = jax.jit(hand_made.model.init)(jax.random.key(0))
   mean = draw.normal(100, 20, (SIZE, SIZE, 3)).astype(np.float32)
   batch = {'image': draw.integers(0, 255, (IMAGES, SIZE, SIZE, 3), np.uint8),
            'label': np.arange(IMAGES, dtype=np.int32) % CLASSES}
@@ -110,11 +110,11 @@ def test_meters_leave_a_network_as_it_is():
   settings = experiment.read(tiny.config())._replace(model=googlenet.Spec())
   metered = gradients.with_meters(experiment.Experiment(
       settings, mesh, model, None, CLASSES, experiment.Length(1, 1)))
-  variables = model.init(jax.random.key(0))
+  variables = jax.jit(model.init)(jax.random.key(0))
   patches = 50 * jax.random.normal(jax.random.key(1), (2, 16, 16, 3))
   keys = rng.per_example(rng.stream(0, 'dropout'), 2)
-  ours = model.forward(variables, patches, keys)
-  theirs = metered.forward(
+  ours = jax.jit(model.forward)(variables, patches, keys)
+  theirs = jax.jit(metered.forward)(
       gradients._add_meters(variables, model), patches, keys)
   np.testing.assert_array_equal(ours.logits, theirs.logits)
   tiny.assert_same(ours.batch_stats, theirs.batch_stats)

@@ -11,57 +11,27 @@ import tiny
 
 from alexnet_jax.analysis.gradients import LayerSizes, Measured
 from alexnet_jax.figures import gradients as picture
-from alexnet_jax.run import experiment, journal, training
+from alexnet_jax.run import journal
 from alexnet_jax.tasks import gradients as task
+from configs import quickstart
 
 LAYERS = ['conv1', 'conv2', 'conv3', 'conv4', 'conv5', 'fc6', 'fc7', 'fc8']
 
 
 @pytest.fixture(scope='module')
-def run(tmp_path_factory):
-  """A workdir with all its checkpoints; its norms are logged, not clipped."""
-  workdir = str(tmp_path_factory.mktemp('clipped'))
-  training.train(experiment.read(tiny.config({
-      'optimizer.clip_norm': 1e9, 'run.keep': 9, 'run.views': 1})), workdir)
-  return workdir
+def run(trained):
+  """A workdir with a run of six steps."""
+  return trained[1]
 
 
-@pytest.fixture(scope='module')
-def measured(run):
-  return task.of_run(run)
-
-
-def test_the_first_step_is_that_of_training(run, measured):
-  first = tiny.metrics(run, 'train')[0]
-  assert measured[0].loss == pytest.approx(first['loss'], rel=1e-5)
-  assert measured[0].gradient_norm == pytest.approx(
-      first['gradient_norm'], rel=1e-4)
-
-
-def test_every_checkpoint_is_measured_on_the_same_images(run, measured):
-  assert list(measured) == [0, *tiny.steps(run)] == [0, 2, 3, 4, 6]
-  assert len({one.loss for one in measured.values()}) == 5
+def test_the_first_step_and_every_checkpoint_are_measured(run):
+  measured = task.of_run(run)
+  assert list(measured) == [0, *tiny.steps(run)] and max(measured) == 6
+  assert measured[0].loss == pytest.approx(tiny.losses(run)[0], rel=1e-5)
+  assert len({one.loss for one in measured.values()}) == len(measured)
   for one in measured.values():
     assert [layer.layer for layer in one.layers] == LAYERS
     assert all(value > 0 for layer in one.layers for value in layer[1:])
-
-
-def test_the_command_sets_sigmoids_beside_relus(compiled, tmp_path):
-  out = tmp_path / 'a.png'
-  (code, said, err), = program.launch_many([
-      [*tiny.flags({'model.stddevs': '(0.02,)*8'.replace('(0.02,)*8', str(
-          (0.02, 0.05, 0.06, 0.06, 0.06, 0.05, 0.06, 0.05)))}),
-       '--task=gradients', '--sweep=model.nonlinearity=sigmoid,relu',
-       f'--out={out}', f'--workdir={tmp_path}']], compiled)
-  assert code == 0, err
-  assert said.splitlines()[-1].startswith(f'Drawn in {out}')
-  numbers = json.loads(out.with_suffix('.json').read_text())
-  assert list(numbers) == ['quickstart nonlinearity=sigmoid',
-                           'quickstart nonlinearity=relu']
-  sigmoid, relu = ([layer['output_gradients'] for layer in one['0']['layers']]
-                   for one in numbers.values())
-  assert sigmoid == sorted(sigmoid)  # they vanish from layer to layer
-  assert sigmoid[0] / sigmoid[-1] < 1e-2 * relu[0] / relu[-1]
 
 
 def test_parameters_of_another_run_are_no_first_step(run, tmp_path, capsys):
@@ -90,11 +60,12 @@ def test_pictures_are_drawn_of_any_networks(tmp_path):
   blind = of(LAYERS)
   blind = blind._replace(loss=math.nan, layers=(
       LayerSizes('s2', math.inf, 0.0, None, None), *blind.layers[1:]))
+  deep = of([f'conv{i}' for i in range(36)])
   for name, networks in {
-      'once': {'$a_{': {0: of(LAYERS)}, 'b\n': {0: of(LAYERS, 3)}},
-      'others': {'a': {0: of(LAYERS)}, 'b': {0: of(LAYERS[:3])}},
-      'steps': {'a': {0: of(LAYERS), 9: of(LAYERS, 3)}, '$b_{': {0: blind}},
-      'deep': {'a': {0: of([f'conv{i}' for i in range(36)])}}}.items():
+      'once': {'$a_{': {0: deep}, 'b\n': {0: deep}},
+      'others': {'a': {0: deep}, 'b': {0: of(LAYERS)}},
+      'steps': {'$b_{': {0: blind}, 'a': {0: of(LAYERS), 9: of(LAYERS, 3)}},
+  }.items():
     out = tmp_path / f'{name}.png'
     picture.draw(networks, str(out))
     assert (cv2.imread(str(out)) < 200).any(-1).mean() > 0.01
@@ -106,6 +77,7 @@ def test_pictures_are_drawn_of_any_networks(tmp_path):
 
 
 Q = '--config=configs/quickstart.py'
+STDDEVS = quickstart.get_config().model.stddevs
 WITHOUT = {
     'nothing': ([], ['needs networks: give --config=FILE, or the workdirs']),
     'a sweep of a run': (
@@ -130,20 +102,39 @@ WITHOUT = {
 
 
 @pytest.fixture(scope='module')
-def refusals(run, compiled, tmp_path_factory):
-  none = tmp_path_factory.mktemp('none')
-  return dict(zip(WITHOUT, program.launch_many([
-      ['--task=gradients', *(part.format(run=run, none=none)
-                             for part in arguments)]
-      for arguments, _ in WITHOUT.values()], compiled), strict=True))
+def launched(run, compiled, tmp_path_factory):
+  """What the program said to each of WITHOUT, and to a good command."""
+  folder = tmp_path_factory.mktemp('launched')
+  lines = [[part.format(run=run, none=folder) for part in arguments]
+           for arguments, _ in WITHOUT.values()]
+  lines.append([*tiny.flags({'model.stddevs': STDDEVS}),
+                '--sweep=model.nonlinearity=sigmoid,relu',
+                f'--workdir={folder}'])
+  said = program.launch_many(
+      [['--task=gradients', *line] for line in lines], compiled)
+  return folder, dict(zip([*WITHOUT, 'sigmoid and relu'], said, strict=True))
 
 
 @pytest.mark.parametrize('name', WITHOUT)
-def test_what_cannot_be_measured_is_refused_in_one_sentence(name, refusals):
-  code, out, err = refusals[name]
+def test_what_cannot_be_measured_is_refused_in_one_sentence(name, launched):
+  code, out, err = launched[1][name]
   assert (code, out) == (2, '') and len(err.splitlines()) == 1, err
   for part in WITHOUT[name][1]:
     assert part in err
+
+
+def test_gradients_vanish_below_sigmoids_and_not_below_relus(launched):
+  folder, said = launched
+  code, out, err = said['sigmoid and relu']
+  assert code == 0, err
+  assert f'Drawn in {folder}/gradients.png' in out.splitlines()[-1]
+  numbers = json.loads((folder / 'gradients.json').read_text())
+  assert list(numbers) == ['quickstart nonlinearity=sigmoid',
+                           'quickstart nonlinearity=relu']
+  sigmoid, relu = ([layer['output_gradients'] for layer in one['0']['layers']]
+                   for one in numbers.values())
+  assert sigmoid == sorted(sigmoid)
+  assert sigmoid[0] / sigmoid[-1] < 1e-2 * relu[0] / relu[-1]
 
 
 def test_runs_with_one_name_keep_the_folder_above(run, tmp_path):
