@@ -1,14 +1,15 @@
 """--task=gradients: how large outputs and gradients are, layer by layer.
 
+Networks of --config and --compare are measured before training, those of runs
+with their first parameters and at up to seven of their kept checkpoints
+(config.run.keep and config.run.save_every). Each computes the gradient of the
+first batch of its training, in float32; nothing is trained.
+
     python launch.py --task=gradients --config=C --compare=C2 --sweep=FIELD=A,B
     python launch.py --task=gradients RUN RUN2 ...
-
-With --config, networks are measured as they are before training. Of a run, its
-first parameters and its kept checkpoints are (--config.run.keep and
---config.run.save_every say how many). Each is measured in the first step of
-training, with the same images, and in float32. Nothing is trained.
 """
 
+import functools
 import math
 import os
 import sys
@@ -73,42 +74,45 @@ def define_flags(values: flags.FlagValues) -> None:
 def run(invocation: Invocation) -> None:
   """Measures all networks and draws them in one picture."""
   values = invocation.flags
-  path = command_line.config_argument(sys.argv)
-  workdirs = [*values.runs, *invocation.arguments]
-  if not path and invocation.workdir:
-    workdirs.insert(0, invocation.workdir)
-  variants = _variants(path, invocation) if path else []
-  if not variants:
-    _check_without_config(values)
-  workdirs = list(dict.fromkeys(map(os.path.abspath, workdirs)))
+  variants = _variants(invocation)
+  workdirs = _workdirs(invocation)
   if not variants and not workdirs:
     raise InputError(
         '--task=gradients needs networks: give --config=FILE, or the workdirs'
         ' of runs, as in --task=gradients runs/a runs/b.')
-  names = [*map(_name_of, variants), *_names_of(workdirs)]
-  if len(names) > picture.MOST:
-    raise InputError(f'these are {len(names)} networks: give {picture.MOST} at'
-                     ' most, which have a color each.')
+  measurements: dict[str, Callable[[], Steps]] = {
+      _name_of(one): functools.partial(
+          at_the_start, experiment.read(one.config), values.batch)
+      for one in variants}
+  for workdir in workdirs:
+    name = _shortest_name(workdir, workdirs, measurements)
+    measurements[name] = functools.partial(
+        of_run, workdir, values.batch, values.data)
+  if len(measurements) > picture.MOST:
+    raise InputError(f'these are {len(measurements)} networks: give'
+                     f' {picture.MOST} at most, which have a color each.')
   out = values.out or os.path.join(
       invocation.workdir or workdirs[0], picture.PICTURE)
   style.check_picture_path('out', out)
-  networks = {}
-  with tqdm(total=len(names), unit=' networks', leave=False,
+  with tqdm(measurements.items(), unit=' networks', leave=False,
             dynamic_ncols=True, disable=None) as bar:
-    for name, one in zip(names, [*variants, *workdirs], strict=True):
-      bar.set_description(printable(name))
-      networks[name] = (
-          of_run(one, values.batch, values.data) if isinstance(one, str)
-          else at_the_start(experiment.read(one.config), values.batch))
-      bar.update()
+    networks = {name: measure() for name, measure in bar}
   picture.draw(networks, out)
   print('\n'.join(tables.aligned(rows(networks))))
   print(style.drawn(out))
 
 
-def _variants(path, invocation):
+def _variants(invocation):
   """Returns the configs to measure: those given, each with all sweeps."""
-  values = invocation.flags
+  values, path = invocation.flags, command_line.config_argument(sys.argv)
+  if not path and (values.compare or values.sweep):
+    raise InputError('--compare and --sweep are for networks before training:'
+                     ' add --config=FILE, or leave them out.')
+  if not path and 'config' in values and command_line.overrides():
+    raise InputError('--config.SECTION.FIELD changes no finished run: add'
+                     ' --config=FILE, or leave it out.')
+  if not path:
+    return []
   if values.data:
     raise InputError('--data is for runs: give --config.data.name and'
                      ' --config.data.path with --config.')
@@ -125,13 +129,15 @@ def _variants(path, invocation):
   return variants
 
 
-def _check_without_config(values):
-  if values.compare or values.sweep:
-    raise InputError('--compare and --sweep are for networks before training:'
-                     ' add --config=FILE, or leave them out.')
-  if 'config' in values and command_line.overrides():
-    raise InputError('--config.SECTION.FIELD changes no finished run: add'
-                     ' --config=FILE, or leave it out.')
+def _workdirs(invocation):
+  """Returns the runs to measure, each of which has a checkpoint."""
+  given = [*invocation.flags.runs, *invocation.arguments]
+  if not command_line.config_argument(sys.argv) and invocation.workdir:
+    given.insert(0, invocation.workdir)
+  workdirs = list(dict.fromkeys(map(os.path.abspath, given)))
+  for workdir in workdirs:
+    checkpoint.check_exists(workdir)
+  return workdirs
 
 
 def _name_of(variant):
@@ -141,11 +147,11 @@ def _name_of(variant):
       for field, value in variant.changed.items())])
 
 
-def _names_of(workdirs):
-  """Returns names of folders, with those above where two have the same."""
-  names = list(map(os.path.basename, workdirs))
-  return [os.path.relpath(workdir) if names.count(name) > 1 else name
-          for workdir, name in zip(workdirs, names, strict=True)]
+def _shortest_name(workdir, workdirs, taken):
+  """Returns the name of a folder, with those above if it is not the only."""
+  name = os.path.basename(workdir)
+  names = [*map(os.path.basename, workdirs), *taken]
+  return name if names.count(name) == 1 else os.path.relpath(workdir)
 
 
 # --- Measuring ----------------------------------------------------------------
@@ -183,7 +189,6 @@ def of_run(workdir: str, batch_size: int = 0, data: str = '') -> Steps:
   Raises:
     InputError: there is no checkpoint, or the data cannot be used.
   """
-  checkpoint.check_exists(workdir)
   with checkpoint.open_to_read(workdir) as manager:
     kept = sorted(manager.all_steps())
   newest = trained.open_trained(workdir, str(kept[-1]))

@@ -2,7 +2,6 @@
 
 import json
 import math
-import shutil
 
 import cv2
 import program
@@ -137,8 +136,9 @@ def test_gradients_vanish_below_sigmoids_and_not_below_relus(launched):
   assert sigmoid[0] / sigmoid[-1] < 1e-2 * relu[0] / relu[-1]
 
 
-def test_runs_with_one_name_keep_the_folder_above(run, tmp_path):
-  shutil.copytree(run, tmp_path / 'a/x')
-  names = task._names_of([str(tmp_path / 'a/x'), str(tmp_path / 'b/x'), run])
-  assert names[0].endswith('a/x') and names[1].endswith('b/x')
-  assert '/' not in names[2]
+def test_runs_with_one_name_keep_the_folder_above():
+  workdirs = ['/runs/a/x', '/runs/b/x', '/runs/b/y', '/runs/paper']
+  names = [task._shortest_name(workdir, workdirs, ['paper'])
+           for workdir in workdirs]
+  assert [name.count('/') > 0 for name in names] == [True, True, False, True]
+  assert names[0].endswith('a/x') and names[2] == 'y'
