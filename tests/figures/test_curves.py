@@ -3,6 +3,8 @@
 import math
 
 import numpy as np
+import pytest
+from matplotlib.figure import Figure
 from PIL import Image
 
 from alexnet_jax.figures import curves
@@ -52,3 +54,15 @@ def test_the_norm_of_the_gradient_is_drawn_where_it_was_logged(tmp_path):
   drawn = curves.series({'a': [clipped], 'b': [lines([1])]})
   assert drawn['a']['train']['gradient_norm']['values'] == [[21, 14, 7]]
   assert drawn['b']['train']['gradient_norm'] == {'steps': [], 'values': [[]]}
+
+
+@pytest.mark.parametrize('losses, field, scale', [
+    ([7, 1e-3], 'loss', 'linear'), ([3, 1e27, 2], 'loss', 'log'),
+    ([3, math.inf, math.nan], 'loss', 'linear'),
+    ([3, 2], 'gradient_norm', 'log'), ([4, 2], 'top1_error', 'linear')])
+def test_what_explodes_has_a_logarithmic_axis(losses, field, scale):
+  axes = Figure().subplots()
+  run = [line | {'gradient_norm': line['loss']} for line in lines(losses)]
+  curves._draw_quantity(axes, {'a': [run]}, field)
+  curves._set_scale(axes, field)
+  assert axes.get_yscale() == scale
