@@ -103,33 +103,29 @@ WITHOUT = {
 
 
 @pytest.fixture(scope='module')
-def launched(run, compiled, tmp_path_factory):
-  """What the program said to each of WITHOUT, and to a good command."""
-  folder = tmp_path_factory.mktemp('launched')
-  lines = [[part.format(run=run, none=folder) for part in arguments]
-           for arguments, _ in WITHOUT.values()]
-  lines.append([*tiny.flags(), '--sweep=model.nonlinearity=sigmoid',
-                f'--workdir={folder}'])
-  said = program.launch_many(
-      [['--task=gradients', *line] for line in lines], compiled)
-  return folder, dict(zip([*WITHOUT, 'sigmoid'], said, strict=True))
+def refusals(run, compiled, tmp_path_factory):
+  none = tmp_path_factory.mktemp('none')
+  return dict(zip(WITHOUT, program.launch_many([
+      ['--task=gradients', *(part.format(run=run, none=none)
+                             for part in arguments)]
+      for arguments, _ in WITHOUT.values()], compiled), strict=True))
 
 
 @pytest.mark.parametrize('name', WITHOUT)
-def test_what_cannot_be_measured_is_refused_in_one_sentence(name, launched):
-  code, out, err = launched[1][name]
+def test_what_cannot_be_measured_is_refused_in_one_sentence(name, refusals):
+  code, out, err = refusals[name]
   assert (code, out) == (2, '') and len(err.splitlines()) == 1, err
   for part in WITHOUT[name][1]:
     assert part in err
 
 
 def test_gradients_vanish_below_sigmoids_and_not_below_relus(
-    launched, measured):
-  folder, said = launched
-  code, out, err = said['sigmoid']
-  assert code == 0, err
-  assert f'Drawn in {folder}/gradients.png' in out.splitlines()[-1]
-  numbers = json.loads((folder / 'gradients.json').read_text())
+    measured, compiled, tmp_path):
+  said = program.launch(
+      ['--task=gradients', *tiny.flags(), f'--workdir={tmp_path}',
+       '--sweep=model.nonlinearity=sigmoid'], compiled)
+  assert f'Drawn in {tmp_path}/gradients.png' in said.splitlines()[-1]
+  numbers = json.loads((tmp_path / 'gradients.json').read_text())
   sigmoid = [layer['output_gradients'] for layer in
              numbers['quickstart nonlinearity=sigmoid']['0']['layers']]
   relu = [layer.output_gradients for layer in measured[0].layers]
