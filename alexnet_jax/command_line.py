@@ -29,7 +29,8 @@ from alexnet_jax.flag_errors import one_line
 from alexnet_jax.task_files import task_names
 
 # Whether a task uses --config. If it is optional and no file is given, the
-# config of the run in --workdir is used; if it is unused, it is not read.
+# config of the run in --workdir is used, or none by a task that also takes runs
+# as positional arguments; if it is unused, it is not read.
 REQUIRED, OPTIONAL, UNUSED = 'required', 'optional', 'unused'
 # The flags that take a path, or several: `~` is expanded, URLs are refused.
 PATHS = ('workdir', 'checkpoint', 'compare', 'data', 'features', 'figure',
@@ -276,6 +277,8 @@ def _define_config(values, argv, task, name):
         f'--task={name} needs an experiment: add --config=configs/quickstart.py'
         f' or another of {_known_configs()}.')
   if not path and task.CONFIG == OPTIONAL and not wants_help:
+    if hasattr(task, 'POSITIONAL'):
+      return
     raise InputError(
         f'--task={name} looks into a trained network: add --workdir=RUN.')
   if not path and task.CONFIG == UNUSED:

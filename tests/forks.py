@@ -22,6 +22,7 @@ from alexnet_jax.tasks import (  # noqa: E402, F401
     codes,
     evaluate,
     figure3,
+    gradients,
     predict,
     prepare,
     projections,

@@ -1,4 +1,7 @@
-"""How training went: loss, error and learning rate of one or several runs."""
+"""How training went: loss, error and learning rate of one or several runs.
+
+Runs with `config.optimizer.clip_norm` also have the norm of their gradient.
+"""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -21,7 +24,9 @@ Lines = Sequence[Mapping]
 # Okabe and Ito's colors; more configs than these get those of a color wheel.
 COLORS = (style.BLUE, style.VERMILION, '#009E73', '#CC79A7', '#E69F00',
           '#56B4E9', '#000000')
-QUANTITIES = (('loss', 'loss'), ('top1_error', 'top-1 error'))
+QUANTITIES = (('loss', 'loss'), ('top1_error', 'top-1 error'),
+              ('gradient_norm', 'norm of the gradient before clipping'))
+EXPLODED = 1e4  # a loss above which others would be drawn as zero
 # Kinds of lines of metrics.jsonl: their names and styles.
 KINDS: dict[str, tuple[str, dict[str, Any]]] = {
     'train': ('training', {'lw': 0.9, 'ls': (0, (3, 1.5))}),
@@ -71,8 +76,7 @@ def draw(runs: Mapping[str, Sequence[Lines]], out: str,
         _mark_drops(axes, runs)
       lowest.set(xlabel='step', xlim=(0, None))
       lowest.xaxis.set_major_locator(MaxNLocator(6, integer=True))
-      if field == 'top1_error':
-        above.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+      _set_scale(above, field)
     if first is not None:
       if len(runs) == 1:
         figure.suptitle(printable(next(iter(runs))), parse_math=False)
@@ -100,7 +104,7 @@ def series(runs: Mapping[str, Sequence[Lines]]) -> dict[str, Any]:
 
   return {config: {
       kind: {field: numbers(seeds, kind, field)
-             for field in ('loss', 'top1_error', 'learning_rate')}
+             for field in (*dict(QUANTITIES), 'learning_rate')}
       for kind in KINDS} for config, seeds in runs.items()}
 
 
@@ -190,6 +194,14 @@ def _draw_quantity(axes: Axes, runs: Mapping[str, Sequence[Lines]],
       if len(every) > 1:
         axes.fill_between(steps, every.min(0), every.max(0),
                           color=how['color'], alpha=0.15, lw=0)
+
+
+def _set_scale(axes: Axes, field: str) -> None:
+  """Makes the axis of a norm logarithmic, and that of a loss that explodes."""
+  if field == 'top1_error':
+    axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+  elif field == 'gradient_norm' or axes.dataLim.y1 > EXPLODED:
+    axes.set_yscale('log')
 
 
 def _draw_rates(axes: Axes, runs: Mapping[str, Sequence[Lines]]) -> None:
