@@ -81,6 +81,7 @@ class Model(NamedTuple):
   num_columns: int
   patch: int
   side_weight: float = 0.0  # of the loss of each side classifier
+  divided: tuple[str, ...] = ()  # layers whose neurons are split over 'data'
 
   def apply(self, variables: Any, patches: jax.Array,
             keys: jax.Array | None = None) -> tuple[jax.Array, jax.Array]:

@@ -36,7 +36,9 @@ ADDED_FIELDS = {'precision': 'float32', 'run.hold_data': False,
                 'optimizer.rule': 'momentum', 'optimizer.accumulate': 1,
                 'optimizer.warmup': 0.0, 'optimizer.clip_norm': 0.0,
                 'optimizer.class_weights': '', 'run.patience': 0,
-                'augment.pad': 0, 'augment.scale': (), 'model.norm': 'response'}
+                'augment.pad': 0, 'augment.scale': (), 'model.norm': 'response',
+                'optimizer.trust_coefficient': 0.001,
+                'mesh.full_layers': 'data'}
 # Names of State fields in checkpoints of versions before 1.0.
 OLD_NAMES = {'input_stats': 'pixels'}
 
