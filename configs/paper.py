@@ -120,6 +120,6 @@ def get_config() -> ConfigDict:
   config.mesh = ConfigDict({
       'data': 1,  # devices that divide a batch
       'column': 1,  # devices that divide the columns
-      'full_layers': 'data',  # or 'model': 'data' divides their neurons instead
+      'full_layers': 'data',  # or 'model': the first divide their neurons
   })
   return config

@@ -5,10 +5,11 @@ Krizhevsky, "One weird trick for parallelizing convolutional neural networks"
 has all of them and a part of the batch (data parallelism). Full layers have
 most of the weights and do little work, so every device has some of their
 neurons and reads the whole batch (model parallelism). Below fc6 the maps of all
-devices are gathered at once, which is scheme (a) of section 4 of that paper.
+devices are gathered at once, which is the first of that paper's three schemes.
 
-A device's share of fc6 is for each of its columns; fc8 has no share of its own,
-but reads the features that a device has, and sums are exchanged.
+fc6 and fc7 are divided by their neurons, column by column. fc8 is divided by
+its inputs, so that any number of classes will do: a device multiplies the
+features that it has, and the products are summed over the devices.
 """
 
 from collections.abc import Callable, Sequence
@@ -26,7 +27,8 @@ from alexnet_jax.network import layers as L
 from alexnet_jax.network.classifier import Model, Outputs
 from alexnet_jax.network.columns import COLUMN, DATA, Layer
 
-# The values of config.mesh.full_layers: what the devices along 'data' divide.
+# config.mesh.full_layers: whether the devices along 'data' divide the batch of
+# the full layers, or their neurons.
 PARALLEL = ('data', 'model')
 MAPS = P(DATA, None, None, COLUMN)
 
@@ -84,11 +86,12 @@ def _check(full, devices):
         ' network has none: leave it at data.')
   for layer in full:
     if layer.module.features % devices:
+      neurons = layer.module.features
       raise InputError(
-          f'config.mesh.full_layers=model cannot divide the'
-          f' {layer.module.features} neurons of {layer.name} in a column over'
-          f' config.mesh.data={devices} devices: give a divisor, or leave'
-          ' full_layers at data.')
+          f'config.mesh.full_layers=model cannot divide the {neurons} neurons'
+          f' of {layer.name} in a column over config.mesh.data={devices}'
+          f' devices: give a divisor of {neurons}, or leave full_layers at'
+          ' data.')
 
 
 def _of(layers, params):

@@ -136,7 +136,7 @@ def test_a_network_without_full_layers_is_refused(mesh_of):
 def test_neurons_that_do_not_divide_are_refused(mesh_of):
   with pytest.raises(InputError) as error:
     nets.build('alexnet', mesh_of(4, 1), 5, 64, 'model', neurons=(32, 30))
-  for part in ('30 neurons of fc7', 'config.mesh.data=4', 'a divisor'):
+  for part in ('30 neurons of fc7', 'config.mesh.data=4', 'divisor of 30'):
     assert part in str(error.value)
 
 
