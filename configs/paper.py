@@ -80,7 +80,7 @@ def get_config() -> ConfigDict:
   config.optimizer = ConfigDict({  # 5
       'batch_size': 128,
       'accumulate': 1,  # parts of a batch that are computed one by one
-      'rule': 'momentum',  # the printed one; or 'adamw' of Optax
+      'rule': 'momentum',  # the printed one; or 'adamw', 'lars' of Optax
       'momentum': 0.9,  # of adamw: b1
       'weight_decay': 0.0005,
       'learning_rate': 0.01,
@@ -100,6 +100,7 @@ def get_config() -> ConfigDict:
       'layer_decays': (),  # (layer, weight decay)
       'frozen': (),  # layers
       'clip_norm': 0.0,  # largest norm of the whole gradient; 0: any
+      'trust_coefficient': 0.001,  # of lars, for batches of 4,096 and more
       'class_weights': '',  # or 'balanced': rare classes count as much
   })
 
@@ -119,5 +120,9 @@ def get_config() -> ConfigDict:
       'patience': 0,  # validations without a new best until the end; 0: any
   })
 
-  config.mesh = ConfigDict({'data': 1, 'column': 1})  # devices
+  config.mesh = ConfigDict({
+      'data': 1,  # devices that divide a batch
+      'column': 1,  # devices that divide the columns
+      'full_layers': 'data',  # or 'model': the first divide their neurons
+  })
   return config

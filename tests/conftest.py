@@ -55,10 +55,10 @@ def make_mesh(data=1, column=1, num_columns=2):
 
 
 @functools.cache
-def small_net(name='alexnet', mesh=(1, 1), **fields):
+def small_net(name='alexnet', mesh=(1, 1), parallel='data', **fields):
   """The small net of one wiring; `fields` are further build arguments."""
   home = make_mesh(*mesh, fields.get('num_columns', 2))
-  return nets.build(name, home, CLASSES, PATCH, **SMALL | fields)
+  return nets.build(name, home, CLASSES, PATCH, parallel, **SMALL | fields)
 
 
 class Problem(NamedTuple):
@@ -100,17 +100,19 @@ def loss_and_grads(apply):
 
 
 @functools.cache
-def compiled_step(name='alexnet', mesh=(1, 1), **fields):
+def compiled_step(name='alexnet', mesh=(1, 1), parallel='data', **fields):
   """(executable, its arguments in their homes) of loss and gradients.
 
   With one column a device it is optimized as in a run, since tests read its
   text; several columns on one device would take too long to compile.
   """
   home = make_mesh(*mesh, fields.get('num_columns', 2))
+  net = small_net(name, mesh, parallel, **fields)
   params, *batch = small_problem(name, **fields)
-  params = jax.device_put(params, columns.param_shardings(home, params))
+  params = jax.device_put(
+      params, columns.param_shardings(home, params, net.divided))
   batch = jax.device_put(tuple(batch), columns.batch_sharding(home))
-  step = jax.jit(loss_and_grads(small_net(name, mesh, **fields).apply))
+  step = jax.jit(loss_and_grads(net.apply))
   column = home.shape['column']
   whole = column > 1 and column == fields.get('num_columns', 2)
   options = AS_IN_A_RUN if whole else None
@@ -118,9 +120,9 @@ def compiled_step(name='alexnet', mesh=(1, 1), **fields):
 
 
 @functools.cache
-def solution(name='alexnet', mesh=(1, 1), **fields):
+def solution(name='alexnet', mesh=(1, 1), parallel='data', **fields):
   """((loss, logits), gradients) of one step on one mesh, as numpy."""
-  step, arguments = compiled_step(name, mesh, **fields)
+  step, arguments = compiled_step(name, mesh, parallel, **fields)
   return jax.device_get(step(*arguments))
 
 

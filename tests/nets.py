@@ -3,7 +3,7 @@
 from alexnet_jax.network import models
 
 
-def build(name, mesh, num_classes, patch, **fields):
+def build(name, mesh, num_classes, patch, parallel='data', **fields):
   """The network `name` with other fields than its Spec's defaults."""
   spec = models.NETWORKS[name].Spec(**fields)
-  return models.build(spec, mesh, num_classes, patch)
+  return models.build(spec, mesh, num_classes, patch, parallel=parallel)

@@ -148,9 +148,10 @@ def test_the_page_about_ablations_runs_from_its_flags_to_its_report(
   assert (tmp_path / 'RECORDS/meta.json').exists()
 
 
-def test_the_page_about_ablations_names_fields_with_valid_values():
+@pytest.mark.parametrize('page', ['docs/own_ablation.md', 'docs/scaling.md'])
+def test_a_page_names_fields_with_valid_values(page):
   checked = 0
-  for command in commands('docs/own_ablation.md'):
+  for command in commands(page):
     flags = dict(part[2:].split('=', 1) for part in command)
     if 'config' not in flags:
       continue
@@ -161,7 +162,8 @@ def test_the_page_about_ablations_names_fields_with_valid_values():
       field, _, value = part.removeprefix('--sweep=').removeprefix(
           '--config.').partition('=')
       if part.startswith(('--sweep=', '--config.')):
-        for one in value.split(','):
+        sweep = part.startswith('--sweep=')
+        for one in value.split(',') if sweep else [value]:
           changed = config.copy_and_resolve_references()
           changed.update_from_flattened_dict({field: flag_errors.read_field(
               field, one, config, flags['config'])})

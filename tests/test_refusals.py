@@ -64,7 +64,7 @@ REFUSED = {
         ['config.optimizer.warmup=50.0', 'shorter warm-up']),
     'an unknown rule': (
         experiment_with(optimizer__rule='adam'),
-        ["config.optimizer.rule='adam'", 'momentum, adamw']),
+        ["config.optimizer.rule='adam'", 'momentum, adamw, lars']),
     'weights by another name': (
         experiment_with(optimizer__class_weights='even'),
         ["config.optimizer.class_weights='even'", "one of '', balanced"]),

@@ -49,6 +49,7 @@ def examine(settings: Settings, target: Target, num_classes: int,
       'network': settings.config['model']['name'],
       'precision': settings.precision, 'batch_size': batch_size,
       'mesh': dict(built.mesh.shape),
+      'full_layers': settings.mesh.full_layers,
       'programs': {
           name: _examine(built, target.chip, jitted, arguments,
                          flops[name] * batch_size / count)

@@ -7,7 +7,7 @@ The paper's rule, `momentum_sgd`, is
 The learning rate e is inside the velocity, so after a drop of the rate the old,
 larger velocity decays over about twenty steps. In `optax.sgd` the rate is
 outside the velocity. `adamw` stands beside it, for comparisons with programs of
-today.
+today, and `lars` for batches of 4,096 images and more.
 """
 
 from collections.abc import Sequence
@@ -68,7 +68,45 @@ def adamw(
                   _add_decays(weight_decay, layer_decays), _scale_by_rates()))
 
 
-RULES = {'momentum': momentum_sgd, 'adamw': adamw}
+def lars(
+    momentum: float,
+    weight_decay: float,
+    layer_decays: Sequence[tuple[str, float]] = (),
+    trust_coefficient: float = 0.001,
+) -> optax.GradientTransformationExtraArgs:
+  """The update rule of large batches, with a rate that suits each layer.
+
+  You, Gitman and Ginsburg, "Large batch training of convolutional networks"
+  (2017), Algorithm 1, in the form of `optax.lars`: the update of a kernel is as
+  in `momentum_sgd`, with its rate multiplied by
+
+      trust_coefficient |w| / |g + weight_decay w|
+
+  where the paper's divisor is |g| + weight_decay |w|. The norms are of a layer
+  with all its columns. The rates of biases and norms are multiplied by the
+  coefficient alone, since a bias that is zero has no norm to compare.
+
+  Args:
+    momentum: 0.9 in the paper.
+    weight_decay: weight decay of the kernels; 0.0005 in the paper.
+    layer_decays: (layer, decay), replaces `weight_decay` for that layer.
+    trust_coefficient: 0.001 in the authors' program (borisgin/nvcaffe,
+      models/bvlc_alexnet/solver_8K.prototxt).
+  """
+  return _with_frozen_leaves(optax.chain(
+      _add_decays(weight_decay, layer_decays),
+      optax.masked(optax.scale_by_trust_ratio(), _kernels),
+      optax.scale(trust_coefficient), _scale_by_rates(),
+      optax.trace(momentum)))
+
+
+def _kernels(params):
+  """Returns which leaves are kernels."""
+  return jax.tree_util.tree_map_with_path(
+      lambda path, _: path[-1].key == 'kernel', params)
+
+
+RULES = {'momentum': momentum_sgd, 'adamw': adamw, 'lars': lars}
 
 
 def update_rule(
@@ -77,6 +115,7 @@ def update_rule(
     weight_decay: float,
     layer_decays: Sequence[tuple[str, float]] = (),
     clip_norm: float = 0.0,
+    trust_coefficient: float = 0.001,
 ) -> optax.GradientTransformationExtraArgs:
   """Returns the update rule that a config names.
 
@@ -87,8 +126,10 @@ def update_rule(
     layer_decays: (layer, decay), replaces `weight_decay` for that layer.
     clip_norm: the largest norm of the gradient of all parameters together; 0:
       any.
+    trust_coefficient: of 'lars'.
   """
-  rule = RULES[name](momentum, weight_decay, layer_decays)
+  of_rule = ({'trust_coefficient': trust_coefficient} if name == 'lars' else {})
+  rule = RULES[name](momentum, weight_decay, layer_decays, **of_rule)
   if not clip_norm:
     return rule
   return optax.chain(_clip_by_global_norm(clip_norm), rule)

@@ -71,10 +71,12 @@ def build(config: ConfigDict | str | os.PathLike[str],
     config = _read_config(os.path.expanduser(os.fspath(config)))
   settings = experiment.read(config)
   names = _class_names(settings, classes)
-  mesh = columns.make_mesh(*settings.mesh, settings.model.num_columns)
+  mesh = columns.make_mesh(settings.mesh.data, settings.mesh.column,
+                           settings.model.num_columns)
   model = settings.build_model(mesh, len(names))
   init = lambda: model.init(rng.stream(settings.seed, 'init'))
-  shardings = columns.param_shardings(mesh, jax.eval_shape(init))
+  shardings = columns.param_shardings(
+      mesh, jax.eval_shape(init), model.divided)
   params = jax.jit(init, out_shardings=shardings)()
   size = settings.data.image_size
   stats = augment.PixelStats(

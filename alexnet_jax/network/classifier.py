@@ -83,6 +83,7 @@ class Model(NamedTuple):
   side_weight: float = 0.0  # of the loss of each side classifier
   network: str = ''  # its name in config.model
   spec: Any = None  # the other fields of config.model
+  divided: tuple[str, ...] = ()  # layers whose neurons are split over 'data'
 
   def apply(self, variables: Any, patches: jax.Array,
             keys: jax.Array | None = None) -> tuple[jax.Array, jax.Array]:

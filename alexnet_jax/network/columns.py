@@ -91,19 +91,29 @@ def batch_sharding(mesh: Mesh) -> NamedSharding:
   return NamedSharding(mesh, P(DATA))
 
 
-def param_shardings(mesh: Mesh, tree: Any) -> Any:
+def param_shardings(mesh: Mesh, tree: Any, divided: Sequence[str] = ()) -> Any:
   """Sharding of each leaf of the parameters or optimizer state, by its path.
 
   The leaves of the columns have a leading axis K, which is split over 'column'.
   The rows of the softmax kernel are on the device that computes the features
   they multiply. All other leaves are replicated.
+
+  Args:
+    mesh: mesh of the devices.
+    tree: the parameters, or what has their paths.
+    divided: `Model.divided`, the layers whose neurons are split over 'data'.
   """
 
   def home(path, leaf):
-    del leaf
     names = [str(getattr(entry, 'key', '')) for entry in path]
-    with_column = 'columns' in names or names[-2:] == ['fc8', 'kernel']
-    return NamedSharding(mesh, P(COLUMN) if with_column else P())
+    if names[-2:] == ['fc8', 'kernel']:
+      rows = (COLUMN, DATA) if 'fc8' in divided else COLUMN
+      return NamedSharding(mesh, P(rows))
+    if 'columns' not in names:
+      return NamedSharding(mesh, P())
+    if any(name in divided for name in names):
+      return NamedSharding(mesh, P(COLUMN, *[None] * (leaf.ndim - 2), DATA))
+    return NamedSharding(mesh, P(COLUMN))
 
   return jax.tree_util.tree_map_with_path(home, tree)
 
@@ -156,7 +166,7 @@ def every_column(xs: Sequence[jax.Array]) -> jax.Array:
   return jnp.concatenate(jnp.unstack(devices), axis=-1)
 
 
-def run(layers: Sequence[Layer], mesh: Mesh) -> Callable:
+def run(layers: Sequence[Layer], mesh: Mesh, maps: bool = False) -> Callable:
   """Returns f(params, batch_stats, patches, keys) -> ColumnOutputs.
 
   Every leaf of `params` and `batch_stats` has a leading axis K; `keys` is [B],
@@ -165,6 +175,7 @@ def run(layers: Sequence[Layer], mesh: Mesh) -> Callable:
   Args:
     layers: layers of one column.
     mesh: devices that run the columns.
+    maps: whether the uppermost layer has maps, [B, H, W, K*C], for features.
   """
 
   def columns_of_this_device(params, batch_stats, patches, keys):
@@ -204,11 +215,12 @@ def run(layers: Sequence[Layer], mesh: Mesh) -> Callable:
   # this sum even for a single shard, so the axis is then named in the spec.
   shares = mesh.shape[DATA] > 1
   params = P(COLUMN if shares else (DATA, COLUMN))
-  outputs: Any = P(DATA, COLUMN)
+  side_logits: Any = P(DATA, COLUMN)
+  outputs: Any = P(DATA, None, None, COLUMN) if maps else side_logits
   return jax.shard_map(
       columns_of_this_device, mesh=mesh,
       in_specs=(params, params, P(DATA), P(DATA)),
-      out_specs=ColumnOutputs(outputs, outputs, params))
+      out_specs=ColumnOutputs(outputs, side_logits, params))
 
 
 def apply_weights(layer: Layer, params: Any, xs: Sequence[jax.Array],
@@ -295,6 +307,19 @@ def apply_post_ops(
   """
   for f in layer.post_ops:
     x = f(x)
+  return apply_dropout(layer, x, keys)
+
+
+def apply_dropout(
+    layer: Layer, x: jax.Array, keys: jax.Array | None
+) -> jax.Array:
+  """Applies the dropout of one layer, if it has some.
+
+  Args:
+    layer: the layer.
+    x: its outputs in one column.
+    keys: dropout keys, one per example [B], or None at test time.
+  """
   if layer.drop_rate != 0.5:
     return L.dropout_at(x, keys, layer.drop_rate)
   return L.dropout(x, keys, layer.inverted) if layer.dropout else x

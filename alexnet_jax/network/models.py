@@ -22,6 +22,7 @@ from alexnet_jax.network import (
     alexnet_2012,
     cifar,
     cifar_local,
+    full_layers,
     googlenet,
     lenet,
     published,
@@ -29,6 +30,7 @@ from alexnet_jax.network import (
     vgg,
 )
 from alexnet_jax.network.classifier import Model, merge, split
+from alexnet_jax.network.columns import DATA
 
 NETWORKS: Mapping[str, Any] = {
     'alexnet': alexnet, 'alexnet_2012': alexnet_2012,
@@ -79,7 +81,7 @@ def has_field(fields: Mapping[str, Any], name: str) -> bool:
 
 
 def build(spec: Spec, mesh: Mesh, num_classes: int, patch: int,
-          precision: str = 'float32') -> Model:
+          precision: str = 'float32', parallel: str = 'data') -> Model:
   """Builds the network of a specification.
 
   Args:
@@ -88,6 +90,8 @@ def build(spec: Spec, mesh: Mesh, num_classes: int, patch: int,
     num_classes: number of outputs of the softmax layer.
     patch: side of the square input in pixels.
     precision: one of PRECISIONS.
+    parallel: one of full_layers.PARALLEL: whether the devices along 'data'
+      divide the batch or the neurons of the full layers.
 
   Raises:
     InputError: a field or the precision is invalid.
@@ -95,6 +99,8 @@ def build(spec: Spec, mesh: Mesh, num_classes: int, patch: int,
   name, module = next((name, module) for name, module in NETWORKS.items()
                       if type(spec) is module.Spec)
   model = module.build(spec, mesh, num_classes, patch)
+  if parallel == 'model' and mesh.shape[DATA] > 1:
+    model = full_layers.divide(model, mesh)
   return compute_in(precision, model._replace(network=name, spec=spec))
 
 

@@ -247,7 +247,8 @@ def predict(one: Checkpoint, settings: Settings,
     open_images: opens the images at an image size, resized in one way.
     colors: the mean colors of some images, from `predictions.glance`.
   """
-  trained = open_trained(one.workdir, str(one.step), *settings.mesh)
+  trained = open_trained(one.workdir, str(one.step), settings.mesh.data,
+                         settings.mesh.column)
   probabilities, labels = predictions.predict(
       trained, open_images(trained.settings.data.image_size,
                            trained.settings.data.resize),

@@ -39,7 +39,9 @@ ADDED_FIELDS = {'precision': 'float32', 'run.hold_data': False,
                 'augment.pad': 0, 'augment.scale': (), 'model.norm': 'response',
                 'model.partners': (), 'model.partner_layers': (),
                 'model.norm_epsilon': 1e-5, 'model.pixel_stddevs': (),
-                'model.last_pooling': 3, 'model.inverted_dropout': False}
+                'model.last_pooling': 3, 'model.inverted_dropout': False,
+                'optimizer.trust_coefficient': 0.001,
+                'mesh.full_layers': 'data'}
 # Names of State fields in checkpoints of versions before 1.0.
 OLD_NAMES = {'input_stats': 'pixels'}
 

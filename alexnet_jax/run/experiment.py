@@ -60,6 +60,7 @@ class Optimization(NamedTuple):
   learning_rate: float
   accumulate: int  # parts of a batch, one after the other
   clip_norm: float  # of the gradient of all parameters; 0: not clipped
+  trust_coefficient: float  # of the rule 'lars'
   class_weights: str  # of the training loss: '' or 'balanced'
   layer_decays: tuple[tuple[str, float], ...]
   rates: Rates
@@ -85,10 +86,11 @@ class RunSettings(NamedTuple):
 
 
 class MeshShape(NamedTuple):
-  """`config.mesh`: the number of devices along each axis."""
+  """`config.mesh`: the devices along each axis, and what they divide."""
 
   data: int
   column: int
+  full_layers: str = 'data'  # one of full_layers.PARALLEL
 
 
 class Settings(NamedTuple):
@@ -118,7 +120,7 @@ class Settings(NamedTuple):
   def build_model(self, mesh: Mesh, num_classes: int) -> Model:
     """Builds the network that config.model describes."""
     return models.build(self.model, mesh, num_classes, self.augmentation.crop,
-                        self.precision)
+                        self.precision, self.mesh.full_layers)
 
 
 def read(config: ConfigDict) -> Settings:
@@ -230,8 +232,7 @@ class Experiment(NamedTuple):
         step.new_state, self.model.init, self.optimizer, self.settings.seed,
         self.settings.optimizer.learning_rate)
     shapes = jax.eval_shape(make, stats)
-    return jax.jit(make, out_shardings=columns.param_shardings(
-        self.mesh, shapes))(stats)
+    return jax.jit(make, out_shardings=self._shardings(shapes))(stats)
 
   def state_shapes(self) -> State[PixelStats]:
     """Returns the shapes and shardings of the state, for restoring."""
@@ -243,7 +244,10 @@ class Experiment(NamedTuple):
     return jax.tree.map(
         lambda x, sharding: jax.ShapeDtypeStruct(
             x.shape, x.dtype, sharding=sharding),
-        shapes, columns.param_shardings(self.mesh, shapes))
+        shapes, self._shardings(shapes))
+
+  def _shardings(self, state: State) -> State:
+    return columns.param_shardings(self.mesh, state, self.model.divided)
 
   def train_batches(self, source: Source, at_step: int = 0) -> loader.Batches:
     """Returns this process's part of the training batches from a step on."""
@@ -291,14 +295,16 @@ def build(settings: Settings, num_classes: int, num_examples: int,
   """
   length = _length(settings, num_examples)
   mesh = columns.make_mesh(
-      *settings.mesh, settings.model.num_columns, devices)
+      settings.mesh.data, settings.mesh.column, settings.model.num_columns,
+      devices)
   model = settings.build_model(mesh, num_classes)
   _check_layers(settings.optimizer, model)
   _check_parts(settings.optimizer.accumulate, model)
   _check_rates(settings.optimizer.rates, length)
   o = settings.optimizer
   rule = optimizer.update_rule(
-      o.rule, o.momentum, o.weight_decay, o.layer_decays, o.clip_norm)
+      o.rule, o.momentum, o.weight_decay, o.layer_decays, o.clip_norm,
+      o.trust_coefficient)
   return Experiment(settings, mesh, model, rule, num_classes, length)
 
 

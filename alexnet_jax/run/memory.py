@@ -16,7 +16,7 @@ from alexnet_jax.run.experiment import Experiment
 FLOAT = 4  # bytes
 # Copies of the parameters: with their gradients, and the velocities or the two
 # means that the rule keeps.
-COPIES = {'momentum': 3, 'adamw': 4}
+COPIES = {'momentum': 3, 'adamw': 4, 'lars': 3}
 GIGA = 10**9
 
 
@@ -32,12 +32,15 @@ def check(experiment: Experiment, num_examples: int) -> None:
   """
   settings, mesh = experiment.settings, experiment.mesh
   available, copies = _available(mesh)
-  shards, num_columns = mesh.shape[columns.DATA], mesh.shape[columns.COLUMN]
+  shards = mesh.shape[columns.DATA]
   size, patch = settings.data.image_size, experiment.model.patch
   batch_size = settings.optimizer.batch_size
   parameters = count_parameters(experiment)
+  of_a_device = sum(
+      math.prod(leaf.sharding.shard_shape(leaf.shape))
+      for leaf in jax.tree.leaves(experiment.state_shapes().params))
   needs = [
-      (COPIES[settings.optimizer.rule] * FLOAT * parameters / num_columns,
+      (COPIES[settings.optimizer.rule] * FLOAT * of_a_device,
        f'config.model with {parameters:,} parameters, their gradients and the'
        ' state of the update rule', 'smaller config.model.kernels or neurons'),
       (batch_size / shards * 3 * (

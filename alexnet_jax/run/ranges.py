@@ -17,7 +17,7 @@ from alexnet_jax.data import images, sources
 from alexnet_jax.errors import InputError
 from alexnet_jax.flag_errors import fields, shortened
 from alexnet_jax.learning import augment, optimizer, schedules
-from alexnet_jax.network import classifier, models, resnet
+from alexnet_jax.network import classifier, full_layers, models, resnet
 
 INT32 = 2**31 - 1  # steps are counted in 32 bits
 EPOCHS, SIDE, UNITS = 10**6, 2**14, 2**20  # beyond any experiment
@@ -283,6 +283,7 @@ FIELDS: Mapping[str, Range] = {
     'optimizer.layer_decays': Rows((LAYER, Real(0, 1000)), ('fc8', 0.01)),
     'optimizer.frozen': LAYERS,
     'optimizer.clip_norm': Real(0, 1e9),
+    'optimizer.trust_coefficient': Real(0, 1000, above_least=True),
     'optimizer.class_weights': Choice(('', 'balanced')),
 
     'run.epochs': Real(0, EPOCHS),
@@ -301,6 +302,7 @@ FIELDS: Mapping[str, Range] = {
 
     'mesh.data': Integer(1, 2**16),
     'mesh.column': Integer(1, 2**16),
+    'mesh.full_layers': Choice(full_layers.PARALLEL),
 
     'figure1.nonlinearities': Each(NONLINEARITY, ('relu', 'tanh')),
     'figure1.learning_rates': Each(RATE, (0.001, 0.01), distinct=True),

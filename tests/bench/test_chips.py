@@ -61,8 +61,10 @@ def test_people_read_what_bounds_a_step():
   text = chip_text.as_text({
       'chip': 'v5e', 'data_sheet': chips.CHIPS['v5e']._asdict(), 'jax': '1',
       'network': 'alexnet', 'precision': 'bfloat16', 'batch_size': 128,
-      'mesh': {'data': 1, 'column': 2}, 'programs': {'a step': program}})
-  for part in ('nothing was run', 'Bound by the memory.', '1000.00 ms',
+      'mesh': {'data': 4, 'column': 2}, 'full_layers': 'model',
+      'programs': {'a step': program}})
+  for part in ('mesh 4 x 2, full layers divided, jax 1; nothing was run.',
+               'Bound by the memory.', '1000.00 ms',
                'does not fit into 16 GiB', 'XLA counts 4.00 GB', '20.0 MB',
                'fc6, backward'):
     assert part in text

@@ -171,6 +171,40 @@ def test_adamw_takes_the_decay_of_a_layer_and_its_momentum():
       optimizer.update_rule('adamw', 0.9, 0.01), 2)[0][1]['conv1']['kernel']
 
 
+def test_two_steps_of_lars_by_hand():
+  # The kernel has two columns, which are one layer with one norm.
+  draw = np.random.default_rng(0)
+  w, b = draw.normal(size=(2, 3, 4)), np.zeros(4)
+  v, vb = np.zeros_like(w), np.zeros_like(b)
+  params = {'conv1': {'kernel': jnp.float32(w), 'bias': jnp.float32(b)}}
+  rule = optimizer.update_rule(
+      'lars', 0.9, 0.0005, (('conv1', 0.3),), trust_coefficient=0.02)
+  state = rule.init(params)
+  for rate in (2.0, 1.0):
+    g, gb = draw.normal(size=w.shape), draw.normal(size=4)
+    decayed = g + 0.3 * w
+    trust = 0.02 * np.linalg.norm(w) / np.linalg.norm(decayed)
+    v, vb = 0.9 * v - rate * trust * decayed, 0.9 * vb - 3 * rate * 0.02 * gb
+    w, b = w + v, b + vb
+    updates, state = rule.update(
+        {'conv1': {'kernel': jnp.float32(g), 'bias': jnp.float32(gb)}}, state,
+        params, rates={'conv1': {'kernel': jnp.float32(rate),
+                                 'bias': jnp.float32(3 * rate)}})
+    params = optax.apply_updates(params, updates)
+    np.testing.assert_allclose(params['conv1']['kernel'], w, rtol=1e-5)
+    np.testing.assert_allclose(params['conv1']['bias'], b, rtol=1e-5)
+
+
+def test_lars_takes_steps_of_one_length_whatever_the_gradients():
+  rule = optimizer.update_rule('lars', 0.0, 0.0)
+  params = tree(3, 1)
+  for size in (1e-6, 1e6):
+    updates, _ = rule.update(tree(-size, 0), rule.init(params), params,
+                             rates=tree(10, 10))
+    np.testing.assert_allclose(
+        updates['conv1']['kernel'], 10 * 0.001 * 3, rtol=1e-5)
+
+
 @pytest.mark.parametrize('clip_norm', [0.0, 0.5])
 @pytest.mark.parametrize('rule', optimizer.RULES)
 def test_frozen_leaves_stay_with_their_state_under_every_rule(rule, clip_norm):

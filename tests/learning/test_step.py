@@ -10,7 +10,7 @@ import tiny
 
 from alexnet_jax.data import loader, statistics
 from alexnet_jax.learning import augment, optimizer, step
-from alexnet_jax.network import classifier, columns, rng
+from alexnet_jax.network import classifier, columns, full_layers, rng
 from alexnet_jax.network import layers as L
 from alexnet_jax.run import device_data, experiment
 
@@ -106,8 +106,9 @@ BATCH, SIDE, CLASSES = 16, 20, 3
 AUGMENTED = augment.Augmentation(**ON | {'crop': 16, 'share_crops': 3})
 
 
-def one_step(mesh_shape=(1, 1), clip_norm=0.0, **options):
-  """(parameters, what was measured) after a float64 step of two columns."""
+def one_step(mesh_shape=(1, 1), clip_norm=0.0, steps=1, rule='momentum',
+             divided=False, **options):
+  """(parameters, what was measured) after float64 steps of two columns."""
   with jax.enable_x64(True), jax.numpy_dtype_promotion('standard'):
     mesh = columns.make_mesh(*mesh_shape, 2)
     full = L.fully_connected(CLASSES, stddev=0.1, bias=0.0)
@@ -118,7 +119,9 @@ def one_step(mesh_shape=(1, 1), clip_norm=0.0, **options):
                        (jax.nn.relu,), dropout=True)),
         full, SimpleNamespace(num_columns=2, crossings=('fc6', 'fc8')), mesh,
         AUGMENTED.crop)
-    rule = optimizer.update_rule('momentum', 0.9, 0.0005, clip_norm=clip_norm)
+    if divided:
+      model = full_layers.divide(model, mesh)
+    rule = optimizer.update_rule(rule, 0.9, 0.0005, clip_norm=clip_norm)
     draw = np.random.default_rng(0)
     stats = augment.pixel_stats(
         draw.uniform(0, 255, (SIDE, SIDE, 3)).astype(np.float32),
@@ -126,15 +129,17 @@ def one_step(mesh_shape=(1, 1), clip_norm=0.0, **options):
     state = step.new_state(model.init, rule, 0, 0.01, stats)
     state = jax.tree.map(
         lambda x: x.astype(float) if x.dtype == jnp.float32 else x, state)
-    state = jax.device_put(state, columns.param_shardings(mesh, state))
+    state = jax.device_put(
+        state, columns.param_shardings(mesh, state, model.divided))
     move = step.make_train_step(
         model, rule, AUGMENTED, optimizer.Rates(), mesh, 0,
         step.Length(10, 100), **options)
     batch = {
         'image': draw.integers(0, 256, (BATCH, SIDE, SIDE, 3), np.uint8),
         'label': draw.integers(0, CLASSES, BATCH).astype(np.int32)}
-    after, measured = move(state, device_data.to_device(batch, mesh))
-    return jax.device_get((after.params, measured))
+    for _ in range(steps):
+      state, measured = move(state, device_data.to_device(batch, mesh))
+    return jax.device_get((state.params, measured))
 
 
 def assert_same_to_rounding(ours, theirs):
@@ -159,6 +164,20 @@ def test_a_batch_in_parts_gives_the_step_of_the_whole_batch(
   assert_same_to_rounding(
       one_step(mesh_shape, parts=parts, class_weights=WEIGHTS, clip_norm=1e6),
       whole)
+
+
+def test_divided_full_layers_train_as_on_one_device():
+  # Three updates with dropout, velocities, and norms of divided kernels.
+  alone = one_step(steps=3, rule='lars')
+  for mesh_shape in ((2, 1), (4, 1)):
+    assert_same_to_rounding(
+        one_step(mesh_shape, steps=3, rule='lars', divided=True), alone)
+
+
+def test_divided_full_layers_take_a_batch_in_parts(whole):
+  assert_same_to_rounding(
+      one_step((2, 2), parts=2, class_weights=WEIGHTS, clip_norm=1e6,
+               divided=True), whole)
 
 
 def test_weights_change_the_loss_and_not_the_errors(whole):

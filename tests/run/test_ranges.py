@@ -218,6 +218,21 @@ def test_the_papers_network_fits_into_two_gigabytes(monkeypatch):
   assert memory.count_parameters(built) == 60_965_224
 
 
+def test_divided_full_layers_need_less_memory(monkeypatch):
+  monkeypatch.setattr(memory.machine, 'memory', lambda: 2e9)  # of 4 devices
+  config = load('configs/paper.py')
+  config.mesh.data = 4
+
+  def check():
+    memory.check(experiment.build(
+        experiment.read(config), 1000, 1_281_167), 1_281_167)
+
+  with pytest.raises(InputError, match='60,965,224 parameters'):
+    check()
+  config.mesh.full_layers = 'model'
+  check()
+
+
 def test_codes_have_the_same_ranges():
   assert 'config.seed=-1' in refusal(with_field(
       codes.get_config().lock(), 'seed', -1))

@@ -47,11 +47,13 @@ def test_a_finished_run_stays_as_it_is(trained, tmp_path):
   assert tiny.metrics(tmp_path) == tiny.metrics(workdir)
 
 
-def test_a_run_goes_on_upon_another_mesh(trained, tmp_path):
+@pytest.mark.parametrize('full_layers', ['data', 'model'])
+def test_a_run_goes_on_upon_another_mesh(trained, tmp_path, full_layers):
   config, workdir, errors = trained
   stop_at(3, config, tmp_path)
   there = training.train(
-    experiment.read(tiny.config({'mesh.data': 2, 'mesh.column': 2})),
+    experiment.read(tiny.config({
+        'mesh.data': 2, 'mesh.column': 2, 'mesh.full_layers': full_layers})),
     str(tmp_path),
   )
   assert there == pytest.approx(errors, abs=1e-4)
