@@ -1,5 +1,6 @@
 """Starts the several processes of one run."""
 
+import collections
 import hashlib
 import pathlib
 import warnings
@@ -145,6 +146,36 @@ def code_version() -> str:
   for file in sorted(folder.rglob('*.py')):
     digest.update(file.read_bytes())
   return digest.hexdigest()[:12]
+
+
+def check_mesh(mesh: Any) -> None:
+  """Checks that every process loads one part of each batch.
+
+  Args:
+    mesh: jax.sharding.Mesh of the devices of all processes.
+
+  Raises:
+    InputError: the processes have unlike parts of the mesh, or some have none.
+  """
+  import jax
+  data, column = mesh.devices.shape
+  counts = collections.Counter(
+      device.process_index for device in mesh.devices.flat)
+  first, available = counts[0], len(jax.devices())
+  for process in range(jax.process_count()):
+    if counts[process] != first:
+      such = ('' if available % column
+              else f' (config.mesh.data={available // column})')
+      raise InputError(
+          f'config.mesh.data={data} times config.mesh.column={column} takes'
+          f' {first} of the devices of process 0 and {counts[process]} of'
+          f' those of process {process}: give a mesh of all {available}'
+          f' devices{such}, or start fewer processes.')
+  if first % column and column % first:
+    raise InputError(
+        f'config.mesh.column={column} does not fit processes with {first}'
+        ' devices each: give a divisor or a multiple of that number, such as'
+        ' config.mesh.column=1.')
 
 
 def check_same_data(source: Any) -> None:
