@@ -18,7 +18,7 @@ import tiny
 
 from alexnet_jax.errors import InputError
 from alexnet_jax.network import columns
-from alexnet_jax.run.processes import check_mesh
+from alexnet_jax.run import processes
 
 LOST = (r'launch.py: (process \d|another process) of this run has ended or does'
         ' not answer: start all processes again with the same commands; the run'
@@ -48,12 +48,12 @@ def start_two_by_slurm(arguments, compiled, monkeypatch):
   for name, value in (('JOB_ID', os.getpid()), ('STEP_NODELIST', 'localhost'),
                       ('NTASKS', 2)):
     monkeypatch.setenv(f'SLURM_{name}', str(value))
-  processes = []
+  started = []
   for i in range(2):
     monkeypatch.setenv('SLURM_PROCID', str(i))
     monkeypatch.setenv('SLURM_LOCALID', str(i))
-    processes.append(program.start([*arguments, '--distributed'], compiled))
-  return processes
+    started.append(program.start([*arguments, '--distributed'], compiled))
+  return started
 
 
 def write_photos(folder, seed):
@@ -69,8 +69,8 @@ def is_training(workdir, lines=2):
                   and len(tiny.metrics(workdir)) >= lines)
 
 
-def assert_all_end_well(processes):
-  for process in processes:
+def assert_all_end_well(started):
+  for process in started:
     code, out, err = program.finish(process)
     assert code == 0 and 'Gloo' not in out + err, err
 
@@ -172,7 +172,7 @@ class Device:
   device_kind: str = 'cpu'
 
 
-@pytest.mark.parametrize('processes, each, data, column, sentence', [
+@pytest.mark.parametrize('count, each, data, column, sentence', [
     (2, 1, 1, 1, 'config.mesh.data=1 times config.mesh.column=1 takes 1 of the'
      ' devices of process 0 and 0 of those of process 1: give a mesh of all 2'
      ' devices (config.mesh.data=2), or start fewer processes.'),
@@ -182,12 +182,40 @@ class Device:
     (2, 3, 3, 2, 'config.mesh.column=2 does not fit processes with 3 devices'
      ' each: give a divisor or a multiple')])
 def test_meshes_that_give_processes_unlike_parts_are_refused(
-    processes, each, data, column, sentence, monkeypatch):
-  devices = [Device(p, i) for p in range(processes) for i in range(each)]
+    count, each, data, column, sentence, monkeypatch):
+  devices = [Device(p, i) for p in range(count) for i in range(each)]
   monkeypatch.setattr(jax, 'devices', lambda: devices)
-  monkeypatch.setattr(jax, 'process_count', lambda: processes)
+  monkeypatch.setattr(jax, 'process_count', lambda: count)
   with pytest.raises(InputError, match=re.escape(sentence)):
-    check_mesh(columns.make_mesh(data, column, 2))
+    processes.check_mesh(columns.make_mesh(data, column, 2))
+
+
+@pytest.mark.parametrize('variables, devices', [
+    ({}, [1]),
+    ({'CUDA_VISIBLE_DEVICES': '0,1,2,3'}, [1]),
+    ({'CUDA_VISIBLE_DEVICES': '0'}, None),  # srun --gpus-per-task=1
+    ({'SLURM_STEP_TASKS_PER_NODE': '2(x4),1'}, [1]),
+    ({'SLURM_STEP_TASKS_PER_NODE': '1(x8)'}, None)], ids=str)
+def test_a_process_takes_its_device_of_several_or_all_that_are_its_own(
+    variables, devices, monkeypatch):
+  step = {'JOB_ID': 4096, 'STEP_NODELIST': 'node[07-08]', 'NTASKS': 8,
+          'PROCID': 5, 'LOCALID': 1}
+  monkeypatch.delenv('CUDA_VISIBLE_DEVICES', raising=False)
+  for name, value in ({f'SLURM_{name}': value for name, value in step.items()}
+                      | variables).items():
+    monkeypatch.setenv(name, str(value))
+  assert processes.from_cluster(1) == processes.Address(
+      'node07', 61440, 8, 5, devices)
+
+
+def test_under_open_mpi_the_cluster_is_known(monkeypatch):
+  for name, value in {
+      'MCA_orte_hnp_uri': '40960.0;tcp://10.0.0.1,10.1.0.1:34911',
+      'COMM_WORLD_SIZE': 2, 'COMM_WORLD_RANK': 1, 'COMM_WORLD_LOCAL_RANK': 0,
+      'COMM_WORLD_LOCAL_SIZE': 1}.items():
+    monkeypatch.setenv(f'OMPI_{name}', str(value))
+  assert processes.from_cluster(1) == processes.Address(
+      '10.0.0.1', 61450, 2, 1, None)
 
 
 # --- One of them is lost ------------------------------------------------------
