@@ -13,6 +13,7 @@ import numpy as np
 import program
 import pytest
 import tiny
+import yaml
 from PIL import Image
 
 from alexnet_jax import command_line, flag_errors
@@ -170,3 +171,57 @@ def test_a_page_names_fields_with_valid_values(page):
           ranges.check(changed)
           checked += 1
   assert checked > 8
+
+
+# --- Clusters -----------------------------------------------------------------
+
+
+def scripts(kind):
+  """The scripts of the page about clusters, in bash or yaml."""
+  text = (ROOT / 'docs/clusters.md').read_text('utf-8')
+  return re.findall(rf'^```{kind}\n(.*?)^```$', text, re.DOTALL | re.MULTILINE)
+
+
+def test_the_job_script_is_valid_and_has_a_process_for_every_device():
+  script, = scripts('bash')
+  assert subprocess.run(['bash', '-n'], input=script, text=True).returncode == 0
+  options = dict(re.findall(r'^#SBATCH --([\w-]+)=(\S+)$', script,
+                            re.MULTILINE))
+  assert options['ntasks-per-node'] == options['gpus-per-node']
+  count = int(options['nodes']) * int(options['ntasks-per-node'])
+  assert f'--config.mesh.data={count} ' in script
+
+
+def test_the_job_of_pods_is_valid_and_has_a_pod_for_every_host():
+  service, job = yaml.safe_load_all(scripts('yaml')[0])
+  spec, pod = job['spec'], job['spec']['template']['spec']
+  assert service['metadata']['name'] == pod['subdomain']
+  assert service['spec']['selector'] == {'job-name': job['metadata']['name']}
+  assert spec['completions'] == spec['parallelism']
+  container, = pod['containers']
+  x, y = pod['nodeSelector']['cloud.google.com/gke-tpu-topology'].split('x')
+  assert int(x) * int(y) == (
+      spec['parallelism'] * container['resources']['limits']['google.com/tpu'])
+  assert f'--config.mesh.data={int(x) * int(y)} ' in container['command'][-1]
+  assert [one['name'] for one in container['volumeMounts']] == [
+      one['name'] for one in pod['volumes']]
+
+
+def test_the_commands_for_clusters_have_flags_and_fields_that_exist():
+  text = (ROOT / 'docs/clusters.md').read_text('utf-8')
+  found = re.findall(r'python launch\.py ((?:--\S+\s+(?:\\\n\s*)?)+)',
+                     text.replace("'", ' '))
+  assert len(found) == 7
+  for command in found:
+    flags = dict(part[2:].partition('=')[::2] for part in command.split()
+                 if part != '\\')
+    config = command_line.load_config(str(ROOT / flags['config']), {}, 'config')
+    fields = {name.removeprefix('config.'): value
+              for name, value in flags.items() if name.startswith('config.')}
+    config.update_from_flattened_dict({
+        name: flag_errors.read_field(name, value, config, flags['config'])
+        for name, value in fields.items()})
+    ranges.check(config)
+    assert config.optimizer.batch_size % config.mesh.data == 0
+    assert {name for name in flags if not name.startswith('config.')} <= set(
+        command_line.COMMON)

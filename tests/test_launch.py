@@ -40,35 +40,57 @@ def test_a_run_ends_with_a_page(workdir):
   assert 'Machine' in page.cells
 
 
-def test_evaluate_prints_the_errors_of_the_last_test(workdir, compiled):
+@pytest.fixture(scope='module')
+def answers(workdir, compiled, tmp_path_factory):
+  """{name: (exit code, output, errors)} of commands that share a start."""
+  weights = tmp_path_factory.mktemp('exported') / 'weights.npz'
+  describe, quickstart = ['--task=describe', '--json'], (
+      '--config=configs/quickstart.py')
+  own = ['--task=evaluate', f'--workdir={workdir}']
+  lines = {
+      'evaluated': [*tiny.flags(), *own],
+      'evaluated by its own config': own,
+      'other fields': [*own, '--config.run.views=9',
+                       '--config.data.validation_examples=12'],
+      'exported': [quickstart, '--task=export', f'--workdir={workdir}',
+                   f'--out={weights}'],
+      'table': ['--config=configs/paper.py', '--task=describe'],
+      'json': ['--config=configs/paper.py', *describe],
+      'help for a config': [quickstart, '--task=train', '--help'],
+      'twice': [*describe, '--config=configs/paper.py', quickstart,
+                '--config.model.kernels=(4,4)',
+                '--config.model.kernels=(8,8,8,8,8)',
+                '--config.model.dropout=False', '--config.model.dropout=True'],
+      'once': [*describe, quickstart, '--config.model.kernels=(8,8,8,8,8)'],
+      'help': ['--help'],
+      **{f'help for {task}': [f'--task={task}', '--help']
+         for task in command_line.task_names()}}
+  results = dict(zip(lines, program.launch_many(list(lines.values()), compiled),
+                     strict=True))
+  for code, _, err in results.values():
+    assert code == 0, err
+  return results
+
+
+def test_evaluate_prints_the_errors_of_the_last_test(workdir, answers):
   final, = tiny.metrics(workdir, 'final')
-  for arguments in (tiny.flags(), []):  # the config of the run is enough
-    out = program.launch(
-        [*arguments, '--task=evaluate', f'--workdir={workdir}'], compiled)
-    errors = json.loads(out.splitlines()[-1])
+  for name in ('evaluated', 'evaluated by its own config'):
+    errors = json.loads(answers[name][1].splitlines()[-1])
     assert errors.pop('images') == 24
     assert errors | {'kind': 'final'} == final
 
 
-def test_fields_of_the_runs_config_can_be_set(workdir, compiled):
-  out = program.launch(
-      ['--task=evaluate', f'--workdir={workdir}', '--config.run.views=9',
-       '--config.data.validation_examples=12'], compiled)
-  errors = json.loads(out.splitlines()[-1])
+def test_fields_of_the_runs_config_can_be_set(answers):
+  errors = json.loads(answers['other fields'][1].splitlines()[-1])
   assert errors['images'] == 12 and 'nine_crop_top1_error' in errors
 
 
-def test_a_config_that_is_not_read_is_said(workdir, compiled, tmp_path):
-  (code, _, err), = program.launch_many([[
-      '--config=configs/quickstart.py', '--task=export',
-      f'--workdir={workdir}', f'--out={tmp_path}/weights.npz']], compiled)
-  assert code == 0 and '--config is not read' in err
+def test_a_config_that_is_not_read_is_said(answers):
+  assert '--config is not read' in answers['exported'][2]
 
 
-def test_describe_prints_the_table_of_the_paper(compiled):
-  text, as_json = (out for _, out, _ in program.launch_many([
-      ['--config=configs/paper.py', '--task=describe'],
-      ['--config=configs/paper.py', '--task=describe', '--json']], compiled))
+def test_describe_prints_the_table_of_the_paper(answers):
+  text, as_json = answers['table'][1], answers['json'][1]
   assert '60,965,224' in text
   for name in ('conv1', 'conv5', 'fc8'):
     assert name in text
@@ -102,24 +124,19 @@ def test_prepared_photographs_can_be_trained_on(compiled, tmp_path):
   assert json.loads(out.splitlines()[-1])['images'] == 8
 
 
-def test_help_lists_the_tasks_and_explains_each(compiled):
-  tasks = command_line.task_names()
-  everything, *each = program.launch_many(
-      [['--help'], *([f'--task={task}', '--help'] for task in tasks)], compiled)
-  for code, _, err in (everything, *each):
-    assert code == 0, err
-  for task, (_, out, _) in zip(tasks, each, strict=True):
+def test_help_lists_the_tasks_and_explains_each(answers):
+  everything = answers['help'][1]
+  for task in command_line.task_names():
+    out = answers[f'help for {task}'][1]
     line = out.splitlines()[0].partition(': ')[2]
-    assert len(line) > 20 and f' {task} ' in everything[1]
-    assert line in everything[1]
+    assert len(line) > 20 and f' {task} ' in everything
+    assert line in everything
     assert '--workdir' in out
-  assert '--views: Crops averaged' in each[tasks.index('predict')][1]
+  assert '--views: Crops averaged' in answers['help for predict'][1]
 
 
-def test_help_lists_the_fields_of_a_config_with_their_comments(compiled):
-  (code, out, _), = program.launch_many([
-      ['--config=configs/quickstart.py', '--task=train', '--help']], compiled)
-  assert code == 0
+def test_help_lists_the_fields_of_a_config_with_their_comments(answers):
+  out = answers['help for a config'][1]
   assert '--init_from' in out
   assert 'model.kernels=(16, 32, 48, 48, 32)' in out
   assert 'optimizer.momentum=0.9' in out
@@ -127,17 +144,8 @@ def test_help_lists_the_fields_of_a_config_with_their_comments(compiled):
           in out)
 
 
-def test_the_last_of_two_values_counts(compiled):
-  describe = ['--task=describe', '--json']
-  lines = [
-      [*describe, '--config=configs/paper.py', '--config=configs/quickstart.py',
-       '--config.model.kernels=(4,4)', '--config.model.kernels=(8,8,8,8,8)',
-       '--config.model.dropout=False', '--config.model.dropout=True'],
-      [*describe, '--config=configs/quickstart.py',
-       '--config.model.kernels=(8,8,8,8,8)']]
-  (code, twice, err), (_, once, _) = program.launch_many(lines, compiled)
-  assert code == 0, err
-  assert twice == once
+def test_the_last_of_two_values_counts(answers):
+  assert answers['twice'][1] == answers['once'][1]
 
 
 def test_paths_may_start_with_the_home_folder(compiled, tmp_path, monkeypatch):

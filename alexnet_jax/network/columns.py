@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import linen as nn
 from jax.sharding import AxisType, Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
@@ -81,9 +82,13 @@ def make_mesh(data: int, column: int, num_columns: int,
         f'config.mesh.data={data} times config.mesh.column={column} needs'
         f' {data * column} devices but JAX sees {len(devices)} ({platform}): '
         + cure % count + '.')
-  return jax.make_mesh(
-      (data, column), (DATA, COLUMN), axis_types=(AxisType.Auto,) * 2,
-      devices=devices[: data * column])
+  by_process = sorted(devices, key=lambda device: device.process_index)
+  used, types = by_process[: data * column], (AxisType.Auto,) * 2
+  if used[0].process_index != used[-1].process_index:
+    # JAX would order them by their wires. On a TPU pod the rows of a process
+    # would then lie apart, but it loads one part of each batch.
+    return Mesh(np.reshape(used, (data, column)), (DATA, COLUMN), types)
+  return jax.make_mesh((data, column), (DATA, COLUMN), types, devices=used)
 
 
 def batch_sharding(mesh: Mesh) -> NamedSharding:

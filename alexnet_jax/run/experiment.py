@@ -26,7 +26,7 @@ from alexnet_jax.learning.optimizer import PlateauRule, Rates
 from alexnet_jax.learning.step import Length, State
 from alexnet_jax.network import classifier, columns, models
 from alexnet_jax.network.classifier import Model
-from alexnet_jax.run import checkpoint, device_data, ranges
+from alexnet_jax.run import checkpoint, device_data, processes, ranges
 
 # The fields of config.data that give a path.
 PATHS = ('path', 'labels')
@@ -297,6 +297,8 @@ def build(settings: Settings, num_classes: int, num_examples: int,
   mesh = columns.make_mesh(
       settings.mesh.data, settings.mesh.column, settings.model.num_columns,
       devices)
+  if not devices:
+    processes.check_mesh(mesh)
   model = settings.build_model(mesh, num_classes)
   _check_layers(settings.optimizer, model)
   _check_parts(settings.optimizer.accumulate, model)

@@ -19,6 +19,8 @@ from alexnet_jax import signals
 OF_LOSS = re.compile(r'[EF]\d{4} .*(coordination|client\.h|preemption)'
                      r'|Additional GRPC error|:UNKNOWN:Error received')
 OF_STOP = re.compile(r'W\d{4} .*preemption')
+# What Gloo, which connects CPUs, says on standard output when all is well.
+OF_GLOO = re.compile(r'\[Gloo\] Rank \d+ is connected')
 # The end of another process, in the errors of a step or of a checkpoint.
 LOST = re.compile(r'Gloo|NCCL|coordination|heartbeat|barrier|UNAVAILABLE'
                   r'|DEADLINE_EXCEEDED|Connection (closed|reset)|Socket closed',
@@ -87,13 +89,15 @@ def watch_for_aborts() -> None:
   The service ends the process with abort() when another one is lost, which
   cannot be changed from Python. The handler of that signal ends the process
   first. What C++ code writes goes through a pipe, so that the service's own
-  lines can be left out.
+  lines can be left out, and those of Gloo, which are not for the standard
+  output of a program.
   """
   reader, writer = os.pipe()
-  real = os.dup(2)
-  sys.stderr.flush()
-  sys.stderr = os.fdopen(real, 'w', buffering=1, errors='backslashreplace')
-  os.dup2(writer, 2)
+  for number, name in ((1, 'stdout'), (2, 'stderr')):
+    getattr(sys, name).flush()
+    setattr(sys, name, os.fdopen(os.dup(number), 'w', buffering=1,
+                                 errors='backslashreplace'))
+    os.dup2(writer, number)
   os.close(writer)
   said: list[str] = []
 
@@ -102,7 +106,7 @@ def watch_for_aborts() -> None:
       for line in lines:
         if said or OF_LOSS.match(line):
           said.append(line)
-        elif not OF_STOP.match(line):
+        elif not OF_STOP.match(line) and not OF_GLOO.match(line):
           sys.stderr.write(line)
 
   def on_abort(number):

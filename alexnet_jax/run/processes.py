@@ -1,7 +1,10 @@
 """Starts the several processes of one run."""
 
+import collections
 import hashlib
+import os
 import pathlib
+import re
 import warnings
 import zlib
 from collections.abc import Mapping
@@ -93,7 +96,7 @@ def _address(flags: Flags) -> Address | None:
       raise InputError(
           '--distributed asks the cluster for the other processes: leave out'
           ' --coordinator, --num_processes and --process, or --distributed.')
-    return _from_cluster(flags.start_timeout)
+    return from_cluster(flags.start_timeout)
   if not flags.coordinator:
     if flags.num_processes != 1 or flags.process:
       raise InputError(
@@ -115,7 +118,7 @@ def _address(flags: Flags) -> Address | None:
   return Address(host, int(port), flags.num_processes, flags.process)
 
 
-def _from_cluster(timeout: int) -> Address:
+def from_cluster(timeout: int) -> Address:
   """Asks the cluster: a TPU pod, Slurm, Open MPI or Kubernetes."""
   from jax._src.clusters import ClusterEnv
   reason = ''
@@ -135,7 +138,23 @@ def _from_cluster(timeout: int) -> Address:
         f'{reason}: start the program with the cluster\'s own command, or give'
         ' --coordinator, --num_processes and --process.')
   host, _, port = at.rpartition(':')
-  return Address(host, int(port), count, process, devices)
+  return Address(host, int(port), count, process,
+                 None if _owns_what_it_sees() else devices)
+
+
+def _owns_what_it_sees() -> bool:
+  """Returns whether this process may take all devices that it sees.
+
+  JAX gives each process of a machine one device, by its number there. That
+  would leave devices idle where the process is the only one of the machine, and
+  take one that is not there where each process sees a GPU of its own, which is
+  always number 0 (`srun --gpus-per-task=1`).
+  """
+  value = os.environ.get
+  alone = (value('OMPI_COMM_WORLD_LOCAL_SIZE') == '1' or re.fullmatch(
+      r'1(\(x\d+\))?', value('SLURM_STEP_TASKS_PER_NODE', '')))
+  return bool(alone) or len(
+      value('CUDA_VISIBLE_DEVICES', 'all, unless told').split(',')) == 1
 
 
 def code_version() -> str:
@@ -145,6 +164,36 @@ def code_version() -> str:
   for file in sorted(folder.rglob('*.py')):
     digest.update(file.read_bytes())
   return digest.hexdigest()[:12]
+
+
+def check_mesh(mesh: Any) -> None:
+  """Checks that every process loads one part of each batch.
+
+  Args:
+    mesh: jax.sharding.Mesh of the devices of all processes.
+
+  Raises:
+    InputError: the processes have unlike parts of the mesh, or some have none.
+  """
+  import jax
+  data, column = mesh.devices.shape
+  counts = collections.Counter(
+      device.process_index for device in mesh.devices.flat)
+  first, available = counts[0], len(jax.devices())
+  for process in range(jax.process_count()):
+    if counts[process] != first:
+      such = ('' if available % column
+              else f' (config.mesh.data={available // column})')
+      raise InputError(
+          f'config.mesh.data={data} times config.mesh.column={column} takes'
+          f' {first} of the devices of process 0 and {counts[process]} of'
+          f' those of process {process}: give a mesh of all {available}'
+          f' devices{such}, or start fewer processes.')
+  if first % column and column % first:
+    raise InputError(
+        f'config.mesh.column={column} does not fit processes with {first}'
+        ' devices each: give a divisor or a multiple of that number, such as'
+        ' config.mesh.column=1.')
 
 
 def check_same_data(source: Any) -> None:

@@ -7,7 +7,6 @@ import jax.numpy as jnp
 import numpy as np
 import orbax.checkpoint as ocp
 from jax.experimental import multihost_utils
-from jax.sharding import Mesh
 from tqdm import tqdm
 
 from alexnet_jax.data import statistics
@@ -134,15 +133,25 @@ def class_weights(settings: Settings, source: Source) -> np.ndarray | None:
   return statistics.balanced_class_weights(source)
 
 
-def devices_in_words(mesh: Mesh) -> str:
-  """Describes the devices, as in 'Running on 2 devices (TPU v3).'."""
-  used, available = mesh.devices.size, len(jax.devices())
+def devices_in_words(built: Experiment) -> str:
+  """Describes the devices, as in 'Running on 2 devices (TPU v3).'.
+
+  If some are idle it says so, and what would use them.
+  """
+  used, available = built.mesh.devices.size, len(jax.devices())
   kind = jax.devices()[0].device_kind
   if used == available:
     count = 'one device' if used == 1 else f'{used} devices'
     return f'Running on {count} ({kind}).'
-  return (f'Running on {used} of {available} devices ({kind});'
-          ' config.mesh.data and config.mesh.column say how many are used.')
+  said = (f'Running on {used} of {available} devices ({kind}) while the rest is'
+          ' idle')
+  data, column = built.mesh.devices.shape
+  optimization = built.settings.optimizer
+  for shards in range(available // column, data, -1):
+    if optimization.batch_size % (shards * optimization.accumulate) == 0:
+      return (f'{said}: config.mesh.data={shards} would use'
+              f' {"all" if shards * column == available else shards * column}.')
+  return f'{said}: no larger config.mesh.data divides the batch.'
 
 
 def _lower_rate_on_plateau(built: Experiment, state: State,
@@ -166,7 +175,7 @@ def _first_state(
   """Returns the newest or a new state, and a sentence that says its origin."""
   source = sound.train
   newest = manager.latest_step()
-  devices = devices_in_words(built.mesh)
+  devices = devices_in_words(built)
   if newest is None:
     pixels = statistics.statistics(source)
     state = built.new_state(augment.pixel_stats(

@@ -4,9 +4,11 @@ import collections
 import importlib.util
 import json
 
+import jax
 import pytest
 
 from alexnet_jax.bench import chips
+from alexnet_jax.network import columns
 from alexnet_jax.run import experiment
 from alexnet_jax.tasks import bench
 from configs import paper
@@ -41,6 +43,21 @@ def test_two_tpus_exchange_at_the_crossings_and_nowhere_else(tmp_path):
   found = compiled_for('v5e:2x2', 'bfloat16', tmp_path)
   assert collections.Counter(
       (one['kind'], one['backward']) for one in found) == EXCHANGED
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('pod', ['v5e:2x4', 'v5e:4x4', 'v5p:2x2x4', 'v6e:4x8'])
+def test_each_process_of_a_real_pod_loads_a_part_of_its_own(pod, monkeypatch):
+  if not importlib.util.find_spec('libtpu'):
+    pytest.skip('no description of TPU pods')
+  chips_of_pod = chips.devices(chips.parse(pod))
+  processes = sorted({chip.process_index for chip in chips_of_pod})
+  for column in (1, 2):
+    mesh = columns.make_mesh(len(chips_of_pod) // column, column, 2,
+                             chips_of_pod)
+    for process in processes:
+      monkeypatch.setattr(jax, 'process_index', lambda p=process: p)
+      assert columns.process_shard(mesh) == (process, len(processes))
 
 
 @pytest.mark.slow

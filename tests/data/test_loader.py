@@ -162,6 +162,27 @@ def test_shards_hold_contiguous_rows_at_the_same_global_batch(num_shards):
   _assert_equal(_joined(shards), _train(9)[3:])
 
 
+class Counted(Numbered):
+  """Remembers which examples were read."""
+
+  def __init__(self, length):
+    super().__init__(length)
+    self.read = set()
+
+  def __getitem__(self, i):
+    self.read.add(int(i))
+    return super().__getitem__(i)
+
+
+def test_a_process_reads_the_examples_of_its_rows_and_no_others():
+  sources = [Counted(96) for _ in range(4)]
+  for shard, source in enumerate(sources):
+    batches = _train(8, source, shard=shard, num_shards=4, reshuffle=False)
+    assert source.read == {int(x) for b in batches for x in b['label']}
+    assert len(source.read) == 24
+  assert set.union(*(source.read for source in sources)) == set(range(96))
+
+
 @pytest.mark.parametrize('length', [1, 11, 12, 13, 50])
 @pytest.mark.parametrize('num_shards', [1, 3])
 def test_evaluation_sees_every_example_exactly_once(length, num_shards):

@@ -1,5 +1,6 @@
 """Columns on devices: any mesh gives the same numbers; who talks to whom."""
 
+import dataclasses
 import re
 
 import jax
@@ -105,6 +106,37 @@ def test_each_of_two_devices_holds_half_of_each_kernel(mesh_of, problem):
 
 def test_one_process_loads_the_whole_batch(mesh_of):
   assert columns.process_shard(mesh_of(2, 2)) == (0, 1)
+
+
+@dataclasses.dataclass(frozen=True)
+class Chip:
+  """One of a TPU pod, whose numbers go along rows of several hosts."""
+
+  id: int
+  process_index: int
+  platform: str = 'tpu'
+
+
+POD = [Chip(4 * y + x, 2 * (y // 2) + x // 2) for y in range(4)
+       for x in range(4)]
+
+
+@pytest.mark.parametrize('data, column', [(16, 1), (8, 2), (4, 4)], ids=str)
+def test_every_process_of_a_pod_loads_a_part_of_its_own(
+    data, column, monkeypatch):
+  mesh = columns.make_mesh(data, column, 4, POD)
+  for row in mesh.devices:  # what columns exchange stays on one host
+    assert len({chip.process_index for chip in row}) == 1
+  for process in range(4):
+    monkeypatch.setattr(jax, 'process_index', lambda p=process: p)
+    assert columns.process_shard(mesh) == (process, 4)
+
+
+def test_processes_that_share_the_columns_load_the_same_part(monkeypatch):
+  mesh = columns.make_mesh(2, 2, 2, [Chip(i, i) for i in (3, 0, 2, 1)])
+  for process in range(4):
+    monkeypatch.setattr(jax, 'process_index', lambda p=process: p)
+    assert columns.process_shard(mesh) == (process // 2, 2)
 
 
 # --- Who talks to whom --------------------------------------------------------

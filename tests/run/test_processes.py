@@ -1,5 +1,6 @@
-"""Two processes with a device each are one process with two."""
+"""Several processes with a device each are one process with several."""
 
+import dataclasses
 import json
 import os
 import re
@@ -9,10 +10,15 @@ import subprocess
 import sys
 
 import cv2
+import jax
 import numpy as np
 import program
 import pytest
 import tiny
+
+from alexnet_jax.errors import InputError
+from alexnet_jax.network import columns
+from alexnet_jax.run import processes
 
 LOST = (r'launch.py: (process \d|another process) of this run has ended or does'
         ' not answer: start all processes again with the same commands; the run'
@@ -25,11 +31,16 @@ def free_port():
     return free.getsockname()[1]
 
 
-def start_two(arguments, compiled, second=()):
+def start(count, arguments, compiled, others=()):
   port = free_port()
   return [program.start(
-      [*arguments, f'--coordinator=localhost:{port}', '--num_processes=2',
-       f'--process={i}', *(second if i else ())], compiled) for i in range(2)]
+      [*arguments, f'--coordinator=localhost:{port}',
+       f'--num_processes={count}', f'--process={i}', *(others if i else ())],
+      compiled) for i in range(count)]
+
+
+def start_two(arguments, compiled, second=()):
+  return start(2, arguments, compiled, second)
 
 
 def start_two_by_slurm(arguments, compiled, monkeypatch):
@@ -37,12 +48,12 @@ def start_two_by_slurm(arguments, compiled, monkeypatch):
   for name, value in (('JOB_ID', os.getpid()), ('STEP_NODELIST', 'localhost'),
                       ('NTASKS', 2)):
     monkeypatch.setenv(f'SLURM_{name}', str(value))
-  processes = []
+  started = []
   for i in range(2):
     monkeypatch.setenv('SLURM_PROCID', str(i))
     monkeypatch.setenv('SLURM_LOCALID', str(i))
-    processes.append(program.start([*arguments, '--distributed'], compiled))
-  return processes
+    started.append(program.start([*arguments, '--distributed'], compiled))
+  return started
 
 
 def write_photos(folder, seed):
@@ -58,25 +69,52 @@ def is_training(workdir, lines=2):
                   and len(tiny.metrics(workdir)) >= lines)
 
 
-@pytest.mark.parametrize('axis', [
-    'data', pytest.param('column', marks=pytest.mark.slow)])
-def test_two_processes_are_one(trained, compiled, tmp_path, axis, monkeypatch):
-  config, workdir, _ = trained
-  arguments = [*tiny.flags({f'mesh.{axis}': 2}), f'--workdir={tmp_path}']
-  for process in (start_two(arguments, compiled) if axis == 'column' else
-                  start_two_by_slurm(arguments, compiled, monkeypatch)):
-    code, _, err = program.finish(process)
-    assert code == 0, err
-  np.testing.assert_allclose(
-      tiny.losses(tmp_path), tiny.losses(workdir), rtol=1e-4)
-  assert [(line['kind'], line['step']) for line in tiny.metrics(tmp_path)] == [
-      (line['kind'], line['step']) for line in tiny.metrics(workdir)]
-  ours, theirs = (tiny.metrics(folder, 'validation', 'test')
-                  for folder in (tmp_path, workdir))
-  for a, b in zip(ours, theirs, strict=True):
+def assert_all_end_well(started):
+  for process in started:
+    code, out, err = program.finish(process)
+    assert code == 0 and 'Gloo' not in out + err, err
+
+
+def assert_same_run(ours, theirs, config):
+  """Two workdirs differ by rounding alone."""
+  np.testing.assert_allclose(tiny.losses(ours), tiny.losses(theirs), rtol=1e-4)
+  assert [(line['kind'], line['step']) for line in tiny.metrics(ours)] == [
+      (line['kind'], line['step']) for line in tiny.metrics(theirs)]
+  for a, b in zip(*(tiny.metrics(folder, 'validation', 'test')
+                    for folder in (ours, theirs)), strict=True):
     assert a == pytest.approx(b, abs=1e-4)
-  tiny.assert_close(tiny.state(config, str(tmp_path)),
-                    tiny.state(config, workdir))
+  tiny.assert_close(tiny.state(config, str(ours)), tiny.state(config, theirs))
+
+
+def written_by(process, workdir):
+  """Bytes of the arrays in the last checkpoint that a process has written."""
+  folder = workdir / f'checkpoints/6/state/ocdbt.process_{process}'
+  return sum(file.stat().st_size for file in folder.rglob('*')
+             if file.is_file())
+
+
+def test_two_processes_under_slurm_are_one_and_write_half_each(
+    trained, compiled, tmp_path, monkeypatch):
+  config, workdir, _ = trained
+  assert_all_end_well(start_two_by_slurm(
+      [*tiny.flags({'mesh.data': 2}), f'--workdir={tmp_path}'], compiled,
+      monkeypatch))
+  assert_same_run(tmp_path, workdir, config)
+  first, second = (written_by(i, tmp_path) for i in range(2))
+  assert 0.5 < first / second < 2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('data, column', [(1, 2), (4, 1), (2, 2)])
+def test_two_and_four_processes_are_one(
+    trained, compiled, tmp_path, data, column):
+  config, workdir, _ = trained
+  fields = {'mesh.data': data, 'mesh.column': column}
+  assert_all_end_well(start(
+      data * column, [*tiny.flags(fields), f'--workdir={tmp_path}'], compiled))
+  assert_same_run(tmp_path, workdir, config)
+  for process in range(data * column):
+    assert written_by(process, tmp_path) > 0
 
 
 @pytest.mark.slow
@@ -119,6 +157,65 @@ def test_two_processes_write_once_what_is_mixed_up(
   held = json.loads((tmp_path / 'out/summary.json').read_text('utf-8'))
   assert held['images'] == 24 and len(held['uncertain']) == 24
   assert len(os.listdir(tmp_path / 'out')) == 7
+
+
+# --- Meshes of several processes ----------------------------------------------
+
+
+@dataclasses.dataclass(frozen=True)
+class Device:
+  """What a mesh knows of the place of a device."""
+
+  process_index: int
+  id: int
+  platform: str = 'cpu'
+  device_kind: str = 'cpu'
+
+
+@pytest.mark.parametrize('count, each, data, column, sentence', [
+    (2, 1, 1, 1, 'config.mesh.data=1 times config.mesh.column=1 takes 1 of the'
+     ' devices of process 0 and 0 of those of process 1: give a mesh of all 2'
+     ' devices (config.mesh.data=2), or start fewer processes.'),
+    (4, 4, 5, 2, 'takes 4 of the devices of process 0 and 2 of those of process'
+     ' 2: give a mesh of all 16 devices (config.mesh.data=8), or'),
+    (3, 1, 1, 2, 'of process 2: give a mesh of all 3 devices, or start'),
+    (2, 3, 3, 2, 'config.mesh.column=2 does not fit processes with 3 devices'
+     ' each: give a divisor or a multiple')])
+def test_meshes_that_give_processes_unlike_parts_are_refused(
+    count, each, data, column, sentence, monkeypatch):
+  devices = [Device(p, i) for p in range(count) for i in range(each)]
+  monkeypatch.setattr(jax, 'devices', lambda: devices)
+  monkeypatch.setattr(jax, 'process_count', lambda: count)
+  with pytest.raises(InputError, match=re.escape(sentence)):
+    processes.check_mesh(columns.make_mesh(data, column, 2))
+
+
+@pytest.mark.parametrize('variables, devices', [
+    ({}, [1]),
+    ({'CUDA_VISIBLE_DEVICES': '0,1,2,3'}, [1]),
+    ({'CUDA_VISIBLE_DEVICES': '0'}, None),  # srun --gpus-per-task=1
+    ({'SLURM_STEP_TASKS_PER_NODE': '2(x4),1'}, [1]),
+    ({'SLURM_STEP_TASKS_PER_NODE': '1(x8)'}, None)], ids=str)
+def test_a_process_takes_its_device_of_several_or_all_that_are_its_own(
+    variables, devices, monkeypatch):
+  step = {'JOB_ID': 4096, 'STEP_NODELIST': 'node[07-08]', 'NTASKS': 8,
+          'PROCID': 5, 'LOCALID': 1}
+  monkeypatch.delenv('CUDA_VISIBLE_DEVICES', raising=False)
+  for name, value in ({f'SLURM_{name}': value for name, value in step.items()}
+                      | variables).items():
+    monkeypatch.setenv(name, str(value))
+  assert processes.from_cluster(1) == processes.Address(
+      'node07', 61440, 8, 5, devices)
+
+
+def test_under_open_mpi_the_cluster_is_known(monkeypatch):
+  for name, value in {
+      'MCA_orte_hnp_uri': '40960.0;tcp://10.0.0.1,10.1.0.1:34911',
+      'COMM_WORLD_SIZE': 2, 'COMM_WORLD_RANK': 1, 'COMM_WORLD_LOCAL_RANK': 0,
+      'COMM_WORLD_LOCAL_SIZE': 1}.items():
+    monkeypatch.setenv(f'OMPI_{name}', str(value))
+  assert processes.from_cluster(1) == processes.Address(
+      '10.0.0.1', 61450, 2, 1, None)
 
 
 # --- One of them is lost ------------------------------------------------------

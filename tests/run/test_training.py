@@ -37,6 +37,22 @@ def test_a_line_tells_loss_errors_and_speed(trained):
   assert last == {'step': 6, 'kind': 'final', **errors}
 
 
+@pytest.mark.parametrize('fields, sentence', [
+    ({'mesh.data': 4}, 'Running on 4 devices (cpu).'),
+    ({}, 'Running on 1 of 4 devices (cpu) while the rest is idle:'
+     ' config.mesh.data=4 would use all.'),
+    ({'mesh.column': 2}, 'Running on 2 of 4 devices (cpu) while the rest is'
+     ' idle: config.mesh.data=2 would use all.'),
+    ({'optimizer.batch_size': 12, 'optimizer.accumulate': 4},
+     'Running on 1 of 4 devices (cpu) while the rest is idle:'
+     ' config.mesh.data=3 would use 3.'),
+    ({'optimizer.batch_size': 5}, 'Running on 1 of 4 devices (cpu) while the'
+     ' rest is idle: no larger config.mesh.data divides the batch.')], ids=str)
+def test_a_run_says_which_devices_are_idle(fields, sentence):
+  built = experiment.build(experiment.read(tiny.config(fields)), 12, 64)
+  assert training.devices_in_words(built) == sentence
+
+
 def test_what_is_read_from_a_folder_is_said(tmp_path, capsys):
   photos = tiny.write_photos(tmp_path / 'photos')
   config = tiny.config({
