@@ -245,6 +245,15 @@ class Experiment(NamedTuple):
             x.shape, x.dtype, sharding=sharding),
         shapes, columns.param_shardings(self.mesh, shapes))
 
+  def batch_shapes(self) -> dict[str, jax.ShapeDtypeStruct]:
+    """Returns the shapes and shardings of a batch of `device_batches`."""
+    count = self.settings.optimizer.batch_size
+    size = self.settings.data.image_size
+    shape = functools.partial(
+        jax.ShapeDtypeStruct, sharding=columns.batch_sharding(self.mesh))
+    return {'image': shape((count, size, size, 3), jnp.uint8),
+            'label': shape((count,), jnp.int32)}
+
   def train_batches(self, source: Source, at_step: int = 0) -> loader.Batches:
     """Returns this process's part of the training batches from a step on."""
     return loader.train_batches(
