@@ -48,6 +48,7 @@ class Data(NamedTuple):
   labels: str = ''  # the list of labels of pictures in no class folders
   check: str = 'headers'  # one of check.MODES
   resize: str = 'crop'  # how pictures become square; or 'warp'
+  store: str = 'jpeg'  # how --task=prepare stores them; or 'raw'
 
 
 class Optimization(NamedTuple):
