@@ -105,7 +105,7 @@ class Records:
     label, data = self._read(i)
     try:
       image = (_pixels(data, self.stored_size) if self.store == RAW
-               else images.decode(data, self.where(i)))
+               else images.decode(bytes(data), self.where(i)))
     except Exception as error:  # of the package that decodes
       raise damaged(self._shard_of(i), f'{self.where(i)} cannot be read'
                     ) from error
@@ -167,9 +167,10 @@ def pack(label: int, data: bytes) -> bytes:
   return _LABEL.pack(label) + data
 
 
-def unpack(record: bytes) -> tuple[np.int32, bytes]:
-  """Unpacks a record into its label and its picture."""
-  return np.int32(_LABEL.unpack_from(record)[0]), record[_LABEL.size:]
+def unpack(record: bytes) -> tuple[np.int32, memoryview]:
+  """Unpacks a record into its label and its picture, without a copy."""
+  return (np.int32(_LABEL.unpack_from(record)[0]),
+          memoryview(record)[_LABEL.size:])
 
 
 def read_meta(folder: str) -> dict:
@@ -254,7 +255,7 @@ def check_files(folder: str, split: str) -> None:
         raise damaged(path, 'its checksum is wrong')
 
 
-def _pixels(data: bytes, size: int) -> np.ndarray:
+def _pixels(data: memoryview, size: int) -> np.ndarray:
   return np.frombuffer(data, np.uint8).reshape(size, size, 3)
 
 

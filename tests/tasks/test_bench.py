@@ -197,7 +197,7 @@ def test_the_forms_hold_the_same_pictures(tmp_path):
   assert [len(form) for form in forms.values()] == [6] * 4
   for i in range(6):
     difference = records[i]['image'].astype(int) - raw[i]['image']
-    assert 0 < np.abs(difference).mean() < 5  # the loss of the JPEG
+    assert 0 < np.abs(difference).mean() < 12  # the loss of the JPEG
     assert records[i]['label'] == raw[i]['label']
   assert raw[0]['image'].shape == (48, 48, 3)
   assert source[0]['image'].shape == (72, 72, 3)
