@@ -66,7 +66,7 @@ def prepare(source_by_split: Mapping[str, Source], folder: str, *,
     threads: number of decoding threads; 0 for one per core, at most 16.
     progress: shows a progress bar, or a message if the folder is finished.
     resize: how the sources made the images square; see `images.square`.
-    store: 'jpeg', or 'raw' for the pixels, which need no decoding and some five
+    store: 'jpeg', or 'raw' for the pixels, which need no decoding and some six
       times the space.
 
   Returns:

@@ -1,7 +1,7 @@
 """--task=prepare: stores the config's data set as square records, once.
 
 They are JPEGs, or with --config.data.store=raw the pixels themselves, which are
-read faster and take five times the space.
+read faster and take six times the space.
 
 imagenet2012 and cifar10 are first built from the official archives in
 config.data.path, unless they can be read already. An interrupted preparation
