@@ -2,9 +2,12 @@
 
     python -m benchmarks.input --config.data.path=RECORDS
     python -m benchmarks.input --config.data.path=RECORDS --json
+    python -m benchmarks.input --config.data.path=RECORDS --cores=16
 
-All rows take turns in one process; ratios are to the same step on a batch that
-is already on the device. The default of --config is configs/paper.py.
+The last reads every stored form without a step, and says what that many cores
+would read if they did not disturb each other. All rows take turns in one
+process; ratios are to the same step on a batch that is already on the device.
+The default of --config is configs/paper.py.
 """
 
 import json
@@ -21,7 +24,7 @@ from absl import app, flags, logging  # noqa: E402
 from ml_collections import ConfigDict, config_flags  # noqa: E402
 
 from alexnet_jax import tables  # noqa: E402
-from alexnet_jax.bench import turns  # noqa: E402
+from alexnet_jax.bench import measurements, turns  # noqa: E402
 from alexnet_jax.bench.measurements import Training  # noqa: E402
 from alexnet_jax.data import statistics  # noqa: E402
 from alexnet_jax.learning import augment  # noqa: E402
@@ -44,6 +47,9 @@ _ROUNDS = flags.DEFINE_integer(
     'rounds', ROUNDS, 'Turns of each.', lower_bound=1, upper_bound=10**6)
 _TURN_SECONDS = flags.DEFINE_float(
     'turn_seconds', TURN_SECONDS, 'How long a turn lasts at least.',
+    lower_bound=0, upper_bound=10**6)
+_CORES = flags.DEFINE_integer(
+    'cores', 0, 'Measure stored forms in place of steps, for so many cores.',
     lower_bound=0, upper_bound=10**6)
 _JSON = flags.DEFINE_bool('json', False, 'Print JSON.')
 
@@ -83,10 +89,40 @@ def measure(config: ConfigDict, rounds: int,
           for name, row in rows.items()}
 
 
+def read_forms(config: ConfigDict,
+               rounds: int) -> dict[str, dict[str, float]]:
+  """Returns {stored form: images that one core reads in a second}.
+
+  Args:
+    config: the experiment; its data set is read.
+    rounds: turns of each form.
+  """
+  settings = experiment.read(config)
+  return measurements.input_forms(
+      settings.open_split('train'), settings.data.image_size, rounds)
+
+
+def _print_forms(results, cores) -> None:
+  print('\n'.join(tables.aligned([
+      ('input', 'images/s of a core', '(slowest, fastest)',
+       f'of {cores} cores'),
+      *((name, f'{rate["median"]:,.0f}',
+         f'({rate["least"]:,.0f}, {rate["most"]:,.0f})',
+         f'{cores * rate["median"]:,.0f}')
+        for name, rate in results.items())])))
+
+
 def main(argv: list[str]) -> None:
   """Prints the table, or JSON."""
   del argv
   logging.set_verbosity(logging.ERROR)
+  if _CORES.value:
+    results = read_forms(_CONFIG.value, _ROUNDS.value)
+    if _JSON.value:
+      print(json.dumps(results))
+    else:
+      _print_forms(results, _CORES.value)
+    return
   results = measure(_CONFIG.value, _ROUNDS.value, _TURN_SECONDS.value)
   if _JSON.value:
     print(json.dumps(results))

@@ -57,6 +57,7 @@ def get_config() -> ConfigDict:
       'labels': '',  # a list FILE,CLASS if a folder lacks class folders
       'image_size': 256,  # side of the stored square, pixels (2)
       'resize': 'crop',  # the shorter side, then the center; or 'warp' both
+      'store': 'jpeg',  # of --task=prepare; 'raw' pixels: larger and faster
       'validation_fraction': 0.1,  # of a folder without val/
       'train_examples': 0,  # 0: all
       'validation_examples': 0,  # 0: all

@@ -1,4 +1,4 @@
-"""Converts any source, before training, to JPEG records and statistics.
+"""Converts any source, before training, to square records and statistics.
 
 The folder contains ArrayRecord shards in a seeded random order (the 2012
 program also used a fixed, shuffled order), `statistics.npz` with the mean image
@@ -10,6 +10,7 @@ continued and produces the same bytes.
 import glob
 import json
 import os
+import shutil
 import sys
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -32,6 +33,9 @@ from alexnet_jax.errors import InputError, printable
 
 __all__ = ['Statistics', 'Summary', 'prepare', 'statistics']
 
+# Settings that older folders do not say.
+ADDED = {'resize': 'crop', 'store': records.JPEG}
+
 
 class Summary(NamedTuple):
   """The result of a preparation."""
@@ -44,8 +48,9 @@ class Summary(NamedTuple):
 def prepare(source_by_split: Mapping[str, Source], folder: str, *,
             image_size: int = 256, quality: int = 95, seed: int = 0,
             shard_size: int = 1024, threads: int = 2,
-            progress: bool = True, resize: str = 'crop') -> Summary:
-  """Writes square JPEG records of every split, and the training statistics.
+            progress: bool = True, resize: str = 'crop',
+            store: str = records.JPEG) -> Summary:
+  """Writes square records of every split, and the training statistics.
 
   Unreadable images are skipped and listed in the summary and in `meta.json`;
   their shard is shorter, as in the authors' files. A finished folder is not
@@ -55,35 +60,43 @@ def prepare(source_by_split: Mapping[str, Source], folder: str, *,
     source_by_split: sources with equal class names; 'train' is required.
     folder: output folder; created if it does not exist.
     image_size: side of the stored squares in pixels (256 in section 2).
-    quality: JPEG quality.
+    quality: JPEG quality; without effect on raw records.
     seed: seed of the order of the records.
     shard_size: examples per shard (1024, as in the authors' files).
     threads: number of decoding threads; 0 for one per core, at most 16.
     progress: shows a progress bar, or a message if the folder is finished.
     resize: how the sources made the images square; see `images.square`.
+    store: 'jpeg', or 'raw' for the pixels, which need no decoding and some six
+      times the space.
 
   Returns:
     The folder, the number of images and the list of skipped images.
 
   Raises:
     InputError: the folder contains a different preparation or cannot be
-      written, or no training image can be read.
+      written, its disk is too small for raw records, or no training image can
+      be read.
   """
   folder = os.path.expanduser(folder)
   settings = {
-      'image_size': image_size, 'quality': quality, 'seed': seed,
+      'store': store, 'image_size': image_size, 'seed': seed,
       'shard_size': shard_size,
       'source': {k: _fingerprint(v) for k, v in source_by_split.items()}}
-  if resize != 'crop':  # which older folders do not say
+  if store == records.JPEG:
+    settings['quality'] = quality
+  if resize != 'crop':
     settings['resize'] = resize
   try:
     with files.hold(folder, 'a task that prepares records'):
-      _claim(folder, settings)
+      _check_same_preparation(folder, settings)
       if not os.path.exists(os.path.join(folder, records.META)):
         shards = {
-            split: divide(split, source, folder, image_size=image_size,
-                          quality=quality, seed=seed, shard_size=shard_size)
+            split: divide(
+                split, source, folder, image_size=image_size, quality=quality,
+                store=store, seed=seed, shard_size=shard_size)
             for split, source in source_by_split.items()}
+        _check_room(folder, shards, settings)
+        _write_json(os.path.join(folder, records.PREPARATION), settings)
         _write_all(shards, threads, progress)
         _finish(folder, shards, source_by_split['train'].class_names, settings)
       elif progress:
@@ -106,14 +119,13 @@ def _fingerprint(source: Source) -> dict:
           'examples': [sample.where(i) for i in range(len(sample))]}
 
 
-def _claim(folder: str, settings: dict) -> None:
-  """Stores the settings, or compares them with the stored ones."""
+def _check_same_preparation(folder: str, settings: dict) -> None:
+  """Compares the settings with those of an earlier preparation, if any."""
   path = os.path.join(folder, records.PREPARATION)
   if not os.path.exists(path):
-    _write_json(path, settings)
     return
-  before = {'resize': 'crop'} | records.read_json(folder, records.PREPARATION)
-  for field, value in ({'resize': 'crop'} | settings).items():
+  before = ADDED | records.read_json(folder, records.PREPARATION)
+  for field, value in (ADDED | settings).items():
     if field not in before:
       raise records.damaged(path, f'{field} is missing')
     if before[field] != value:
@@ -125,11 +137,36 @@ def _claim(folder: str, settings: dict) -> None:
           'folder.')
 
 
+def _check_room(folder: str, shards: dict[str, list[Shard]],
+                settings: dict) -> None:
+  """Checks that raw records, whose size is known, fit on the disk."""
+  if settings['store'] != records.RAW:
+    return
+  count = sum(len(shard.order) for shard in _missing(shards))
+  needed = count * records.size_of_raw(settings['image_size'])
+  free = shutil.disk_usage(folder).free
+  if needed > free:
+    raise InputError(
+        f'config.data.store=raw needs {_in_words(needed)} for {count:,}'
+        f' pictures of {settings["image_size"]} pixels, and the disk of'
+        f' {folder!r} has {_in_words(free)} left; make room, give another'
+        ' --workdir, or store JPEGs with --config.data.store=jpeg.')
+
+
+def _in_words(count: int) -> str:
+  scale, unit = (1e9, 'GB') if count >= 1e9 else (1e6, 'MB')
+  return f'{count / scale:,.1f} {unit}'
+
+
+def _missing(shards: dict[str, list[Shard]]) -> list[Shard]:
+  return [shard for part in shards.values() for shard in part
+          if not is_written(shard)]
+
+
 def _write_all(shards: dict[str, list[Shard]], threads: int,
                progress: bool) -> None:
-  every = [shard for part in shards.values() for shard in part]
-  missing = [shard for shard in every if not is_written(shard)]
-  total = sum(len(shard.order) for shard in every)
+  missing = _missing(shards)
+  total = sum(len(shard.order) for part in shards.values() for shard in part)
   ahead = sum(len(shard.order) for shard in missing)
   with tqdm(total=total, initial=total - ahead, unit=' images',
             desc='prepare', disable=None if progress else True) as bar:
@@ -158,12 +195,13 @@ def _finish(folder: str, shards: dict[str, list[Shard]],
   names = [os.path.basename(shard.file)
            for part in shards.values() for shard in part]
   described = records.describe_files(folder, [*names, records.STATISTICS])
-  resized = {name: settings[name] for name in ('resize',) if name in settings}
+  optional = {name: settings[name] for name in ('quality', 'resize')
+              if name in settings}
   _write_json(os.path.join(folder, records.META), {
       'class_names': list(class_names), 'counts': counts,
       'shards': {split: len(part) for split, part in shards.items()},
-      'image_size': settings['image_size'], 'quality': settings['quality'],
-      'seed': settings['seed'], 'skipped': skipped, **resized,
+      'store': settings['store'], 'image_size': settings['image_size'],
+      'seed': settings['seed'], 'skipped': skipped, **optional,
       'fingerprint': records.fingerprint(class_names, described),
       'files': described})
 

@@ -4,6 +4,9 @@ A picture is a pure function of (split, index, size). Its class is the shape,
 texture and color family of its one large object. Everything else is random: the
 position, scale and rotation, the pitch and phase of the texture, the exact
 colors, the light, a textured background in any colors, clutter and noise.
+
+A canvas is drawn as [3, S, S], a plane for each color: NumPy is several times
+faster at long rows than at rows of three.
 """
 
 import functools
@@ -89,14 +92,14 @@ def _plane(rng, size, scale) -> np.ndarray:
 
 
 def _background(rng, size) -> np.ndarray:
-  """A wave, bent by a second wave, between two random colors."""
+  """A wave, bent by a second wave, between two random colors: [3, S, S]."""
   bend = np.sin(_plane(rng, size, rng.uniform(2, 9)))
   wave = _plane(rng, size, rng.uniform(2, 16))
   wave += np.float32(rng.uniform(0, 2)) * bend
   wave += np.float32(rng.uniform(0, 2 * np.pi))
-  wave = np.sin(wave)[..., None]
+  wave = np.sin(wave)
   middle, half = _any_color(rng), rng.uniform(-40, 40, 3)
-  return middle + wave * half.astype(np.float32)
+  return _plain(middle) + wave * _plain(half.astype(np.float32))
 
 
 def _any_color(rng) -> np.ndarray:
@@ -116,17 +119,23 @@ def _family_color(rng, color) -> np.ndarray:
   return np.array(rgb if color == 'red' else rgb[::-1], np.float32)
 
 
+def _plain(color) -> np.ndarray:
+  """Returns a color as a canvas of one pixel, `[3, 1, 1]`."""
+  return color[:, None, None]
+
+
 def _clutter(rng, canvas, count, largest) -> None:
   """Draws plain boxes of any color, all much smaller than the object."""
-  size = canvas.shape[0]
+  size = canvas.shape[1]
   for _ in range(count):
     top, left = rng.integers(0, size, 2)
     height, width = (rng.uniform(0.04, largest, 2) * size).astype(int) + 1
-    canvas[top:top + height, left:left + width] = _any_color(rng)
+    box = canvas[:, top:top + height, left:left + width]
+    box[:] = _plain(_any_color(rng))
 
 
 def _object(rng, canvas, color, texture, shape) -> None:
-  size = canvas.shape[0]
+  size = canvas.shape[1]
   x, y = _grid(size)
   radius = rng.uniform(0.5, 0.75)
   angle = rng.uniform(0, 2 * np.pi)
@@ -137,11 +146,11 @@ def _object(rng, canvas, color, texture, shape) -> None:
 
   inside = 1 - _extent(shape, u, v)
   inside *= np.float32(0.5 * radius * size)  # a soft edge of one pixel
-  inside = np.clip(inside, 0, 1)[..., None]
+  inside = np.clip(inside, 0, 1)
 
-  light = _family_color(rng, color)
+  light = _plain(_family_color(rng, color))
   dark = light * np.float32(rng.uniform(0.1, 0.4))
-  pattern = _pattern(rng, texture, u, v)[..., None]
+  pattern = _pattern(rng, texture, u, v)
   canvas += inside * (dark + pattern * (light - dark) - canvas)
 
 
@@ -173,13 +182,14 @@ def _pattern(rng, texture, u, v) -> np.ndarray:
 
 
 def _light(rng, size) -> np.ndarray:
-  """Brightness that falls in a random direction, `[size, size, 1]`."""
+  """Brightness that falls in a random direction, `[size, size]`."""
   fall = _plane(rng, size, rng.uniform(0, 0.25))
-  return (fall + np.float32(rng.uniform(0.75, 1.1)))[..., None]
+  return fall + np.float32(rng.uniform(0.75, 1.1))
 
 
 def _add_noise(rng, canvas) -> np.ndarray:
-  """Adds uniform noise of random strength and converts to uint8."""
+  """Adds uniform noise of random strength: uint8 `[size, size, 3]`."""
+  canvas = np.ascontiguousarray(canvas.transpose(1, 2, 0))
   strength = rng.uniform(0.05, 0.2)
   noise = rng.integers(0, 256, canvas.shape, np.uint8)
   canvas += np.float32(strength) * noise

@@ -1,9 +1,11 @@
 """A source that reads the records of `prepare.py`.
 
 A record in an ArrayRecord shard is the label, a little-endian int32, followed
-by a square JPEG. `meta.json` is written last, so it exists only if the
-preparation is finished. ArrayRecord has a checksum of every record, which it
-compares when it reads the record; `meta.json` has those of whole files.
+by a square picture: a JPEG, or the pixels themselves, uint8 `[S, S, 3]`.
+`meta.json` says which in 'store'; an older one does not, and its records are
+JPEGs. It is written last, so it exists only if the preparation is finished.
+ArrayRecord has a checksum of every record, which it compares when it reads the
+record; `meta.json` has those of whole files.
 """
 
 import hashlib
@@ -25,13 +27,19 @@ from alexnet_jax.errors import InputError
 META = 'meta.json'  # written last
 PREPARATION = 'preparation.json'  # written first
 STATISTICS = 'statistics.npz'
+JPEG, RAW = STORES = ('jpeg', 'raw')
 
 _LABEL = struct.Struct('<i')
 
 
-def open_writer(path: str) -> array_record_module.ArrayRecordWriter:
-  """Opens a writer for records that can be read in random order."""
-  return array_record_module.ArrayRecordWriter(path, 'group_size:1')
+def open_writer(path: str, store: str) -> array_record_module.ArrayRecordWriter:
+  """Opens a writer for records that can be read in random order.
+
+  ArrayRecord compresses records, unless told otherwise: of pixels, that saves a
+  quarter of the bytes, and reading them takes four times as long.
+  """
+  options = {JPEG: 'group_size:1', RAW: 'group_size:1,uncompressed'}
+  return array_record_module.ArrayRecordWriter(path, options[store])
 
 
 class Records:
@@ -68,6 +76,7 @@ class Records:
     self.class_names = tuple(meta['class_names'])
     self.folder = folder
     self.stored_size = meta['image_size']
+    self.store = meta.get('store', JPEG)
     self.image_size = image_size
     self.fingerprint = meta.get('fingerprint', '')
     self.split = split
@@ -95,7 +104,8 @@ class Records:
   def __getitem__(self, i: int) -> dict:
     label, data = self._read(i)
     try:
-      image = images.decode(data, self.where(i))
+      image = (_pixels(data, self.stored_size) if self.store == RAW
+               else images.decode(bytes(data), self.where(i)))
     except Exception as error:  # of the package that decodes
       raise damaged(self._shard_of(i), f'{self.where(i)} cannot be read'
                     ) from error
@@ -109,7 +119,7 @@ class Records:
     return np.array([self._read(i)[0] for i in range(len(self))], np.int32)
 
   def _read(self, i):
-    """Returns the label and the JPEG of a record."""
+    """Returns the label and the picture of a record."""
     try:
       label, data = unpack(self._records[i])
     except IndexError:
@@ -147,14 +157,20 @@ def shard_name(split: str, shard: int, count: int) -> str:
   return f'{split}-{shard:05d}-of-{count:05d}.array_record'
 
 
+def size_of_raw(image_size: int) -> int:
+  """Returns the bytes of a record of pixels."""
+  return _LABEL.size + 3 * image_size**2
+
+
 def pack(label: int, data: bytes) -> bytes:
-  """Packs a label and a JPEG into a record."""
+  """Packs a label and a picture, as it is stored, into a record."""
   return _LABEL.pack(label) + data
 
 
-def unpack(record: bytes) -> tuple[np.int32, bytes]:
-  """Unpacks a record into its label and JPEG."""
-  return np.int32(_LABEL.unpack_from(record)[0]), record[_LABEL.size:]
+def unpack(record: bytes) -> tuple[np.int32, memoryview]:
+  """Unpacks a record into its label and its picture, without a copy."""
+  return (np.int32(_LABEL.unpack_from(record)[0]),
+          memoryview(record)[_LABEL.size:])
 
 
 def read_meta(folder: str) -> dict:
@@ -239,6 +255,10 @@ def check_files(folder: str, split: str) -> None:
         raise damaged(path, 'its checksum is wrong')
 
 
+def _pixels(data: memoryview, size: int) -> np.ndarray:
+  return np.frombuffer(data, np.uint8).reshape(size, size, 3)
+
+
 def _sha256(path: str) -> str:
   with open(path, 'rb') as file:
     return hashlib.file_digest(file, 'sha256').hexdigest()
@@ -260,6 +280,8 @@ def _check_values(path: str, meta: dict) -> None:
     raise damaged(path, 'class_names is no list of names')
   if meta['image_size'] < 1:
     raise damaged(path, 'image_size is no size')
+  if meta.get('store', JPEG) not in STORES:
+    raise damaged(path, f'store is none of {", ".join(STORES)}')
   for field in ('counts', 'shards'):
     if not all(type(count) is int and count >= 0
                for count in meta[field].values()):

@@ -30,10 +30,12 @@ class Shard(NamedTuple):
   file: str  # ArrayRecord, final name
   image_size: int
   quality: int
+  store: str  # one of records.STORES
 
 
 def divide(split: str, source: Source, folder: str, *, image_size: int,
-           quality: int, seed: int, shard_size: int) -> list[Shard]:
+           quality: int, store: str, seed: int,
+           shard_size: int) -> list[Shard]:
   """Divides the examples of a split, in a seeded random order, into shards.
 
   Args:
@@ -42,6 +44,7 @@ def divide(split: str, source: Source, folder: str, *, image_size: int,
     folder: folder of the shards.
     image_size: side of the stored squares in pixels.
     quality: JPEG quality.
+    store: 'jpeg' or 'raw'.
     seed: seed of the order.
     shard_size: examples per shard.
   """
@@ -50,7 +53,7 @@ def divide(split: str, source: Source, folder: str, *, image_size: int,
   return [
       Shard(source, order[k * shard_size:(k + 1) * shard_size],
             os.path.join(folder, records.shard_name(split, k, count)),
-            image_size, quality)
+            image_size, quality, store)
       for k in range(count)]
 
 
@@ -69,7 +72,7 @@ def write(shard: Shard, threads: int, bar: tqdm) -> None:
   part = f'{shard.file}.part'
   signals.unfinished.add(part)
   try:
-    writer = records.open_writer(part)
+    writer = records.open_writer(part, shard.store)
     for record, image, problem in _examples(shard, threads):
       if problem:
         skipped.append(problem)
@@ -122,10 +125,12 @@ def _examples(shard: Shard, threads: int):
     except InputError as error:
       return None, None, {'where': shard.source.where(int(i)),
                           'reason': str(error)}
-    data = images.encode_jpeg(
-        images.square(given_example['image'], shard.image_size), shard.quality)
-    # Statistics are of the decoded JPEG, which is what training reads.
-    return records.pack(given_example['label'], data), images.decode(data), None
+    image = images.square(given_example['image'], shard.image_size)
+    data = image.tobytes()
+    if shard.store == records.JPEG:
+      data = images.encode_jpeg(image, shard.quality)
+      image = images.decode(data)  # what training reads has the statistics
+    return records.pack(given_example['label'], data), image, None
 
   data = grain.MapDataset.source(shard.order.tolist()).map(example)
   return data.to_iter_dataset(loader.reading(threads, 32))

@@ -28,12 +28,13 @@ FOLDER = 'checkpoints'
 # Two runs are the same experiment if they agree in these sections. The length
 # of the run, its devices and the path of the same data may differ.
 IDENTITY = ('model', 'data', 'augment', 'optimizer', 'seed', 'precision')
-MAY_DIFFER = ('data.path', 'data.labels', 'data.check')
+MAY_DIFFER = ('data.path', 'data.labels', 'data.check', 'data.store')
 # Fields that older configs lack, and the values that reproduce those runs.
 ADDED_FIELDS = {'precision': 'float32', 'run.hold_data': False,
                 'data.labels': '', 'data.check': 'headers',
-                'data.resize': 'crop', 'augment.mean_pixel': (),
-                'optimizer.rule': 'momentum', 'optimizer.accumulate': 1,
+                'data.resize': 'crop', 'data.store': 'jpeg',
+                'augment.mean_pixel': (), 'optimizer.rule': 'momentum',
+                'optimizer.accumulate': 1,
                 'optimizer.warmup': 0.0, 'optimizer.clip_norm': 0.0,
                 'optimizer.class_weights': '', 'run.patience': 0,
                 'augment.pad': 0, 'augment.scale': (), 'model.norm': 'response',

@@ -48,6 +48,7 @@ class Data(NamedTuple):
   labels: str = ''  # the list of labels of pictures in no class folders
   check: str = 'headers'  # one of check.MODES
   resize: str = 'crop'  # how pictures become square; or 'warp'
+  store: str = 'jpeg'  # how --task=prepare stores them; or 'raw'
 
 
 class Optimization(NamedTuple):
@@ -248,6 +249,15 @@ class Experiment(NamedTuple):
 
   def _shardings(self, state: State) -> State:
     return columns.param_shardings(self.mesh, state, self.model.divided)
+
+  def batch_shapes(self) -> dict[str, jax.ShapeDtypeStruct]:
+    """Returns the shapes and shardings of a batch of `device_batches`."""
+    count = self.settings.optimizer.batch_size
+    size = self.settings.data.image_size
+    shape = functools.partial(
+        jax.ShapeDtypeStruct, sharding=columns.batch_sharding(self.mesh))
+    return {'image': shape((count, size, size, 3), jnp.uint8),
+            'label': shape((count,), jnp.int32)}
 
   def train_batches(self, source: Source, at_step: int = 0) -> loader.Batches:
     """Returns this process's part of the training batches from a step on."""

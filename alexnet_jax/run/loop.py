@@ -82,8 +82,6 @@ def run(
   timer = WaitTimer()
   metrics = DelayedMetrics(session, cadence.log_every, timer)
   metrics.base_rate = float(state.learning_rate)
-  # Its compilation is no part of the time of a step.
-  session.kernel_rate(metrics.base_rate, start)
 
   for step in range(start, total + 1):
     low_enough = metrics.error < cadence.until_error
@@ -112,6 +110,8 @@ def run(
       batch = next(batches)
       timer.after_batch()
       state, measured = train_step(state, batch)
+      if step == start:  # compiles, which is no part of the time of a step
+        session.kernel_rate(metrics.base_rate, step)
       # The device computes this step while the loss of the last one is read.
       metrics.add(step + 1, measured)
       timer.after_step()

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, Protocol
 from ml_collections import ConfigDict
 
 from alexnet_jax.data import check as picture_check
-from alexnet_jax.data import images, sources
+from alexnet_jax.data import images, records, sources
 from alexnet_jax.errors import InputError
 from alexnet_jax.flag_errors import fields, shortened
 from alexnet_jax.learning import augment, optimizer, schedules
@@ -242,6 +242,7 @@ FIELDS: Mapping[str, Range] = {
     'data.labels': Text('a path'),
     'data.check': Choice(picture_check.MODES),
     'data.resize': Choice(images.RESIZES),
+    'data.store': Choice(records.STORES),
     'data.image_size': Integer(1, SIDE),
     'data.validation_fraction': Real(0, 1, above_least=True, below_most=True),
     'data.train_examples': COUNT,

@@ -19,6 +19,7 @@ from alexnet_jax.network import classifier
 from alexnet_jax.network.classifier import Model
 from alexnet_jax.run import (
     checkpoint,
+    compiling,
     evaluation,
     experiment,
     fine_tune,
@@ -67,10 +68,16 @@ def train(settings: Settings, workdir: str, *, init_from: str = '',
         ' validation pictures.')
   built = experiment.build(settings, len(source.class_names), len(source))
   memory.check(built, len(source))
+  train_step = compiling.CompiledAhead(
+      built.train_step(class_weights(settings, source)))
   evaluation_step = built.evaluation_step(1)
 
+  def compile_ahead():
+    train_step.begin(built.state_shapes(), built.batch_shapes())
+
   def start(manager):
-    state, origin = _first_state(built, manager, sound, workdir, init_from)
+    state, origin = _first_state(
+        built, manager, sound, workdir, init_from, compile_ahead)
     # Runs that share a bar share the data too.
     notes = () if bar is not None else notes_of(source, validation)
     return state, '\n'.join((*notes, origin))
@@ -84,7 +91,7 @@ def train(settings: Settings, workdir: str, *, init_from: str = '',
             Metadata(settings.config, tuple(source.class_names), len(source),
                      data_fingerprint=skipped.fingerprint(sound)),
             cadence(settings, built.length), settings.run.keep, start,
-            built.train_step(class_weights(settings, source)),
+            train_step,
             lambda step: built.device_batches(source, step),
             lambda state: evaluation.errors_of(
                 evaluation_step, built, state, validation, 'validation'),
@@ -171,13 +178,26 @@ def _lower_rate_on_plateau(built: Experiment, state: State,
 
 def _first_state(
     built: Experiment, manager: ocp.CheckpointManager, sound: Sound,
-    workdir: str, init_from: str) -> tuple[State, str]:
-  """Returns the newest or a new state, and a sentence that says its origin."""
+    workdir: str, init_from: str, when_checked: Callable[[], object]
+) -> tuple[State, str]:
+  """Returns the newest or a new state, and a sentence that says its origin.
+
+  Args:
+    built: the experiment.
+    manager: checkpoint manager of the workdir.
+    sound: the data.
+    workdir: folder of the run.
+    init_from: a workdir or a file with the initial parameters, or ''.
+    when_checked: called when nothing can be wrong with the input any more, if
+      there are steps to be made.
+  """
   source = sound.train
   newest = manager.latest_step()
   devices = devices_in_words(built)
   if newest is None:
     pixels = statistics.statistics(source)
+    if not init_from:
+      when_checked()
     state = built.new_state(augment.pixel_stats(
         pixels.mean, pixels.covariance,
         built.settings.augmentation.mean_pixel))
@@ -185,6 +205,7 @@ def _first_state(
       return state, devices
     variables, origin = fine_tune.start_from(
         init_from, built.model, state.variables, source.class_names)
+    when_checked()
     params, batch_stats = classifier.split(variables)
     return (state._replace(params=params, batch_stats=batch_stats),
             f'{devices} {origin}')
@@ -193,6 +214,8 @@ def _first_state(
       workdir, saved.config, built.settings.config)
   evaluation.check_classes(source, saved.class_names, workdir)
   _check_same_data(saved, sound, workdir)
+  if newest < built.length.total_steps:
+    when_checked()
   state = checkpoint.restore(manager, newest, built.state_shapes())
   return state, (f'{devices} Going on from step {newest} of'
                  f' {built.length.total_steps}.')

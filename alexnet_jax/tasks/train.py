@@ -9,9 +9,7 @@ from absl import flags
 
 from alexnet_jax.command_line import Invocation
 from alexnet_jax.errors import printable
-from alexnet_jax.figures import curves
 from alexnet_jax.learning import augment
-from alexnet_jax.pages import run_page
 from alexnet_jax.run import experiment, training
 
 CONFIG = 'required'
@@ -30,7 +28,7 @@ def run(invocation: Invocation) -> None:
   settings = experiment.read(invocation.config)
   errors = training.train(
       settings, invocation.workdir, init_from=invocation.flags.init_from,
-      command=invocation.command, draw=curves.draw_workdir)
+      command=invocation.command, draw=_draw_curves)
   if not errors or not training.is_first_process():
     return
   split = ('test' if settings.data.name in ('cifar10', 'mnist', 'digits')
@@ -40,7 +38,14 @@ def run(invocation: Invocation) -> None:
     top1, top5 = (100 * errors[f'{name}_crop_top{k}_error'] for k in (1, 5))
     print(f'Final {split} error with {name} crop{"s" if count > 1 else ""}:'
           f' top-1 {top1:.1f} %, top-5 {top5:.1f} %.')
+  from alexnet_jax.pages import run_page  # as in `_draw_curves`
   print(run_page.make_at_end(invocation.workdir))
   print('Next: python launch.py --task=predict'
         f' --workdir={printable(shlex.quote(invocation.workdir))}'
         ' --images PICTURES')
+
+
+def _draw_curves(workdir: str) -> None:
+  # Matplotlib takes half a second to import, and no step waits for a picture.
+  from alexnet_jax.figures import curves
+  curves.draw_workdir(workdir)

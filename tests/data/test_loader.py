@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 
+import grain
 import numpy as np
 import program
 import pytest
@@ -241,6 +242,20 @@ def test_an_empty_source_is_refused(function):
   assert str(error.value) == (
       'the data set has no examples in this split; add pictures or choose '
       'another --config.data.path.')
+
+
+@pytest.mark.parametrize('reshuffle', [True, False])
+@pytest.mark.parametrize('shard, num_shards', [(0, 1), (1, 3)])
+def test_the_order_is_that_of_grains_own_pipeline(
+    reshuffle, shard, num_shards):
+  theirs = grain.MapDataset.range(50).shuffle(seed=5)
+  theirs = theirs.batch(12 // num_shards, drop_remainder=True)
+  theirs = theirs[:4 * num_shards].repeat(reseed_each_epoch=reshuffle)
+  ours = train_indices(50, batch_size=12, seed=5, step=3, shard=shard,
+                       num_shards=num_shards, reshuffle=reshuffle)
+  for step in range(3, 12):
+    np.testing.assert_array_equal(
+        next(ours), theirs[step * num_shards + shard])
 
 
 @pytest.mark.parametrize('arguments', [

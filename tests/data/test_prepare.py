@@ -4,6 +4,7 @@ import json
 import os
 import pickle
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import numpy as np
 import pytest
 
 from alexnet_jax.data import images, records
+from alexnet_jax.data import prepare as preparation
 from alexnet_jax.data.prepare import prepare, statistics
 from alexnet_jax.data.sources import Subset, open_source
 from alexnet_jax.errors import InputError
@@ -31,10 +33,10 @@ class Slow(folders.Folder):
     time.sleep(0.05)
     return super().__getitem__(i)
 
-photos, folder = sys.argv[1:]
+photos, folder, store = sys.argv[1:]
 prepare.prepare(
     {s: Slow(photos, s, 32, 0.1) for s in ('train', 'validation')}, folder,
-    image_size=32, shard_size=4)
+    image_size=32, shard_size=4, store=store)
 """
 
 
@@ -107,7 +109,114 @@ def test_the_folder_holds_shards_statistics_and_meta_data(photos, tmp_path):
   assert meta == {
       'class_names': ['a', 'b'], 'counts': {'train': 24, 'validation': 6},
       'shards': {'train': 2, 'validation': 1}, 'image_size': SIZE,
-      'quality': 95, 'seed': 0, 'skipped': []}
+      'store': 'jpeg', 'quality': 95, 'seed': 0, 'skipped': []}
+
+
+def test_raw_records_hold_the_squares_themselves(photos, tmp_path):
+  _prepare(photos, tmp_path / 'raw', store='raw')
+  _prepare(photos, tmp_path / 'jpeg')
+  for split, source in _sources(photos).items():
+    raw, jpeg = (_records(tmp_path / store, split) for store in ('raw', 'jpeg'))
+    assert (raw.store, jpeg.store) == ('raw', 'jpeg')
+    stored = [raw[i] for i in range(len(raw))]
+    assert sorted((int(one['label']), one['image'].tobytes())
+                  for one in stored) == sorted(
+        (int(source[i]['label']), source[i]['image'].tobytes())
+        for i in range(len(source)))
+    assert [one['label'] for one in stored] == [  # in the same order
+        jpeg[i]['label'] for i in range(len(jpeg))]
+    assert raw.labels().tolist() == jpeg.labels().tolist()
+  meta = records.read_meta(str(tmp_path / 'raw'))
+  assert meta['store'] == 'raw' and 'quality' not in meta
+
+
+def test_raw_records_are_not_compressed(photos, tmp_path):
+  _prepare(photos, tmp_path / 'out', store='raw', shard_size=24)
+  content = (tmp_path / 'out/train-00000-of-00001.array_record').read_bytes()
+  assert len(content) > 24 * records.size_of_raw(SIZE) == 24 * (4 + 3 * SIZE**2)
+  source = _sources(photos)['train']
+  assert all(source[i]['image'].tobytes()[:64] in content for i in range(24))
+
+
+def test_statistics_of_raw_records_are_of_their_pixels(photos, tmp_path):
+  _prepare(photos, tmp_path / 'out', store='raw')
+  source = _records(tmp_path / 'out')
+  computed = statistics(Subset(_sources(photos)['train'], 24))
+  assert np.array_equal(statistics(source).mean, computed.mean)
+  assert _records(tmp_path / 'out', size=16)[0]['image'].shape == (16, 16, 3)
+
+
+def test_a_run_on_raw_records_may_use_worker_processes(photos, tmp_path):
+  _prepare(photos, tmp_path / 'out', store='raw')
+  source = _records(tmp_path / 'out')
+  copy = pickle.loads(pickle.dumps(source))
+  assert np.array_equal(copy[3]['image'], source[3]['image'])
+
+
+def test_records_that_do_not_say_how_they_are_stored_are_jpegs(
+    photos, tmp_path):
+  out = tmp_path / 'out'
+  first = _prepare(photos, out)
+  before = _records(out)[5]['image']
+  for name in ('meta.json', 'preparation.json'):
+    fields = json.loads((out / name).read_text())
+    del fields['store']
+    (out / name).write_text(json.dumps(fields))
+  assert np.array_equal(_records(out)[5]['image'], before)
+  assert _prepare(photos, out) == first
+  with pytest.raises(InputError, match=r'different store \(jpeg, not raw\)'):
+    _prepare(photos, out, store='raw')
+  (out / 'meta.json').unlink()  # as if it were unfinished
+  assert _prepare(photos, out) == first
+
+
+def test_a_disk_that_is_too_small_for_raw_records_is_said_first(
+    photos, tmp_path, monkeypatch):
+  out = tmp_path / 'out'
+  space = shutil.disk_usage(tmp_path)
+  monkeypatch.setattr(shutil, 'disk_usage',
+                      lambda path: space._replace(free=92_000))
+  with pytest.raises(InputError) as error:
+    _prepare(photos, out, store='raw')
+  assert str(error.value) == (
+      'config.data.store=raw needs 0.1 MB for 30 pictures of 32 pixels, and the'
+      f" disk of '{out}' has 0.1 MB left; make room, give another --workdir, or"
+      ' store JPEGs with --config.data.store=jpeg.')
+  assert not list(out.glob('*.json'))
+  assert _prepare(photos, out).counts['train'] == 24
+
+
+def test_only_what_is_missing_needs_room(photos, tmp_path, monkeypatch):
+  out = tmp_path / 'out'
+  monkeypatch.setattr(preparation, '_finish', _stop)
+  with pytest.raises(KeyboardInterrupt):
+    _prepare(photos, out, store='raw')
+  assert len(list(out.glob('*.array_record'))) == 8
+  next(out.glob('train-*.array_record')).unlink()
+  monkeypatch.undo()
+  space = shutil.disk_usage(tmp_path)
+  monkeypatch.setattr(shutil, 'disk_usage',
+                      lambda path: space._replace(free=10_000))
+  with pytest.raises(InputError, match='MB for 4 pictures of 32 pixels'):
+    _prepare(photos, out, store='raw')
+  monkeypatch.undo()
+  assert _prepare(photos, out, store='raw').counts['train'] == 24
+
+
+def _stop(*arguments):
+  raise KeyboardInterrupt
+
+
+def test_a_raw_record_of_another_size_is_damaged(photos, tmp_path):
+  out = tmp_path / 'out'
+  _prepare(photos, out, store='raw')
+  meta = json.loads((out / 'meta.json').read_text())
+  (out / 'meta.json').write_text(json.dumps(meta | {'image_size': 31}))
+  with pytest.raises(InputError, match='record 2 of .* cannot be read'):
+    _records(out, size=31)[2]
+  (out / 'meta.json').write_text(json.dumps(meta | {'store': 'png'}))
+  with pytest.raises(InputError, match='store is none of jpeg, raw'):
+    _records(out)
 
 
 def test_a_record_is_a_little_endian_label_and_a_jpeg():
@@ -183,10 +292,12 @@ def test_a_finished_folder_says_so_and_is_left_alone(
       f'{out} is already prepared; nothing to do.\n')
 
 
-def test_a_killed_preparation_goes_on_to_the_same_bytes(photos, tmp_path):
+@pytest.mark.parametrize('store', records.STORES)
+def test_a_killed_preparation_goes_on_to_the_same_bytes(
+    photos, tmp_path, store):
   Path(photos, 'train/a/3.jpg').write_bytes(b'broken')
   killed, whole = tmp_path / 'killed', tmp_path / 'whole'
-  command = [sys.executable, '-c', SLOWLY, photos, str(killed)]
+  command = [sys.executable, '-c', SLOWLY, photos, str(killed), store]
   child = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL)
   while child.poll() is None and not _midway(killed):
     time.sleep(0.002)
@@ -202,9 +313,10 @@ def test_a_killed_preparation_goes_on_to_the_same_bytes(photos, tmp_path):
       f"the preparation of records in '{killed}' is unfinished; run the same "
       'prepare command again and it goes on where it stopped.')
 
-  assert _prepare(photos, killed).counts == {'train': 23, 'validation': 6}
+  counts = _prepare(photos, killed, store=store).counts
+  assert counts == {'train': 23, 'validation': 6}
   assert {shard: shard.stat().st_mtime_ns for shard in shards} == times
-  _prepare(photos, whole, threads=1)
+  _prepare(photos, whole, threads=1, store=store)
   _assert_same_files(whole, killed)
 
 
@@ -216,6 +328,7 @@ def _midway(folder):
 
 @pytest.mark.parametrize('change, field, values', [
     ({'quality': 80}, 'quality', '95, not 80'),
+    ({'store': 'raw'}, 'store', 'jpeg, not raw'),
     ({'image_size': 16}, 'image_size', '32, not 16'),
     ({'seed': 1}, 'seed', '0, not 1'),
     ({'shard_size': 5}, 'shard_size', '4, not 5')])

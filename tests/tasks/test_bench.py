@@ -196,7 +196,8 @@ def test_the_forms_hold_the_same_pictures(tmp_path):
   records, raw = forms['records of JPEGs'], forms['raw records']
   assert [len(form) for form in forms.values()] == [6] * 4
   for i in range(6):
-    np.testing.assert_array_equal(records[i]['image'], raw[i]['image'])
+    difference = records[i]['image'].astype(int) - raw[i]['image']
+    assert 0 < np.abs(difference).mean() < 12  # the loss of the JPEG
     assert records[i]['label'] == raw[i]['label']
   assert raw[0]['image'].shape == (48, 48, 3)
   assert source[0]['image'].shape == (72, 72, 3)

@@ -71,6 +71,18 @@ def test_large_tables_are_shortened():
              for cell in table[-1].split()[1:]) == total
 
 
+def test_a_config_may_ask_for_raw_records(tmp_path, capsys):
+  photos = tiny.write_photos(tmp_path / 'photos')
+  prepare.prepare(experiment.read(tiny.config(
+      {'data.name': 'folder', 'data.path': photos, 'data.store': 'raw'})),
+      str(tmp_path / 'records'))
+  assert '20 train' in capsys.readouterr().out
+  reading = experiment.read(tiny.config(
+      {'data.name': 'records', 'data.path': str(tmp_path / 'records')}))
+  assert reading.data.store == 'jpeg'  # what they are is read from their files
+  assert reading.open_split('train').store == 'raw'
+
+
 def test_a_test_split_becomes_records_too(tmp_path, capsys):
   for split, count in (('train', 4), ('val', 2), ('test', 3)):
     for name in ('cat', 'dog'):

@@ -1,0 +1,39 @@
+"""Compiles a function while its arguments are still being made."""
+
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+
+class CompiledAhead:
+  """A jitted function that can be compiled before its first call.
+
+  XLA does not hold Python's lock while it compiles, so the thread that begins
+  can decode pictures meanwhile.
+
+  Args:
+    function: what `jax.jit` returns.
+  """
+
+  def __init__(self, function: Callable):
+    self._function: Any = function
+    self._compiled: Future | None = None
+
+  def begin(self, *shapes: Any) -> None:
+    """Starts to compile in another thread.
+
+    Args:
+      *shapes: ShapeDtypeStructs with shardings, one tree for each argument.
+        With other arguments the first call compiles again.
+    """
+    pool = ThreadPoolExecutor(1, 'compile')
+    # JAX keeps what was compiled for these shapes, and a call finds it.
+    self._compiled = pool.submit(
+        lambda: self._function.lower(*shapes).compile())
+    pool.shutdown(wait=False)
+
+  def __call__(self, *arguments: Any) -> Any:
+    """Calls the function, as soon as it is compiled."""
+    if self._compiled is not None:
+      self._compiled.result()
+    return self._function(*arguments)
