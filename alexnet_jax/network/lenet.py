@@ -74,13 +74,13 @@ def build(spec: Spec, mesh: Mesh, num_classes: int, patch: int) -> Model:
         f'config.model.kernels={spec.kernels} do not suit the table of C3, with'
         ' 16 maps that each read some of 6: give (6, 16, 120), or'
         ' config.model.simplified=True.')
-  c1, c3, c5 = spec.kernels
+  (c1, c3, c5), (f6,) = spec.kernels, spec.neurons
   init = he_normal if spec.simplified else uniform_by_inputs
   conv = functools.partial(
       nn.Conv, kernel_size=(5, 5), padding='VALID', kernel_init=init)
   first = GrayConv(c1, (5, 5), padding='VALID', kernel_init=init,
                    pixel_scale=spec.pixel_scale)
-  full = L.FullyConnected(*spec.neurons, kernel_init=init)
+  full = L.FullyConnected(f6, kernel_init=init)
 
   def layer(name, module, *post_ops):
     return Layer(name, module, name in spec.crossings, post_ops)

@@ -104,7 +104,7 @@ def test_other_classes_get_a_new_softmax_and_new_side_classifiers(run):
     tiny.assert_same(jax.device_get(taken[name]),
                      jax.device_get(fresh['columns'][name]))
   assert 'Took conv1 to inception5b from' in said
-  assert 'fc8 is new (12 classes there, 3 here)' in said
+  assert 'fc8 to side2_fc2 are new (12 classes there, 3 here)' in said
   averages = classifier.split(variables)[1]['columns']
   tiny.assert_same(
       jax.device_get(averages['inception4d']),
