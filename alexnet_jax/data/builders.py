@@ -1,9 +1,10 @@
-"""ImageNet 2012 and CIFAR-10 through TFDS, without TensorFlow.
+"""ImageNet 2012, CIFAR-10 and MNIST through TFDS, without TensorFlow.
 
 TFDS's own builders read the official archives with TensorFlow; the subclasses
-here read them with `tarfile` and write data sets with TFDS's standard names, so
-that `tfds.data_source` can read the result. TFDS is imported on first use
-because it is slow to import and the other sources do not need it.
+here read those of ImageNet and CIFAR-10 with `tarfile` and write data sets with
+TFDS's standard names, so that `tfds.data_source` can read the result. TFDS is
+imported on first use because it is slow to import and the other sources do not
+need it.
 """
 
 import io
@@ -20,20 +21,20 @@ IMAGENET_TRAIN = 'ILSVRC2012_img_train.tar'
 IMAGENET_VALIDATION = 'ILSVRC2012_img_val.tar'
 CIFAR = 'cifar-10-binary.tar.gz'
 
-_SPLITS = {
-    'imagenet2012': {'train': 'train', 'validation': 'validation'},
-    'cifar10': {'train': 'train', 'validation': 'test', 'test': 'test'},
-}
+MNISTS = ('mnist', 'fashion_mnist', 'kmnist')
+_TWO_SPLITS = {'train': 'train', 'validation': 'test', 'test': 'test'}
+_SPLITS = {'imagenet2012': {'train': 'train', 'validation': 'validation'},
+           'cifar10': _TWO_SPLITS, **dict.fromkeys(MNISTS, _TWO_SPLITS)}
 
 
 class Built:
   """A source for one split of a TFDS data set.
 
-  For CIFAR-10, 'validation' is the test split and the class names are words.
-  The class names of ImageNet are synset ids such as n01440764.
+  For all but ImageNet, 'validation' is the test split. The class names of
+  ImageNet are synset ids such as n01440764, those of CIFAR-10 words.
 
   Args:
-    name: 'imagenet2012' or 'cifar10'.
+    name: 'imagenet2012', 'cifar10', or one of MNISTS.
     path: the TFDS data folder.
     split: 'train' or 'validation'.
     image_size: side of the squares in pixels.
@@ -56,11 +57,16 @@ class Built:
     # TFDS raises these if the data are missing, lack the split or are stored
     # as tfrecord, which does not support random access.
     except (AssertionError, ValueError, NotImplementedError) as error:
-      raise InputError(
-          f'{path!r} has no {name} data that can be read; put the official '
-          'archives there and run: python launch.py --config=CONFIG '
-          f'--task=prepare --config.data.name={name} '
-          f'--config.data.path={path} --workdir=RECORDS') from error
+      cure = (
+          f"write them for access at random, tfds.builder('{name}', data_dir="
+          "FOLDER, file_format='array_record').download_and_prepare(), or give"
+          ' the folder of the four original files as config.data.path'
+          if name in MNISTS else
+          'put the official archives there and run: python launch.py '
+          f'--config=CONFIG --task=prepare --config.data.name={name} '
+          f'--config.data.path={path} --workdir=RECORDS')
+      raise InputError(f'{path!r} has no {name} data that can be read; {cure}'
+                       ) from error
     self.class_names = tuple(builder.info.features['label'].names)
     self._name = f'{name} {split} in {path}'
     self._image_size, self._resize = image_size, resize

@@ -1,9 +1,11 @@
 """MNIST from its four files, whose format (IDX) is that of the original page.
 
 Fashion-MNIST and KMNIST have the same files. A folder may hold them compressed
-or not, and as torchvision puts them into MNIST/raw.
+or not, and as torchvision puts them into MNIST/raw. Each of the three may also
+be a data set that TFDS has written.
 """
 
+import glob
 import gzip
 import math
 import os
@@ -13,6 +15,7 @@ import cv2
 import numpy as np
 
 from alexnet_jax.data import images
+from alexnet_jax.data.builders import MNISTS, Built
 from alexnet_jax.errors import InputError, printable
 
 SIDE, CLASSES = 28, 10
@@ -20,6 +23,67 @@ EDGE = 2  # black pixels around each image: LeNet-5 reads 32 x 32 pixels
 _PREFIXES = {'train': 'train', 'validation': 't10k', 'test': 't10k'}
 _IMAGES, _LABELS = 'images-idx3-ubyte', 'labels-idx1-ubyte'
 _FOLDERS = ('', 'raw', os.path.join('MNIST', 'raw'))
+
+
+def open_mnist(path: str, split: str,
+               image_size: int) -> 'Mnist | BuiltMnist':
+  """Opens one split, in whichever format `path` contains.
+
+  Args:
+    path: a folder with the four files of `Mnist`; or a data folder of TFDS, or
+      `mnist`, `fashion_mnist` or `kmnist` in it.
+    split: 'train', 'validation' or 'test'; the last two are the same.
+    image_size: side of the squares in pixels, with an edge as in `Mnist`.
+
+  Raises:
+    InputError: there are no such files or several data sets, or something is
+      damaged.
+  """
+  path = os.path.abspath(path)
+  written = [
+      folder for folder in (path, *(os.path.join(path, name)
+                                    for name in MNISTS))
+      if os.path.basename(folder) in MNISTS
+      and glob.glob(os.path.join(glob.escape(folder), '*/dataset_info.json'))]
+  if len(written) > 1:
+    raise InputError(
+        f'{printable(path)} has {len(written)} data sets of TFDS: give'
+        f' {printable(" or ".join(written))} as config.data.path.')
+  if written:
+    return BuiltMnist(written[0], split, image_size)
+  return Mnist(path, split, image_size)
+
+
+class BuiltMnist:
+  """A source for one split of a data set that TFDS has written.
+
+  Args:
+    folder: the folder of the data set, which has its name.
+    split: 'train', 'validation' or 'test'; the last two are the same.
+    image_size: side of the squares in pixels, with an edge as in `Mnist`.
+
+  Raises:
+    InputError: it cannot be read at random.
+  """
+
+  def __init__(self, folder: str, split: str, image_size: int):
+    parent, name = os.path.split(folder)
+    self._built = Built(name, parent, split, SIDE)
+    self.class_names = self._built.class_names
+    self._image_size = image_size
+
+  def labels(self) -> np.ndarray:
+    return self._built.labels()
+
+  def __len__(self) -> int:
+    return len(self._built)
+
+  def __getitem__(self, i: int) -> dict:
+    example = self._built[i]
+    return example | {'image': _with_edge(example['image'], self._image_size)}
+
+  def where(self, i: int) -> str:
+    return self._built.where(i)
 
 
 class Mnist:
@@ -58,10 +122,8 @@ class Mnist:
     return len(self._labels)
 
   def __getitem__(self, i: int) -> dict:
-    image = cv2.copyMakeBorder(
-        self._images[i], EDGE, EDGE, EDGE, EDGE, cv2.BORDER_CONSTANT, value=0)
-    image = np.repeat(image[..., None], 3, axis=-1)
-    return {'image': images.square(image, self._image_size),
+    image = np.repeat(self._images[i][..., None], 3, axis=-1)
+    return {'image': _with_edge(image, self._image_size),
             'label': np.int32(self._labels[i])}
 
   def where(self, i: int) -> str:
@@ -101,6 +163,12 @@ def read_idx(path: str, shape: tuple[int, ...]) -> np.ndarray:
   return array.reshape(count, *shape)
 
 
+def _with_edge(image: np.ndarray, image_size: int) -> np.ndarray:
+  image = cv2.copyMakeBorder(
+      image, EDGE, EDGE, EDGE, EDGE, cv2.BORDER_CONSTANT, value=(0, 0, 0))
+  return images.square(image, image_size)
+
+
 def _find(path: str, name: str) -> str:
   for folder in _FOLDERS:
     for ending in ('', '.gz'):
@@ -109,7 +177,8 @@ def _find(path: str, name: str) -> str:
         return file
   raise InputError(
       f'{printable(path)} has no {name}: give the folder that has the four'
-      f' files of MNIST, such as {name} or {name}.gz, as config.data.path.')
+      f' files of MNIST, such as {name} or {name}.gz, or a data set of TFDS, as'
+      ' config.data.path.')
 
 
 def _damaged(path: str, reason: str) -> InputError:

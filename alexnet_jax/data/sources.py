@@ -140,7 +140,7 @@ def open_source(name: str, split: str, *, path: str = '',
     name: 'procedural' (built in, no path), 'folder' (of pictures), 'records'
       (written by `prepare`), 'imagenet2010' (its archives), 'imagenet2012'
       (through TFDS), 'cifar10' (in any of its formats), 'mnist' (its four
-      files) or 'digits' (of scikit-learn, no path).
+      files, or through TFDS) or 'digits' (of scikit-learn, no path).
     split: 'train', 'validation' or 'test'.
     path: folder of the data; `~` is the home folder.
     image_size: side of the central square of every image (section 2).
@@ -175,7 +175,7 @@ def open_source(name: str, split: str, *, path: str = '',
     case 'cifar10':
       source = cifar.open_cifar10(path, split, image_size)
     case 'mnist':
-      source = mnist.Mnist(path, split, image_size)
+      source = mnist.open_mnist(path, split, image_size)
     case 'digits':
       source = digits.Digits(split, image_size)
     case _:

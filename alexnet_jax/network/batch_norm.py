@@ -1,11 +1,9 @@
-"""Batch normalization (Ioffe and Szegedy, 2015), and convolutions with it.
+"""Batch normalization (Ioffe and Szegedy, 2015).
 
 In training, each map is normalized by the mean and the variance of the global
 batch, whatever the mesh. The module knows that it is in training if its
 collection 'batch_stats' can be changed; otherwise it uses running averages.
 """
-
-from collections.abc import Callable, Sequence
 
 import jax
 import jax.numpy as jnp
@@ -58,31 +56,3 @@ class BatchNorm(nn.Module):
     factor = (scale * lax.rsqrt(var + self.epsilon)).reshape(along)
     return ((wide - mean.reshape(along)) * factor
             + shift.reshape(along)).astype(x.dtype)
-
-
-def conv_norm(
-    x: jax.Array,
-    maps: int,
-    size: int,
-    kernel_init: Callable,
-    *,
-    stride: int = 1,
-    momentum: float = MOMENTUM,
-    epsilon: float = EPSILON,
-    names: Sequence[str] = ('conv', 'bn'),
-) -> jax.Array:
-  """A convolution without biases, then batch normalization, in a module.
-
-  Args:
-    x: maps [B, H, W, C], with zero padding of half the kernel.
-    maps: number of kernels.
-    size: side of the square kernels.
-    kernel_init: draws the initial weights.
-    stride: distance between adjacent positions.
-    momentum: of the running averages.
-    epsilon: added to the variance.
-    names: of the convolution and of the norm in the module that calls this.
-  """
-  x = nn.Conv(maps, (size, size), stride, size // 2, use_bias=False,
-              kernel_init=kernel_init, name=names[0])(x)
-  return BatchNorm(momentum, epsilon, name=names[1])(x)

@@ -333,20 +333,22 @@ def nonlinearity(name: str) -> Callable[[jax.Array], jax.Array]:
   return NONLINEARITIES[name]
 
 
-def check_length(field: str, numbers: Sequence, length: int) -> None:
+def check_length(field: str, numbers: Sequence, length: int,
+                 each: str = 'layer') -> None:
   """Checks that a field has one number for each layer.
 
   Args:
     field: name of the field of config.model.
     numbers: value of the field.
     length: the required length.
+    each: what the numbers are of, if not layers.
 
   Raises:
     InputError: the field has another length.
   """
   if len(numbers) != length:
     raise InputError(f'config.model.{field} has {len(numbers)} numbers: give'
-                     f' {length}, one for each layer in the paper\'s order.')
+                     f' {length}, one for each {each} in the paper\'s order.')
 
 
 def check_one_column(network: str, num_columns: int,

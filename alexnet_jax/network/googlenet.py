@@ -7,7 +7,6 @@ Two side classifiers read the maps of modules 4a and 4d in training; each adds
 
 import dataclasses
 import functools
-import math
 
 import jax
 import jax.numpy as jnp
@@ -16,9 +15,10 @@ from jax.sharding import Mesh
 
 from alexnet_jax.network import classifier, pixels
 from alexnet_jax.network import layers as L
-from alexnet_jax.network.batch_norm import EPSILON, conv_norm
+from alexnet_jax.network.batch_norm import EPSILON, BatchNorm
 from alexnet_jax.network.classifier import Model
 from alexnet_jax.network.columns import Layer
+from alexnet_jax.network.initial import xavier
 from alexnet_jax.network.resnet import average
 
 # Maps of 1x1; 3x3 reduce, 3x3; 5x5 reduce, 5x5; pool proj (Table 1).
@@ -34,7 +34,6 @@ INCEPTIONS = {
     '5b': (384, 192, 384, 48, 128, 128),  #  7  7 1024, averaged
 }
 SIDES = {'4a': 'side1', '4d': 'side2'}
-SIDE_MAPS, SIDE_NEURONS, SIDE_DROPOUT = 128, 1024, 0.7
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,14 +67,14 @@ class Conv(nn.Module):
   @nn.compact
   def __call__(self, x: jax.Array) -> jax.Array:
     x = pixels.divide(x, self.pixel_stddevs)
-    if self.spec.norm == 'batch':
-      return nn.relu(conv_norm(x, self.maps, self.size, xavier,
-                               stride=self.stride,
-                               epsilon=self.spec.norm_epsilon))
-    return nn.relu(nn.Conv(
-        self.maps, (self.size, self.size), self.stride, self.size // 2,
-        kernel_init=xavier,
-        bias_init=nn.initializers.constant(self.spec.bias), name='conv')(x))
+    batch_norm = self.spec.norm == 'batch'
+    x = nn.Conv(self.maps, (self.size, self.size), self.stride, self.size // 2,
+                use_bias=not batch_norm, kernel_init=xavier,
+                bias_init=nn.initializers.constant(self.spec.bias),
+                name='conv')(x)
+    if batch_norm:
+      x = BatchNorm(epsilon=self.spec.norm_epsilon, name='bn')(x)
+    return nn.relu(x)
 
 
 class Inception(nn.Module):
@@ -88,16 +87,27 @@ class Inception(nn.Module):
   def __call__(self, x: jax.Array) -> jax.Array:
     one, reduce3, three, reduce5, five, projected = self.maps
     conv = functools.partial(Conv, self.spec)
-    pooled = L.max_pool(jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)),
-                                constant_values=-jnp.inf), 3, 1)
-    large = self.spec.large_kernel
-    return jnp.concatenate([
-        conv(one, 1, name='branch1')(x),
-        conv(three, 3, name='branch2_3x3')(
-            conv(reduce3, 1, name='branch2_reduce')(x)),
-        conv(five, large, name='branch3_5x5')(
-            conv(reduce5, 1, name='branch3_reduce')(x)),
-        conv(projected, 1, name='branch4_projection')(pooled)], axis=-1)
+    around = jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)),
+                     constant_values=-jnp.inf)
+    y1 = conv(one, 1, name='branch1')(x)
+    y2 = conv(reduce3, 1, name='branch2_reduce')(x)
+    y2 = conv(three, 3, name='branch2_3x3')(y2)
+    y3 = conv(reduce5, 1, name='branch3_reduce')(x)
+    y3 = conv(five, self.spec.large_kernel, name='branch3_5x5')(y3)
+    y4 = L.max_pool(around, 3, 1)
+    y4 = conv(projected, 1, name='branch4_projection')(y4)
+    return jnp.concatenate([y1, y2, y3, y4], axis=-1)
+
+
+class SideConv(nn.Module):
+  """Means of 5 x 5 units, every 3 units, then a convolution of 1 x 1."""
+
+  spec: Spec
+  maps: int
+
+  @nn.compact
+  def __call__(self, x: jax.Array) -> jax.Array:
+    return Conv(self.spec, self.maps, 1, name='conv')(L.avg_pool(x, 5, 3))
 
 
 def build(spec: Spec, mesh: Mesh, num_classes: int, patch: int) -> Model:
@@ -115,64 +125,44 @@ def build(spec: Spec, mesh: Mesh, num_classes: int, patch: int) -> Model:
   classifier.check_one_column('googlenet', spec.num_columns)
   pixels.check(spec.pixel_stddevs)
   wide = lambda maps: max(1, round(spec.width * maps))
-  norm = (functools.partial(L.local_response_norm, k=1.0, n=5, alpha=2e-5),
-          ) if spec.norm == 'response' else ()
-  pool = L.max_pool
+  pool, norm = L.max_pool, ()
+  if spec.norm == 'response':
+    norm = (functools.partial(L.local_response_norm, k=1.0, n=5, alpha=2e-5),)
 
-  def conv(name, maps, size, post_ops, stride=1):
-    return Layer(name, Conv(spec, wide(maps), size, stride), False, post_ops)
+  pooled = {'3b': pool, '4e': functools.partial(pool, size=spec.last_pooling)}
+
+  def conv(name, maps, size, stride, post_ops, stddevs=()):
+    module = Conv(spec, wide(maps), size, stride, stddevs)
+    return Layer(name, module, False, post_ops)
+
+  def full(neurons, bias=0.0):
+    return L.FullyConnected(neurons, kernel_init=xavier,
+                            bias_init=nn.initializers.constant(bias))
 
   def inception(name):
-    post_ops = {'3b': (pool,), '4e': (
-        functools.partial(pool, size=spec.last_pooling),)}.get(name, ())
-    side = () if not spec.side_classifiers or name not in SIDES else _side(
-        spec, SIDES[name], num_classes, wide)
-    return Layer(f'inception{name}', Inception(
-        spec, tuple(map(wide, INCEPTIONS[name]))), False, post_ops, side=side)
+    module = Inception(spec, tuple(map(wide, INCEPTIONS[name])))
+    return Layer(f'inception{name}', module, False,
+                 (pooled[name],) if name in pooled else (), side=side(name))
 
-  layers = [
+  def side(name):  # reads 14 14 maps
+    if not spec.side_classifiers or name not in SIDES:
+      return ()
+    name = SIDES[name]
+    return (
+        Layer(f'{name}_conv', SideConv(spec, wide(128)), False,
+              ()),                                               #  4  4 128
+        Layer(f'{name}_fc1', full(wide(1024), spec.bias), False, (nn.relu,),
+              dropout=True, drop_rate=0.7),                      #      1024
+        Layer(f'{name}_fc2', full(num_classes), False, ()))
+
+  *layers, last = (
       #                                                      224 224   3
-      conv('conv1', 64, 7, (pool, *norm), 2),         # 112 112  64,  56  56
-      conv('conv2_reduce', 64, 1, ()),                #  56  56  64
-      conv('conv2', 192, 3, (*norm, pool)),           #  56  56 192,  28  28
-      *map(inception, INCEPTIONS)]
-  first = layers[0].module.clone(pixel_stddevs=spec.pixel_stddevs)
-  layers[0] = layers[0]._replace(module=first)
-  layers[-1] = layers[-1]._replace(
-      post_ops=(average,), dropout=True, inverted=True,
-      drop_rate=spec.dropout_rate)
-  return classifier.build(layers, _full(num_classes, 0.0), spec, mesh, patch,
+      conv('conv1', 64, 7, 2, (pool, *norm),          # 112 112  64,  56  56
+           spec.pixel_stddevs),
+      conv('conv2_reduce', 64, 1, 1, ()),             #  56  56  64
+      conv('conv2', 192, 3, 1, (*norm, pool)),        #  56  56 192,  28  28
+      *map(inception, INCEPTIONS))
+  last = last._replace(post_ops=(average,), dropout=True, inverted=True,
+                       drop_rate=spec.dropout_rate)
+  return classifier.build((*layers, last), full(num_classes), spec, mesh, patch,
                           spec.side_weight)
-
-
-def _side(spec, name, num_classes, wide) -> tuple[Layer, ...]:
-  """A side classifier; it reads 14 14 maps."""
-  return (
-      Layer(f'{name}_conv', SideConv(spec, wide(SIDE_MAPS)), False,
-            ()),                                                #  4  4 128
-      Layer(f'{name}_fc1', _full(wide(SIDE_NEURONS), spec.bias), False,
-            (nn.relu,), dropout=True, drop_rate=SIDE_DROPOUT),  #      1024
-      Layer(f'{name}_fc2', _full(num_classes, 0.0), False, ()))
-
-
-class SideConv(nn.Module):
-  """Averages of 5 x 5 units, every 3 units, then a 1 x 1 convolution."""
-
-  spec: Spec
-  maps: int
-
-  @nn.compact
-  def __call__(self, x: jax.Array) -> jax.Array:
-    return Conv(self.spec, self.maps, 1, name='conv')(L.avg_pool(x, 5, 3))
-
-
-def xavier(key: jax.Array, shape: tuple[int, ...],
-           dtype=jnp.float32) -> jax.Array:
-  """Draws uniform weights with a variance of 1 over the inputs, as Caffe."""
-  limit = math.sqrt(3 / math.prod(shape[:-1]))
-  return jax.random.uniform(key, shape, dtype, -limit, limit)
-
-
-def _full(neurons, bias):
-  return L.FullyConnected(neurons, kernel_init=xavier,
-                          bias_init=nn.initializers.constant(bias))

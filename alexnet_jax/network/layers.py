@@ -19,6 +19,7 @@ from flax import linen as nn
 from jax import lax
 
 from alexnet_jax.network import on_tpu
+from alexnet_jax.network.initial import gaussian
 
 
 class FullyConnected(nn.Dense):
@@ -128,18 +129,6 @@ def locally_connected(
 def flatten(x: jax.Array) -> jax.Array:
   """Flattens maps to features: [B, H, W, C] -> [B, H*W*C]."""
   return x.reshape(x.shape[0], -1)
-
-
-def gaussian(stddev: float):
-  """Returns an initializer: zero-mean Gaussian with this deviation (5)."""
-
-  def draw(key, shape, dtype=jnp.float32):
-    # The draw is one-dimensional: XLA needs a second or two to compile the same
-    # draw with several axes.
-    row = jax.random.normal(key, (math.prod(shape),), dtype)
-    return stddev * row.reshape(shape)
-
-  return draw
 
 
 # --- Response normalization (3.3) ---------------------------------------------

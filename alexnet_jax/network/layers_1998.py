@@ -4,6 +4,8 @@ LeCun, Bottou, Bengio and Haffner, "Gradient-based learning applied to document
 recognition", section II.B and appendix A. Maps are [B, H, W, C].
 """
 
+import math
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -106,11 +108,18 @@ def uniform(inputs):
   """
 
   def draw(key, shape, dtype=jnp.float32):
-    unit = jax.random.uniform(key, shape, dtype, -1.0, 1.0)
+    row = jax.random.uniform(key, (math.prod(shape),), dtype, -1.0, 1.0)
+    unit = row.reshape(shape)  # one-dimensional, as in `initial.gaussian`
     reach = jnp.asarray(2.4 / np.asarray(inputs), dtype)
     return unit * reach.reshape((1,) * (len(shape) - reach.ndim) + reach.shape)
 
   return draw
+
+
+def uniform_by_inputs(key: jax.Array, shape: tuple[int, ...],
+                      dtype=jnp.float32) -> jax.Array:
+  """Initializes [..., units], whose inputs are all other axes: `uniform`."""
+  return uniform(math.prod(shape[:-1]))(key, shape, dtype)
 
 
 def twice_a_code(key: jax.Array, shape: tuple[int, ...],

@@ -12,7 +12,6 @@ apart, as in the paper; not a constant but the mean image was subtracted.
 
 import dataclasses
 import functools
-import math
 
 import jax
 from flax import linen as nn
@@ -23,13 +22,14 @@ from alexnet_jax.network import classifier
 from alexnet_jax.network import layers as L
 from alexnet_jax.network.classifier import Model, check_length
 from alexnet_jax.network.columns import Layer
+from alexnet_jax.network.initial import he_normal
 from alexnet_jax.network.layers_1998 import (
     GrayConv,
     Subsampling,
     TableConv,
     scaled_tanh,
     twice_a_code,
-    uniform,
+    uniform_by_inputs,
 )
 
 # Table I: the maps of S2 that each map of C3 reads.
@@ -66,28 +66,33 @@ def build(spec: Spec, mesh: Mesh, num_classes: int, patch: int) -> Model:
   Raises:
     InputError: a field is inconsistent with the others.
   """
-  _check(spec)
-  c1, c3, c5 = spec.kernels
-  f6, = spec.neurons
-  init = _for_relu if spec.simplified else uniform
+  check_length('kernels', spec.kernels, 3)
+  check_length('neurons', spec.neurons, 1)
+  classifier.check_one_column('lenet', spec.num_columns)
+  if not spec.simplified and spec.kernels[:2] != (6, 16):
+    raise InputError(
+        f'config.model.kernels={spec.kernels} do not suit the table of C3, with'
+        ' 16 maps that each read some of 6: give (6, 16, 120), or'
+        ' config.model.simplified=True.')
+  (c1, c3, c5), (f6,) = spec.kernels, spec.neurons
+  init = he_normal if spec.simplified else uniform_by_inputs
+  conv = functools.partial(
+      nn.Conv, kernel_size=(5, 5), padding='VALID', kernel_init=init)
+  first = GrayConv(c1, (5, 5), padding='VALID', kernel_init=init,
+                   pixel_scale=spec.pixel_scale)
+  full = L.FullyConnected(f6, kernel_init=init)
 
   def layer(name, module, *post_ops):
     return Layer(name, module, name in spec.crossings, post_ops)
 
-  def conv(maps, reads, form=nn.Conv, **fields):
-    return form(maps, (5, 5), padding='VALID', kernel_init=init(25 * reads),
-                **fields)
-
-  first = conv(c1, 1, GrayConv, pixel_scale=spec.pixel_scale)
-  full = L.FullyConnected(f6, kernel_init=init(c5))
   if spec.simplified:
     f = jax.nn.relu
     pool = functools.partial(L.max_pool, size=2)
     layers = (
         #                                              32 32   1
         layer('c1', first, f, pool),                 # 28 28   6,   14 14
-        layer('c3', conv(c3, c1), f, pool),          # 10 10  16,    5  5
-        layer('c5', conv(c5, c3), f),                #  1  1 120
+        layer('c3', conv(c3), f, pool),              # 10 10  16,    5  5
+        layer('c5', conv(c5), f),                    #  1  1 120
         layer('f6', full, f),                        #        84
     )
   else:
@@ -98,25 +103,9 @@ def build(spec: Spec, mesh: Mesh, num_classes: int, patch: int) -> Model:
         layer('s2', Subsampling(), f),               # 14 14   6
         layer('c3', TableConv(TABLE, 5), f),         # 10 10  16
         layer('s4', Subsampling(), f),               #  5  5  16
-        layer('c5', conv(c5, c3), f),                #  1  1 120
+        layer('c5', conv(c5), f),                    #  1  1 120
         layer('f6', full, f),                        #        84
     )
   softmax = L.FullyConnected(
-      num_classes, kernel_init=twice_a_code if spec.codes else init(f6))
+      num_classes, kernel_init=twice_a_code if spec.codes else init)
   return classifier.build(layers, softmax, spec, mesh, patch)
-
-
-def _for_relu(inputs):
-  """He and others' deviation (2015); 2.4 / F is for squashing functions."""
-  return L.gaussian(math.sqrt(2 / inputs))
-
-
-def _check(spec):
-  check_length('kernels', spec.kernels, 3)
-  check_length('neurons', spec.neurons, 1)
-  classifier.check_one_column('lenet', spec.num_columns)
-  if not spec.simplified and spec.kernels[:2] != (6, 16):
-    raise InputError(
-        f'config.model.kernels={spec.kernels} do not suit the table of C3, with'
-        ' 16 maps that each read some of 6: give (6, 16, 120), or'
-        ' config.model.simplified=True.')

@@ -7,26 +7,22 @@ have batch normalization after every convolution.
 
 import dataclasses
 import functools
-import math
 
 import jax
 import jax.numpy as jnp
 from flax import linen as nn
 from jax.sharding import Mesh
 
-from alexnet_jax.errors import InputError
 from alexnet_jax.network import classifier, pixels
 from alexnet_jax.network import layers as L
-from alexnet_jax.network.batch_norm import conv_norm
-from alexnet_jax.network.classifier import Model
+from alexnet_jax.network.batch_norm import EPSILON, MOMENTUM, BatchNorm
+from alexnet_jax.network.classifier import Model, check_length
 from alexnet_jax.network.columns import Layer
+from alexnet_jax.network.initial import he_normal
 
 # A: zeros fill new maps; B: a convolution of 1 x 1 where the shape changes;
 # C: such a convolution in every block (section 4.1).
 SHORTCUTS = ('none', 'A', 'B', 'C')
-# The paper does not initialize the softmax layer in another way; with small
-# weights the first outputs are uniform (Goyal et al., 2017, section 5.1).
-SOFTMAX_STDDEV = 0.01
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,8 +40,8 @@ class Spec:
   # first, and the windows of pooling begin one unit before the edge.
   stride_in_3x3: bool = False
   centered_pooling: bool = False
-  norm_momentum: float = 0.9  # of the running averages
-  norm_epsilon: float = 1e-5
+  norm_momentum: float = MOMENTUM  # of the running averages
+  norm_epsilon: float = EPSILON
   pixel_stddevs: tuple[float, ...] = ()  # what colors are divided by
 
 
@@ -77,17 +73,17 @@ class Block(nn.Module):
     maps = self.kernels * (4 if spec.bottlenecks else 1)
     if spec.bottlenecks:
       first, middle = (1, stride) if spec.stride_in_3x3 else (stride, 1)
-      y = nn.relu(conv(x, self.kernels, 1, first, ('conv1', 'bn1')))
-      y = nn.relu(conv(y, self.kernels, 3, middle, ('conv2', 'bn2')))
-      y = conv(y, maps, 1, 1, ('conv3', 'bn3'))
+      y = nn.relu(conv(x, self.kernels, 1, first, 'conv1'))
+      y = nn.relu(conv(y, self.kernels, 3, middle, 'conv2'))
+      y = conv(y, maps, 1, 1, 'conv3')
     else:
-      y = nn.relu(conv(x, maps, 3, stride, ('conv1', 'bn1')))
-      y = conv(y, maps, 3, 1, ('conv2', 'bn2'))
+      y = nn.relu(conv(x, maps, 3, stride, 'conv1'))
+      y = conv(y, maps, 3, 1, 'conv2')
     changes = stride > 1 or x.shape[-1] != maps
     if spec.shortcut == 'none':
       return nn.relu(y)
     if spec.shortcut == 'C' or (spec.shortcut == 'B' and changes):
-      x = conv(x, maps, 1, stride, ('shortcut_conv', 'shortcut_bn'))
+      x = conv(x, maps, 1, stride, 'shortcut_conv')
     elif changes:
       x = jnp.pad(x[:, ::stride, ::stride],
                   ((0, 0), (0, 0), (0, 0), (0, maps - x.shape[-1])))
@@ -106,7 +102,10 @@ def build(spec: Spec, mesh: Mesh, num_classes: int, patch: int) -> Model:
   Raises:
     InputError: a field is inconsistent with the others.
   """
-  _check(spec)
+  classifier.check_one_column('resnet', spec.num_columns)
+  pixels.check(spec.pixel_stddevs)
+  check_length('blocks', spec.blocks, len(spec.kernels) or 1, 'stage')
+  check_length('kernels', spec.kernels, len(spec.blocks), 'stage')
   # Stage 1 is a single convolution; blocks are in the stages from 2 on.
   size, stride = (3, 1) if spec.small_images else (7, 2)
   pool = () if spec.small_images else (
@@ -125,14 +124,16 @@ def build(spec: Spec, mesh: Mesh, num_classes: int, patch: int) -> Model:
           zip(spec.kernels, spec.blocks, strict=True), 2)
       for i in range(count)]
   blocks[-1] = blocks[-1]._replace(post_ops=(average,))  # 512 (2048)
-  softmax = L.fully_connected(num_classes, stddev=SOFTMAX_STDDEV, bias=0.0)
+  # The paper has no other weights here; with small ones the first outputs are
+  # uniform (Goyal et al., 2017, section 5.1).
+  softmax = L.fully_connected(num_classes, stddev=0.01, bias=0.0)
   return classifier.build((conv1, *blocks), softmax, spec, mesh, patch)
 
 
-def he_normal(key: jax.Array, shape: tuple[int, ...],
-              dtype=jnp.float32) -> jax.Array:
-  """Draws weights with a variance of 2 over the inputs (He et al., 2015)."""
-  return L.gaussian(math.sqrt(2 / math.prod(shape[:-1])))(key, shape, dtype)
+def one_before(x: jax.Array) -> jax.Array:
+  """Lets the windows of a pooling begin one unit before the edge."""
+  return jnp.pad(x, ((0, 0), (1, 0), (1, 0), (0, 0)),
+                 constant_values=-jnp.inf)
 
 
 def average(x: jax.Array) -> jax.Array:
@@ -140,25 +141,8 @@ def average(x: jax.Array) -> jax.Array:
   return x.mean((1, 2))
 
 
-def _conv_norm(spec, x, maps, size, stride, names=('conv', 'bn')):
-  return conv_norm(x, maps, size, he_normal, stride=stride,
-                   momentum=spec.norm_momentum, epsilon=spec.norm_epsilon,
-                   names=names)
-
-
-def one_before(x: jax.Array) -> jax.Array:
-  """Begins the windows of the max-pooling that follows before the edge."""
-  return jnp.pad(x, ((0, 0), (1, 0), (1, 0), (0, 0)),
-                 constant_values=-jnp.inf)
-
-
-def _check(spec):
-  classifier.check_one_column('resnet', spec.num_columns)
-  pixels.check(spec.pixel_stddevs)
-  if len(spec.blocks) != len(spec.kernels) or not spec.blocks:
-    raise InputError(
-        f'config.model.blocks={spec.blocks} and config.model.kernels='
-        f'{spec.kernels} differ in length: give one number for each stage.')
-  if min(spec.blocks) < 1:
-    raise InputError(f'config.model.blocks={spec.blocks} leave a stage empty:'
-                     ' give 1 or more for each stage.')
+def _conv_norm(spec, x, maps, size, stride, name='conv'):
+  x = nn.Conv(maps, (size, size), stride, size // 2, use_bias=False,
+              kernel_init=he_normal, name=name)(x)
+  return BatchNorm(spec.norm_momentum, spec.norm_epsilon,
+                   name=name.replace('conv', 'bn'))(x)

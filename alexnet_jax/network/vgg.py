@@ -8,10 +8,8 @@ and (2, 2, 4, 4, 4) E, VGG-19. conv3_1 is the first layer of the third block.
 
 import dataclasses
 import functools
-import math
 
 import jax
-import jax.numpy as jnp
 from flax import linen as nn
 from jax.sharding import Mesh
 
@@ -19,6 +17,7 @@ from alexnet_jax.network import classifier, pixels
 from alexnet_jax.network import layers as L
 from alexnet_jax.network.classifier import Model, check_length
 from alexnet_jax.network.columns import Layer
+from alexnet_jax.network.initial import gaussian, glorot
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,11 +51,11 @@ def build(spec: Spec, mesh: Mesh, num_classes: int, patch: int) -> Model:
   Raises:
     InputError: a field has the wrong length.
   """
-  check_length('kernels', spec.kernels, 5)
-  check_length('convolutions', spec.convolutions, 5)
+  check_length('kernels', spec.kernels, 5, 'block')
+  check_length('convolutions', spec.convolutions, 5, 'block')
   check_length('neurons', spec.neurons, 2)
   pixels.check(spec.pixel_stddevs)
-  init = L.gaussian(spec.stddev) if spec.stddev else glorot
+  init = gaussian(spec.stddev) if spec.stddev else glorot
   f = jax.nn.relu
   pool = functools.partial(L.max_pool, size=2)
 
@@ -89,18 +88,3 @@ def build(spec: Spec, mesh: Mesh, num_classes: int, patch: int) -> Model:
       module=pixels.before(layers[0].module, spec.pixel_stddevs))
   softmax = L.FullyConnected(num_classes, kernel_init=init)
   return classifier.build((first, *layers[1:]), softmax, spec, mesh, patch)
-
-
-def glorot(key: jax.Array, shape: tuple[int, ...],
-           dtype=jnp.float32) -> jax.Array:
-  """Gaussian weights of variance 2 / (inputs + outputs).
-
-  Args:
-    key: key of the weights.
-    shape: [3, 3, inputs, outputs] or [inputs, outputs]; each of the nine
-      positions counts as an input and as an output.
-    dtype: type of the result.
-  """
-  *positions, inputs, outputs = shape
-  fans = math.prod(positions) * (inputs + outputs)
-  return L.gaussian(math.sqrt(2 / fans))(key, shape, dtype)

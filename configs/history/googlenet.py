@@ -9,9 +9,11 @@ one crop, 9.15 % with ten (Table 3 of the paper). Not run here.
 The paper gives a momentum of 0.9 and a rate that decreases by 4 % every eight
 epochs. The rate itself, the batch, the weight decay and the initial weights are
 of Caffe's `bvlc_googlenet`, and so is the length of 60 epochs. The paper's
-patches cover 8 % to 100 % of an image, and it averages weights over time;
-neither is done here. Without side classifiers:
---config.model.side_classifiers=False.
+patches cover 8 % to 100 % of an image with sides of 3:4 to 4:3, its colors are
+distorted as by Howard (2013), and it averages weights over time; here patches
+and colors are those of AlexNet, and the last weights are tested.
+
+Without side classifiers: --config.model.side_classifiers=False.
 
 `googlenet.py:torchvision` is torchvision's form, for its weights
 (docs/weights.md): batch normalization, 3x3 kernels in the third branch, and

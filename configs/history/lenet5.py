@@ -8,6 +8,9 @@ tests on 899 others, in two minutes on a CPU. On the four files of MNIST:
     python launch.py --config=configs/history/lenet5.py:mnist \
       --config.data.path=MNIST --workdir=runs/lenet5_mnist
 
+MNIST may also be a data set that TFDS has written, and both may be
+Fashion-MNIST or KMNIST.
+
 `lenet5.py:simplified` and `lenet5.py:simplified,mnist` are the form that is
 usually taught: 61,706 parameters with ReLUs, max-pooling and a softmax layer.
 The printed form has 60,000 that are trained, and 850 of its output layer, whose

@@ -3,6 +3,10 @@ r"""Residual networks of 2015, and the plain networks beside them.
     python launch.py --config=configs/history/resnet.py:34 \
       --config.data.path=RECORDS --workdir=runs/resnet34
 
+RECORDS are of --task=prepare with --config.data.image_size=384, as for
+`vgg16.py`. The paper does not say at which size it cuts ten crops; training
+images have 368 pixels on average.
+
 The name after the colon is 18, 34 (resnet34), 50, 101 or 152 (resnet152) for a
 column of Table 1, and plain18 or plain34 for the same network without
 shortcuts. `resnet.py:50,torchvision` is torchvision's form of one with
@@ -14,11 +18,10 @@ Claim: top-1 errors on the 2012 validation images with ten crops, 27.88 %
 28.54 % (plain34), Tables 2 and 3. Not run here.
 
 Batches are 256 images, and the rate of 0.1 is divided by ten when the error
-stops improving, for 60 * 10^4 steps (section 3.4). Weight decay is that of
-kernels alone; the paper does not say whether its 0.0001 includes the scales and
-shifts of batch normalization. There is no dropout. The paper's shorter side has
-256 to 480 pixels at random, --config.augment.scale="(256,480)"; here it has
-256.
+stops improving, for 60 * 10^4 steps; the shorter side has 256 to 480 pixels at
+random, and there is no dropout (section 3.4). Weight decay is that of kernels
+alone; the paper does not say whether its 0.0001 includes the scales and shifts
+of batch normalization. What differs from the paper: docs/history.md.
 """
 
 from ml_collections import ConfigDict
@@ -75,6 +78,10 @@ def get_config(form: str = '34') -> ConfigDict:
   })
   if of:
     torchvision.wire(config, stride_in_3x3=True, centered_pooling=True)
+
+  config.data.path = '~/data/imagenet2012_384'
+  config.data.image_size = 384
+  config.augment.scale = (256, 480)  # of the shorter side (3.4)
 
   optimizer = config.optimizer
   optimizer.batch_size = 256

@@ -2,11 +2,13 @@
 
 import functools
 import gzip
+import pickle
 import struct
 
 import numpy as np
 import pytest
 
+from alexnet_jax.data import images
 from alexnet_jax.data.sources import open_source
 from alexnet_jax.errors import InputError
 
@@ -104,4 +106,82 @@ def test_a_folder_without_the_files_says_which_are_missing(tmp_path):
   assert str(error.value) == (
       f'{tmp_path} has no train-images-idx3-ubyte: give the folder that has the'
       ' four files of MNIST, such as train-images-idx3-ubyte or'
-      ' train-images-idx3-ubyte.gz, as config.data.path.')
+      ' train-images-idx3-ubyte.gz, or a data set of TFDS, as'
+      ' config.data.path.')
+
+
+# --- Data sets that TFDS has written ------------------------------------------
+
+
+def write_with_tfds(folder, name='mnist', **form):
+  """Writes a miniature with TFDS's builder, which itself downloads 60,000."""
+  # Imported here, as it takes a second.
+  from tensorflow_datasets.image_classification import mnist
+
+  stock = {'mnist': mnist.MNIST, 'fashion_mnist': mnist.FashionMNIST}[name]
+  examples = [{'image': images.encode_png(image), 'label': int(label)}
+              for image, label in zip(PIXELS, LABELS, strict=True)]
+
+  class Miniature(stock, skip_registration=True):
+    """Its own names and features, and the images of this file."""
+
+    def _split_generators(self, dl_manager):
+      del dl_manager
+      return {split: enumerate(examples[:count])
+              for split, count in (('train', 3), ('test', COUNT))}
+
+  Miniature.name = name
+  Miniature(data_dir=str(folder), **{'file_format': 'array_record', **form}
+            ).download_and_prepare()
+
+
+@pytest.fixture(scope='module')
+def written(tmp_path_factory):
+  """A data folder of TFDS with both data sets."""
+  folder = tmp_path_factory.mktemp('tfds')
+  for name in ('mnist', 'fashion_mnist'):
+    write_with_tfds(folder, name)
+  return folder
+
+
+@pytest.mark.parametrize('name, eighth', [
+    ('mnist', '7'), ('fashion_mnist', 'Sneaker')])
+def test_what_tfds_has_written_is_the_same_as_the_files(
+    written, tmp_path, name, eighth):
+  source = open_source('mnist', 'test', path=str(written / name), image_size=32)
+  files = open_source('mnist', 'test', path=str(write(tmp_path)), image_size=32)
+  assert len(source) == COUNT and source.class_names[7] == eighth
+  seen = sorted((int(one['label']), one['image'].tobytes()) for one in (
+      pickle.loads(pickle.dumps(source))[i] for i in range(COUNT)))
+  assert seen == sorted((int(one['label']), one['image'].tobytes())
+                        for one in (files[i] for i in range(COUNT)))
+  assert sorted(source.labels()) == sorted(files.labels())
+  assert f'of {name} test in ' in source.where(0)
+  assert len(open_source('mnist', 'train', path=str(written / name))) == 3
+
+
+def test_one_data_set_of_tfds_is_found_in_its_data_folder(tmp_path):
+  write_with_tfds(tmp_path)
+  for split, count in (('train', 3), ('validation', COUNT)):
+    assert len(open_source('mnist', split, path=str(tmp_path))) == count
+
+
+def test_which_of_two_data_sets_of_tfds_must_be_said(written):
+  with pytest.raises(InputError) as error:
+    open_source('mnist', 'train', path=str(written))
+  assert str(error.value) == (
+      f'{written} has 2 data sets of TFDS: give {written}/mnist or'
+      f' {written}/fashion_mnist as config.data.path.')
+
+
+def test_data_of_tfds_that_cannot_be_read_at_random_are_refused(tmp_path):
+  write_with_tfds(tmp_path)
+  info, = tmp_path.rglob('dataset_info.json')
+  info.write_text(info.read_text().replace('array_record', 'tfrecord'))
+  with pytest.raises(InputError) as error:
+    open_source('mnist', 'train', path=str(tmp_path))
+  assert str(error.value) == (
+      f"'{tmp_path}' has no mnist data that can be read; write them for access"
+      " at random, tfds.builder('mnist', data_dir=FOLDER, file_format="
+      "'array_record').download_and_prepare(), or give the folder of the four"
+      ' original files as config.data.path')

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from alexnet_jax.errors import InputError
-from alexnet_jax.network import classifier, columns, describe, resnet
+from alexnet_jax.network import classifier, columns, describe, initial, resnet
 from configs.history import cifar_resnet
 from configs.history import resnet as imagenet_resnet
 
@@ -28,7 +28,8 @@ def parameters(model):
 # and an addition as one (Table 1: 1.8, 3.6, 3.8, 7.6 and 11.3 * 10^9).
 @pytest.mark.parametrize('form, count, billions', [
     ('18', 11_689_512, 1.8), ('34', 21_797_672, 3.6),
-    ('50', 25_557_032, 3.8), ('152', 60_192_808, 11.3)])
+    ('50', 25_557_032, 3.8), ('101', 44_549_160, 7.6),
+    ('152', 60_192_808, 11.3), ('plain34', 21_623_848, 3.6)])
 def test_parameters_and_flops_are_those_of_table_1(form, count, billions):
   rows = describe.layer_rows(build(imagenet_resnet.get_config(form)), 1000)
   whole = describe.totals(rows)
@@ -92,13 +93,17 @@ def test_a_bottleneck_strides_in_its_first_or_its_second(in_3x3, sizes):
 
 
 def test_first_weights_keep_the_variance_of_rectified_maps():
-  kernel = resnet.he_normal(jax.random.key(0), (3, 3, 64, 128))
+  kernel = initial.he_normal(jax.random.key(0), (3, 3, 64, 128))
   assert float(kernel.std()) == pytest.approx((2 / (9 * 64))**0.5, rel=0.01)
 
 
 @pytest.mark.parametrize('fields, parts', [
     ({'num_columns': 2}, ['num_columns=2', 'give 1']),
-    ({'blocks': (1, 2)}, ['blocks=(1, 2)', 'each stage']),
+    ({'blocks': (1, 2)}, ['config.model.blocks has 2 numbers: give 4',
+                          'each stage']),
+    ({'blocks': (), 'kernels': ()}, ['model.blocks has 0 numbers: give 1']),
+    ({'blocks': (1,), 'kernels': ()}, ['model.kernels has 0 numbers: give 1']),
+    ({'blocks': (), 'kernels': (4,)}, ['model.blocks has 0 numbers: give 1']),
 ])
 def test_fields_that_do_not_fit_are_refused(fields, parts):
   with pytest.raises(InputError) as error:

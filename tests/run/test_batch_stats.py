@@ -1,5 +1,6 @@
 """Runs of networks with batch statistics and with side classifiers."""
 
+import os
 import socket
 
 import jax
@@ -155,6 +156,25 @@ def test_two_processes_are_one(run, compiled, tmp_path):
       tiny.losses(tmp_path), tiny.losses(run[0]), rtol=1e-3)
   tiny.assert_close(tiny.state(config(), str(tmp_path)).batch_stats,
                     tiny.state(config(), run[0]).batch_stats, 1e-2)
+
+
+@pytest.mark.slow
+def test_a_killed_run_ends_as_if_it_had_not_been(compiled, tmp_path):
+  changed = FIELDS | RESNET | {
+      'run.steps': 60, 'run.evaluate_every': 20, 'run.save_every': 3}
+  arguments = ['--config=configs/history/cifar_resnet.py', *(
+      f'--config.{name}={value}' for name, value in changed.items())]
+  whole, killed = (str(tmp_path / name) for name in ('whole', 'killed'))
+  program.launch([*arguments, f'--workdir={whole}'], compiled)
+  process = program.start([*arguments, f'--workdir={killed}'], compiled)
+  program.wait_for(lambda: os.path.isdir(os.path.join(killed, 'checkpoints'))
+                   and max(tiny.steps(killed), default=0) > 0, process)
+  assert process.poll() is None  # still at work, or nothing is tested
+  program.kill(process)
+  assert 0 < tiny.steps(killed)[-1] < 60
+  program.launch([*arguments, f'--workdir={killed}'], compiled)
+  tiny.assert_same(tiny.state(config(), killed), tiny.state(config(), whole))
+  assert tiny.metrics(killed) == tiny.metrics(whole)
 
 
 def test_batch_normalization_is_not_computed_in_parts(tmp_path):
