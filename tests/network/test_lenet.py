@@ -155,3 +155,12 @@ def test_a_net_that_cannot_be_built_says_what_to_change(fields, parts):
     build(**fields)
   for part in parts:
     assert part in str(error.value)
+
+
+@pytest.mark.parametrize('patch, inputs', [(32, 120), (44, 16 * 120)])
+def test_the_weights_of_f6_suit_all_its_inputs_at_every_size(patch, inputs):
+  model = nets.build('lenet', columns.make_mesh(1, 1, 1), 10, patch,
+                     **SIMPLIFIED)
+  kernel = np.asarray(model.init(jax.random.key(0))['f6']['kernel'])
+  assert kernel.shape[-2:] == (inputs, 84)
+  assert kernel.std() == pytest.approx((2 / inputs) ** 0.5, rel=0.05)
