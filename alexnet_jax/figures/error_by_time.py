@@ -34,8 +34,8 @@ def draw(runs: Mapping[str, Sequence[Lines]],
                                          strict=False):
         steps, every = curves.values(seeds, kind, 'top1_error')
         seconds = steps * step_seconds[network]
-        axes.plot(seconds, every.mean(0), color=color, lw=1.6, label=network,
-                  **(curves.KINDS[kind][1] | {'ls': '-'}))
+        axes.plot(seconds, every.mean(0), color=color, lw=1.4, marker='o',
+                  ms=2, label=network)
         if len(every) > 1:
           axes.fill_between(seconds, *np.quantile(every, (0, 1), axis=0),
                             color=color, alpha=0.15, lw=0)
