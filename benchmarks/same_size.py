@@ -4,8 +4,8 @@
     python -m benchmarks.same_size RUNS --out=same_photographs.png
 
 RUNS is the workdir of --task=compare with these configs, or has the lines that
-its runs logged. The first command times the training steps of all networks,
-which take turns in one process, and writes them to RUNS/speed.json. The second
+its runs logged. The first command times the training steps of all networks
+that were trained, in turns, and writes them to RUNS/speed.json. The second
 prints the tables of docs/same_photographs.md and draws its picture.
 
 The seconds of a run are its steps times the median step that was measured, not
@@ -18,13 +18,14 @@ import glob
 import os
 import statistics
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from alexnet_jax import machine
 
 if __name__ == '__main__':
   machine.use_huge_pages()
+  machine.keep_compiled()
 machine.set_flags()  # Before JAX starts.
 
 import numpy as np  # noqa: E402
@@ -47,15 +48,17 @@ SPEED, ROUNDS, TURN_SECONDS = 'speed.json', 9, 0.5
 REFERENCE = 'alexnet'  # of the ratios
 
 
-def measure(rounds: int, turn_seconds: float) -> dict[str, dict[str, Any]]:
+def measure(names: Iterable[str], rounds: int,
+            turn_seconds: float) -> dict[str, dict[str, Any]]:
   """Returns {network: its size, and the seconds of a training step}.
 
   Args:
+    names: the networks, REFERENCE among them.
     rounds: turns of each network.
     turn_seconds: the minimum duration of a turn.
   """
   rows, sizes = {}, {}
-  for name in same_size.NETWORKS:
+  for name in names:
     rows[name], sizes[name] = _step(name, turn_seconds)
     rows[name].warm_up()
   turns.take_turns(rows, rounds, 'steps')
@@ -181,20 +184,25 @@ def main(argv: Sequence[str]) -> None:
   parser.add_argument('--errors', type=float, nargs='+', default=[80, 70])
   args = parser.parse_args(argv)
   path = os.path.join(args.runs, SPEED)
-  if args.measure:
-    files.write_json(path, measure(ROUNDS, TURN_SECONDS))
-    return
-  runs, speed = read_runs(args.runs), files.read_json(path)
-  if not runs or not speed:
-    parser.error(f'{args.runs} has no finished runs of {CONFIG}, or no'
-                 f' {SPEED}: train them, then give --measure.')
+  runs = read_runs(args.runs)
+  if REFERENCE not in runs:
+    parser.error(f'{args.runs} has no finished run of {CONFIG}:{REFERENCE}:'
+                 ' train it and the others first.')
   missing = [name for name in same_size.NETWORKS if name not in runs]
   if missing:
     print(f'Without a finished run: {", ".join(missing)}.', file=sys.stderr)
-  print(speed_table(speed), error_table(runs, speed, args.errors), sep='\n\n')
+  if args.measure:
+    files.write_json(path, measure(runs, ROUNDS, TURN_SECONDS))
+    return
+  speed = files.read_json(path) or {}
+  if not runs.keys() <= speed.keys():
+    parser.error(f'{path} does not have the speed of all networks: give'
+                 ' --measure first.')
+  print(speed_table({name: speed[name] for name in runs}),
+        error_table(runs, speed, args.errors), sep='\n\n')
   named = {NAMES[name]: list(seeds.values()) for name, seeds in runs.items()}
   seconds = {NAMES[name]: statistics.median(of['seconds'])
-             for name, of in speed.items()}
+             for name, of in speed.items() if name in NAMES}
   error_by_time.draw(
       named, seconds, 1 - 1 / CLASSES, args.out,
       error_by_time.series(named, seconds))

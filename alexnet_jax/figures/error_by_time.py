@@ -11,6 +11,8 @@ from alexnet_jax.figures.curves import Lines
 
 PANELS = (('validation', 'validation error'),
           ('train', 'training error, cropped and mirrored'))
+VALIDATION = {'lw': 1.6, 'marker': 'o', 'ms': 3}
+TRAINING = {'lw': 1.0}
 
 
 def draw(runs: Mapping[str, Sequence[Lines]],
@@ -34,8 +36,8 @@ def draw(runs: Mapping[str, Sequence[Lines]],
                                          strict=False):
         steps, every = curves.values(seeds, kind, 'top1_error')
         seconds = steps * step_seconds[network]
-        axes.plot(seconds, every.mean(0), color=color, lw=1.4, marker='o',
-                  ms=2, label=network)
+        axes.plot(seconds, every.mean(0), color=color, label=network,
+                  **(VALIDATION if kind == 'validation' else TRAINING))
         if len(every) > 1:
           axes.fill_between(seconds, *np.quantile(every, (0, 1), axis=0),
                             color=color, alpha=0.15, lw=0)
