@@ -76,8 +76,6 @@ def get_config(form: str = '34') -> ConfigDict:
       'norm_epsilon': 1e-5,  # added to the variance
       'pixel_stddevs': (),  # what colors are divided by; () divides by none
   })
-  if of:
-    torchvision.wire(config, stride_in_3x3=True, centered_pooling=True)
 
   config.data.path = '~/data/imagenet2012_384'
   config.data.image_size = 384
@@ -88,4 +86,6 @@ def get_config(form: str = '34') -> ConfigDict:
   optimizer.learning_rate = 0.1
   optimizer.weight_decay = 0.0001
   config.run.epochs = 119.9  # 60 * 10^4 steps
+  if of:
+    torchvision.wire(config, stride_in_3x3=True, centered_pooling=True)
   return config

@@ -74,6 +74,4 @@ def get_config(form: str = '') -> ConfigDict:
   config.run.epochs = 74.0
   if form:
     torchvision.wire(config, inverted_dropout=True)
-    config.data.path, config.data.image_size = '~/data/imagenet2012_256', 256
-    augment.scale = ()
   return config

@@ -52,12 +52,15 @@ def get_config() -> ConfigDict:
 
 
 def wire(config: ConfigDict, **fields: Any) -> None:
-  """Makes the network of a config, and its pixels, those of torchvision.
+  """Makes a config's network, and the pictures it reads, torchvision's.
 
   Args:
     config: the config.
     **fields: fields of config.model.
   """
   config.model.update({'pixel_stddevs': PIXEL_STDDEVS} | fields)
-  config.augment.update({'mean_pixel': MEAN_PIXEL, 'jitter': 0.0})
+  config.data.update(
+      {'path': paper.get_config().data.path, 'image_size': 256})
+  config.augment.update(
+      {'mean_pixel': MEAN_PIXEL, 'jitter': 0.0, 'scale': ()})
   config.run.views = 1
