@@ -79,7 +79,9 @@ def build(spec: Spec, mesh: Mesh, num_classes: int, patch: int) -> Model:
                 **fields)
 
   first = conv(c1, 1, GrayConv, pixel_scale=spec.pixel_scale)
-  full = L.FullyConnected(f6, kernel_init=init(c5))
+  # A patch above 32 pixels gives C5 several positions, all of which F6 reads.
+  full = L.FullyConnected(f6, kernel_init=lambda key, shape, dtype: init(
+      shape[0])(key, shape, dtype))
   if spec.simplified:
     f = jax.nn.relu
     pool = functools.partial(L.max_pool, size=2)

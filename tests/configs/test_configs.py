@@ -14,12 +14,14 @@ from alexnet_jax.data import loader, statistics
 from alexnet_jax.learning import augment
 from alexnet_jax.run import device_data, experiment
 from configs.ablations import ABLATIONS
+from configs.history import same_size
 
 FOLDER = os.path.join(program.ROOT, 'configs')
 FILES = sorted(os.path.relpath(path, FOLDER) for path in glob.glob(
     os.path.join(FOLDER, '**', '*.py'), recursive=True))
 # The config of the auto-encoders has no network: tests/tasks/test_codes.py.
-NETWORKS = [name for name in FILES if name != 'codes.py']
+SAME_SIZE = [f'history/same_size.py:{name}' for name in same_size.NETWORKS]
+NETWORKS = [name for name in FILES if name != 'codes.py'] + SAME_SIZE
 PARAMETERS = {
     'paper.py': 60_965_224,
     'authors_2012.py': 60_965_224,

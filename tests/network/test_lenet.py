@@ -155,3 +155,11 @@ def test_a_net_that_cannot_be_built_says_what_to_change(fields, parts):
     build(**fields)
   for part in parts:
     assert part in str(error.value)
+
+
+@pytest.mark.parametrize('inputs', [120, 16 * 120])  # of 32 and 44 pixels
+def test_the_weights_of_f6_suit_all_its_inputs(inputs):
+  layers = {layer.name: layer.module for layer in build(**SIMPLIFIED).layers}
+  kernel = layers['f6'].kernel_init(
+      jax.random.key(0), (inputs, 84), jnp.float32)
+  assert kernel.std() == pytest.approx((2 / inputs) ** 0.5, rel=0.05)
