@@ -44,7 +44,7 @@ CONFIG = 'configs/history/same_size.py'
 CLASSES, IMAGES = 20, 10_000
 NAMES = {'lenet': 'LeNet-5', 'alexnet': 'AlexNet', 'vgg': 'VGG-11',
          'googlenet': 'GoogLeNet', 'resnet': 'ResNet-18', 'plain': 'plain-18'}
-SPEED, ROUNDS, TURN_SECONDS = 'speed.json', 9, 0.5
+SPEED, ROUNDS, TURN_SECONDS = 'speed.json', 15, 0.3
 REFERENCE = 'alexnet'  # of the ratios
 
 
@@ -181,7 +181,7 @@ def main(argv: Sequence[str]) -> None:
   parser.add_argument('--measure', action='store_true',
                       help='time the steps, on a machine that is quiet')
   parser.add_argument('--out', default='same_photographs.png')
-  parser.add_argument('--errors', type=float, nargs='+', default=[80, 70])
+  parser.add_argument('--errors', type=float, nargs='+', default=[85, 70])
   args = parser.parse_args(argv)
   path = os.path.join(args.runs, SPEED)
   runs = read_runs(args.runs)

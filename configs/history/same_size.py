@@ -17,7 +17,7 @@ classes of Tiny ImageNet by name, 500 images each, and 50 for validation:
 
 Initial weights, dropout and weight decay are those of each network's own
 config. Data, augmentation, batches, rate and length are the same for all. Of
-their own rates, 0.01 is that of all but the ResNet, whose 0.1 for 256 images is
+their own rates 0.01 is that of all but the ResNet, whose 0.1 for 256 images is
 0.0125 for 32. Result: docs/same_photographs.md.
 """
 
