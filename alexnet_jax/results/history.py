@@ -72,7 +72,8 @@ NETWORKS = (
     Network('ResNet-152', 2015, 'history/resnet:152', ILSVRC, 21.43, 5.71,
             _RESNET + '3'))
 # Configs that train one of these networks, besides its own.
-SAME_NETWORK = {'paper': 'authors_2012', 'tiny_imagenet': 'authors_2012',
+SAME_NETWORK = {'history/lenet5:mnist': 'history/lenet5',
+                'paper': 'authors_2012', 'tiny_imagenet': 'authors_2012',
                 'history/resnet': 'history/resnet:34'}
 
 

@@ -38,6 +38,7 @@ CLAIM = {
     'top1_error': 0.95,
     'top5_error': None,
     'source': 'section III.B: MNIST test, no distortions',
+    'form': 'mnist',
 }
 
 
