@@ -56,6 +56,9 @@ def run(start: Start, workdir: str, steps: int) -> None:
     start: the processes.
     workdir: the folder of the run.
     steps: number of steps.
+
+  Raises:
+    CalledProcessError: one of them failed; the others were ended.
   """
   with socket.socket() as free:
     free.bind(('localhost', 0))
@@ -71,13 +74,20 @@ def run(start: Start, workdir: str, steps: int) -> None:
   several = [f'--coordinator=localhost:{port}',
              f'--num_processes={start.processes}', '--start_timeout=600',
              '--peer_timeout=600']
-  started = [subprocess.Popen(
-      [*command, *several, f'--process={i}'] if start.processes > 1 else
-      command, env=environment, stdout=subprocess.DEVNULL,
-      stderr=subprocess.DEVNULL) for i in range(start.processes)]
-  for process in started:
-    if process.wait():
-      raise subprocess.CalledProcessError(process.returncode, command)
+  started = []
+  try:
+    for i in range(start.processes):
+      started.append(subprocess.Popen(
+          [*command, *several, f'--process={i}'] if start.processes > 1 else
+          command, env=environment, stdout=subprocess.DEVNULL,
+          stderr=subprocess.DEVNULL))
+    for process in started:
+      if process.wait():
+        raise subprocess.CalledProcessError(process.returncode, command)
+  finally:
+    for process in started:
+      process.kill()  # does nothing to one that has ended
+      process.wait()
 
 
 def seconds_per_step(workdir: str) -> float:

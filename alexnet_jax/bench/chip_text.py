@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from alexnet_jax import tables
+from alexnet_jax.bench import text
 
 BOUND = {'memory': 'the memory', 'arithmetic': 'its products',
          'links': 'the links'}
@@ -11,13 +12,11 @@ BOUND = {'memory': 'the memory', 'arithmetic': 'its products',
 
 def as_text(results: Mapping[str, Any]) -> str:
   """Formats the tables of both programs from the JSON results."""
-  mesh, sheet = results['mesh'], results['data_sheet']
-  divided = ', full layers divided' * (results['full_layers'] == 'model')
+  sheet = results['data_sheet']
   head = (
       f'{results["network"]} in {results["precision"]}, batch'
-      f' {results["batch_size"]}, compiled for {results["chip"]}, mesh'
-      f' {mesh["data"]} x {mesh["column"]}{divided}, jax {results["jax"]};'
-      ' nothing was run.\n'
+      f' {results["batch_size"]}, compiled for {results["chip"]},'
+      f' {text.devices(results)}, jax {results["jax"]}; nothing was run.\n'
       f'Data sheet of one chip: {sheet["bytes_per_second"] / 1e12:.2f} TB/s,'
       f' {sheet["flops_per_second"][results["precision"]] / 1e12:.0f} TFLOP/s,'
       f' {sheet["link_bytes_per_second"] / 1e9:.0f} GB/s to a neighbor'

@@ -48,8 +48,7 @@ def examine(settings: Settings, target: Target, num_classes: int,
       'data_sheet': target.chip._asdict(), 'jax': jax.__version__,
       'network': settings.config['model']['name'],
       'precision': settings.precision, 'batch_size': batch_size,
-      'mesh': dict(built.mesh.shape),
-      'full_layers': settings.mesh.full_layers,
+      **measurements.division(built),
       'programs': {
           name: _examine(built, target.chip, jitted, arguments,
                          flops[name] * batch_size / count)

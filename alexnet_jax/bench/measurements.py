@@ -65,6 +65,16 @@ def speeds(rows: Mapping[str, Timed], batch_size: int,
   return results
 
 
+def division(built: Experiment) -> dict[str, Any]:
+  """Returns the devices of both axes, and what divides the full layers.
+
+  'full_layers' is 'data' or 'model' as in `config.mesh.full_layers`, but 'data'
+  where one device along 'data' leaves nothing to divide.
+  """
+  return {'mesh': dict(built.mesh.shape),
+          'full_layers': 'model' if built.model.divided else 'data'}
+
+
 class Training:
   """The training state, which every step donates and replaces."""
 

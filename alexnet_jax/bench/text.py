@@ -12,10 +12,17 @@ def as_text(results: Mapping[str, Any]) -> str:
       _head, _rows, _layers, _exchange, _input))
 
 
+def devices(results: Mapping[str, Any]) -> str:
+  """Describes the mesh, as in 'mesh 4 x 2, full layers divided'."""
+  mesh = results['mesh']
+  divided = ', full layers divided' * (results['full_layers'] == 'model')
+  return f'mesh {mesh["data"]} x {mesh["column"]}{divided}'
+
+
 def _head(results) -> Iterator[str]:
-  machine, mesh = results['machine'], results['mesh']
-  yield (f'{results["network"]}, batch {results["batch_size"]}, mesh'
-         f' {mesh["data"]} x {mesh["column"]}')
+  machine = results['machine']
+  yield (f'{results["network"]}, batch {results["batch_size"]},'
+         f' {devices(results)}')
   yield (f'{machine["processor"]}, {machine["cores"]} cores;'
          f' {machine["devices"]}; jax {machine["jax"]}, jaxlib'
          f' {machine["jaxlib"]}')
@@ -57,6 +64,9 @@ def _layers(results) -> Iterator[str]:
   yield (f'They add up to {1000 * layers["sum_seconds"]:.1f} ms,'
          f' {layers["sum_over_step"]:.2f} of the step; the peak is that of a'
          f' large matrix product, {_number(peak)} GFLOP/s.')
+  if results['full_layers'] == 'model':
+    yield ('Here the full layers are not divided: a device has all neurons of'
+           ' its columns and its part of the batch.')
 
 
 def _pass(one):
@@ -67,7 +77,7 @@ def _pass(one):
 
 def _exchange(results) -> Iterator[str]:
   if not results['exchange']:
-    yield ('One device holds all columns, so nothing is exchanged; with'
+    yield ('One device holds all columns, so they exchange nothing; with'
            ' --config.mesh.column=2 (and JAX_NUM_CPU_DEVICES=2 on a CPU) the'
            ' bytes are read out of the compiled step.')
     return
@@ -75,7 +85,8 @@ def _exchange(results) -> Iterator[str]:
       ('exchanged', 'computed', 'in the program'),
       *((name, f'{row["computed_bytes"]:,.0f}', f'{row["measured_bytes"]:,.0f}')
         for name, row in results['exchange'].items())])
-  yield 'Bytes per image and step that all devices together receive.'
+  yield ('Bytes per image and step that all devices together receive from other'
+         ' columns.')
 
 
 def _input(results) -> Iterator[str]:

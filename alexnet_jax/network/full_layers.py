@@ -22,7 +22,7 @@ from jax.sharding import Mesh
 from jax.sharding import PartitionSpec as P
 
 from alexnet_jax.errors import InputError
-from alexnet_jax.network import classifier, columns, rng
+from alexnet_jax.network import classifier, columns, partners, rng
 from alexnet_jax.network import layers as L
 from alexnet_jax.network.classifier import Model, Outputs
 from alexnet_jax.network.columns import COLUMN, DATA, Layer
@@ -71,6 +71,13 @@ def divide(model: Model, mesh: Mesh) -> Model:
   return model._replace(forward=forward, divided=tuple(divided))
 
 
+def can_divide(model: Model, devices: int) -> bool:
+  """Returns whether so many devices can divide the full layers."""
+  _, full = _split(model.layers)
+  return bool(full) and not any(
+      layer.module.features % devices for layer in full)
+
+
 def _split(layers: Sequence[Layer]) -> tuple[Sequence[Layer], Sequence[Layer]]:
   """Splits the uppermost layers off that are full layers."""
   first = len(layers)
@@ -114,7 +121,7 @@ def _run(full: Sequence[Layer], softmax: Any, mesh: Mesh) -> Callable:
     xs = jnp.split(maps, local, axis=-1)
     for whole, share in zip(full, shares, strict=True):
       with jax.named_scope(whole.name):
-        xs = _of_all_devices(xs, whole.crosses, is_share=whole is not full[0])
+        xs = _of_all_devices(xs, whole, first, is_share=whole is not full[0])
         xs = columns.apply_weights(share, params[whole.name], xs)
         xs = [_apply_post_ops(
             whole, x, rng.column_keys(keys, whole.name, first + k))
@@ -135,18 +142,20 @@ def _run(full: Sequence[Layer], softmax: Any, mesh: Mesh) -> Callable:
       out_specs=(P(DATA), P(None, COLUMN, DATA)))
 
 
-def _of_all_devices(xs: Sequence[jax.Array], crosses: bool,
+def _of_all_devices(xs: Sequence[jax.Array], layer: Layer, first: jax.Array,
                     is_share: bool) -> Sequence[jax.Array]:
   """Gathers what each column of this device reads, for the whole batch.
 
   Args:
     xs: of each column of this device, [B/D, H, W, C] or, `is_share`, [B, C/D].
-    crosses: whether all columns are read.
+    layer: the layer that reads them.
+    first: the number of the first of the columns.
     is_share: whether the devices along 'data' have different neurons; otherwise
       they have different examples.
   """
   local = len(xs)
-  here = columns.every_column(xs) if crosses else jnp.concatenate(xs, axis=-1)
+  here = (columns.every_column(xs) if layer.crosses
+          else jnp.concatenate(xs, axis=-1))
   if not is_share:
     whole = lax.all_gather(here, DATA, tiled=True)
   else:
@@ -156,7 +165,9 @@ def _of_all_devices(xs: Sequence[jax.Array], crosses: bool,
     whole = jnp.moveaxis(
         shares.reshape(*shares.shape[:2], -1, share), 0, 2).reshape(
             len(here), -1)
-  return [whole] * local if crosses else jnp.split(whole, local, axis=-1)
+  if layer.partners:
+    return partners.read(layer.partners, whole, local, first)
+  return [whole] * local if layer.crosses else jnp.split(whole, local, axis=-1)
 
 
 def _apply_post_ops(layer, x, keys):

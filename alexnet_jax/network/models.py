@@ -94,7 +94,8 @@ def build(spec: Spec, mesh: Mesh, num_classes: int, patch: int,
       divide the batch or the neurons of the full layers.
 
   Raises:
-    InputError: a field or the precision is invalid.
+    InputError: a field or the precision is invalid, or the neurons of the full
+      layers cannot be divided.
   """
   name, module = next((name, module) for name, module in NETWORKS.items()
                       if type(spec) is module.Spec)

@@ -46,8 +46,8 @@ def with_partners(layers: Sequence[Any], spec: Any) -> tuple[Any, ...]:
 
   Args:
     layers: the `columns.Layer`s of one column.
-    spec: `partners`, of each column the columns that it reads, and
-      `partner_layers`, the layers that do so.
+    spec: `partners`, of each column the columns that it reads, itself among
+      them, and `partner_layers`, the layers that do so.
 
   Raises:
     InputError: the fields do not fit each other or the network.
@@ -56,12 +56,13 @@ def with_partners(layers: Sequence[Any], spec: Any) -> tuple[Any, ...]:
     return tuple(layers)
   known = set(range(spec.num_columns))
   if len(spec.partners) != spec.num_columns or not all(
-      set(row) <= known and len(set(row)) == len(row) == len(spec.partners[0])
-      > 0 for row in spec.partners):
+      column in row and set(row) <= known
+      and len(set(row)) == len(row) == len(spec.partners[0])
+      for column, row in enumerate(spec.partners)):
     raise InputError(
         f'config.model.partners={spec.partners} does not suit'
         f' {spec.num_columns} columns: give each the different numbers, from 0,'
-        ' of equally many columns that it reads, such as'
+        ' of equally many columns that it reads, its own among them, such as'
         ' ((0, 1), (0, 1), (2, 3), (2, 3)).')
   names = [layer.name for layer in layers[1:]
            if layer.name.startswith(('conv', 'fc'))  # not a batch norm

@@ -15,7 +15,7 @@ from alexnet_jax.data.sources import Source, notes_of
 from alexnet_jax.errors import InputError
 from alexnet_jax.learning import augment, optimizer
 from alexnet_jax.learning.step import State, kernel_rate
-from alexnet_jax.network import classifier
+from alexnet_jax.network import classifier, full_layers
 from alexnet_jax.network.classifier import Model
 from alexnet_jax.run import (
     checkpoint,
@@ -154,11 +154,14 @@ def devices_in_words(built: Experiment) -> str:
           ' idle')
   data, column = built.mesh.devices.shape
   optimization = built.settings.optimizer
+  divided = built.settings.mesh.full_layers == 'model'
   for shards in range(available // column, data, -1):
-    if optimization.batch_size % (shards * optimization.accumulate) == 0:
+    if (optimization.batch_size % (shards * optimization.accumulate) == 0
+        and (not divided or full_layers.can_divide(built.model, shards))):
       return (f'{said}: config.mesh.data={shards} would use'
               f' {"all" if shards * column == available else shards * column}.')
-  return f'{said}: no larger config.mesh.data divides the batch.'
+  return (f'{said}: no larger config.mesh.data divides the batch'
+          + ' and the full layers' * divided + '.')
 
 
 def _lower_rate_on_plateau(built: Experiment, state: State,

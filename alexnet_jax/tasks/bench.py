@@ -145,7 +145,7 @@ def bench(settings: Settings, plain: bool, out: str = '',
     'machine': bench_result.surroundings(),
     'network': settings.config['model']['name'],
     'batch_size': batch_size,
-    'mesh': dict(built.mesh.shape),
+    **bench_result.division(built),
     'rows': bench_result.speeds(
       rows, batch_size, describe.layer_rows(built.model, built.num_classes)
     ),

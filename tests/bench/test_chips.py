@@ -3,9 +3,17 @@
 import importlib.util
 
 import pytest
+import tiny
 
-from alexnet_jax.bench import chip_text, chips, compiled_for
+from alexnet_jax.bench import (
+    chip_text,
+    chips,
+    compiled_for,
+    measurements,
+    text,
+)
 from alexnet_jax.errors import InputError
+from alexnet_jax.run import experiment
 
 
 @pytest.mark.parametrize('text, name, topology', [
@@ -45,6 +53,16 @@ def test_the_longest_time_is_the_bound(flops, moved, received, bound, seconds):
   assert found['least_seconds'] == pytest.approx(seconds)
 
 
+@pytest.mark.parametrize('data, form, words', [
+    (1, 'data', 'mesh 1 x 1'), (2, 'model', 'mesh 2 x 1, full layers divided')])
+def test_one_data_shard_has_no_divided_full_layers(data, form, words):
+  config = tiny.config({'mesh.data': data, 'mesh.full_layers': 'model'})
+  built = experiment.build(experiment.read(config), 12, 64)
+  found = measurements.division(built)
+  assert found == {'mesh': {'data': data, 'column': 1}, 'full_layers': form}
+  assert text.devices(found) == words
+
+
 def test_people_read_what_bounds_a_step():
   collective = {'kind': 'all-gather', 'layer': 'fc6', 'backward': True,
                 'runs': 10, 'received_bytes': 2e6, 'asynchronous': True,
@@ -58,7 +76,7 @@ def test_people_read_what_bounds_a_step():
       'collectives': [collective],
       'roofline': compiled_for.roofline(
           chips.CHIPS['v5e'], 'bfloat16', 197e9, 819e9, 20e6)}
-  text = chip_text.as_text({
+  printed = chip_text.as_text({
       'chip': 'v5e', 'data_sheet': chips.CHIPS['v5e']._asdict(), 'jax': '1',
       'network': 'alexnet', 'precision': 'bfloat16', 'batch_size': 128,
       'mesh': {'data': 4, 'column': 2}, 'full_layers': 'model',
@@ -67,5 +85,5 @@ def test_people_read_what_bounds_a_step():
                'Bound by the memory.', '1000.00 ms',
                'does not fit into 16 GiB', 'XLA counts 4.00 GB', '20.0 MB',
                'fc6, backward'):
-    assert part in text
-  assert '\nfc6 ' not in text  # a layer that moves nothing
+    assert part in printed
+  assert '\nfc6 ' not in printed  # a layer that moves nothing

@@ -234,7 +234,7 @@ def test_features_are_all_columns_side_by_side(net, problem):
     *(({'partners': partners, 'partner_layers': ('conv4',)},
        [f'config.model.partners={partners} does not suit 2 columns: give each'])
       for partners in (((0, 1),), ((0, 2), (0, 1)), ((0, 1), (1,)),
-                       ((0, 0), (0, 1)), ((), ()), ())),
+                       ((0, 0), (0, 1)), ((), ()), (), ((1,), (0,)))),
     *(({'partners': ((0, 1), (1, 0)), 'partner_layers': layers},
        [f'config.model.partner_layers={layers} has {wrong}', 'choose from'
         ' conv2, conv4, conv5, which read no other'])

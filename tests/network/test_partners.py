@@ -26,6 +26,12 @@ def test_two_and_four_devices_give_the_same_numbers(solve_on, close):
         solve_on('alexnet', (1, 4), **THREE))
 
 
+@pytest.mark.parametrize('mesh', [(2, 2), (4, 1)], ids=str)
+def test_divided_full_layers_give_the_same_numbers(solve_on, close, mesh):
+  close(solve_on('alexnet', mesh, 'model', **THREE),
+        solve_on('alexnet', (1, 2), **THREE))
+
+
 @pytest.mark.parametrize('fields, readers', [
     (PAIRS, {0: (0, 1), 2: (2, 3), 3: (2, 3)}),
     (THREE | {'partner_layers': ('conv3',)},

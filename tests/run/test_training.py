@@ -47,7 +47,13 @@ def test_a_line_tells_loss_errors_and_speed(trained):
      'Running on 1 of 4 devices (cpu) while the rest is idle:'
      ' config.mesh.data=3 would use 3.'),
     ({'optimizer.batch_size': 5}, 'Running on 1 of 4 devices (cpu) while the'
-     ' rest is idle: no larger config.mesh.data divides the batch.')], ids=str)
+     ' rest is idle: no larger config.mesh.data divides the batch.'),
+    ({'mesh.full_layers': 'model', 'model.neurons': (30, 32)},
+     'Running on 1 of 4 devices (cpu) while the rest is idle:'
+     ' config.mesh.data=2 would use 2.'),
+    ({'mesh.full_layers': 'model', 'model.neurons': (31, 32)},
+     'Running on 1 of 4 devices (cpu) while the rest is idle: no larger'
+     ' config.mesh.data divides the batch and the full layers.')], ids=str)
 def test_a_run_says_which_devices_are_idle(fields, sentence):
   built = experiment.build(experiment.read(tiny.config(fields)), 12, 64)
   assert training.devices_in_words(built) == sentence
@@ -174,9 +180,13 @@ def test_the_two_latest_checkpoints_and_the_best_stay(trained):
 
 
 def test_the_step_is_compiled_once(tmp_path, caplog):
-  # Through validations, drops of the rate and saves.
-  with jax.log_compiles():
+  # Through validations, drops of the rate and saves. `jax.log_compiles` would
+  # log this thread alone, and the step is compiled in another.
+  jax.config.update('jax_log_compiles', True)
+  try:
     training.train(experiment.read(tiny.config()), str(tmp_path))
+  finally:
+    jax.config.update('jax_log_compiles', False)
   compiled = [record.getMessage() for record in caplog.records
               if 'Compiling jit(' in record.getMessage()]
   count = lambda name: sum(f'jit({name})' in line for line in compiled)

@@ -114,6 +114,7 @@ def test_the_machine_and_its_settings_are_named(benched):
   assert machine['devices'] == '4 x cpu'
   assert machine['settings']['JAX_NUM_CPU_DEVICES'] == '2'
   assert benched.result['mesh'] == {'data': 1, 'column': 2}
+  assert benched.result['full_layers'] == 'data'
   assert benched.result['batch_size'] == 16
 
 
@@ -210,6 +211,15 @@ def test_one_device_exchanges_nothing_and_is_told_how_to_measure_it(benched):
   text = bench_text.as_text(benched.result | {'exchange': {}})
   assert '--config.mesh.column=2' in text
   assert 'fc6' not in text.partition('--config.mesh.column=2')[2]
+
+
+def test_divided_full_layers_are_said_to_be_timed_undivided(benched):
+  whole, divided = (
+      bench_text.as_text(benched.result | {'full_layers': form})
+      for form in ('data', 'model'))
+  for words in ('mesh 1 x 2, full layers divided\n',
+                'Here the full layers are not divided'):
+    assert words in divided and words not in whole
 
 
 def test_other_networks_have_layers_too(quick, mesh_of):
