@@ -6,6 +6,7 @@ more memory than it fills.
 """
 
 import contextlib
+import json
 import math
 import os
 import zipfile
@@ -54,6 +55,30 @@ def read(path: str) -> dict[str, np.ndarray]:
     if os.path.getsize(path) > MOST_BYTES:
       raise ValueError(_too_large(os.path.getsize(path)))
     return _read(path, ending)
+
+
+def card(path: str) -> Mapping[str, Any]:
+  """Returns the card in a file that `read` can read, or {} without one.
+
+  Files of --task=export --format=torch have a card, which describes the
+  network.
+  """
+  ending = os.path.splitext(path)[1].lower()
+  with readable(path, ending):
+    if ending == '.safetensors':
+      from safetensors import safe_open
+      with safe_open(path, 'np') as file:
+        text = (file.metadata() or {}).get('card')
+    elif ending in TORCH:
+      text = _import_torch(path).load(
+          path, map_location='cpu', weights_only=True).get('card')
+    else:
+      return {}
+  try:
+    found = json.loads(text) if isinstance(text, str) else {}
+  except (ValueError, RecursionError):  # not of this program
+    return {}
+  return found if isinstance(found, Mapping) else {}
 
 
 def listed(arrays: Mapping[str, np.ndarray]) -> str:
@@ -209,7 +234,7 @@ def _safetensors(path):
   return load_file(path)
 
 
-def _torch(path):
+def _import_torch(path):
   try:
     import torch
   except ImportError as error:
@@ -217,6 +242,11 @@ def _torch(path):
         f'{path} needs PyTorch, which is not installed: run pip install torch,'
         ' or save the state_dict with safetensors.torch.save_file where it is.'
     ) from error
+  return torch
+
+
+def _torch(path):
+  torch = _import_torch(path)
   if zipfile.is_zipfile(path):
     with zipfile.ZipFile(path) as archive:
       size = sum(entry.file_size for entry in archive.infolist())

@@ -5,6 +5,7 @@ that published kernels stay as they are and fine-tuning has the learning rates
 of the original.
 """
 
+import math
 from collections.abc import Sequence
 
 import jax
@@ -46,7 +47,8 @@ def check(stddevs: Sequence[float]) -> None:
   Raises:
     InputError: it is neither () nor three positive numbers.
   """
-  if len(stddevs) not in (0, 3) or 0 in stddevs:
+  if len(stddevs) not in (0, 3) or not all(
+      0 < stddev < math.inf for stddev in stddevs):
     raise InputError(
         f'config.model.pixel_stddevs={stddevs!r} is not one positive number for'
         ' each of three colors: give three, or () to divide by none.')

@@ -12,7 +12,14 @@ import jax
 from alexnet_jax import command_line
 from alexnet_jax.errors import InputError
 from alexnet_jax.network.classifier import Model
-from alexnet_jax.run import checkpoint, foreign, journal, trained, weights
+from alexnet_jax.run import (
+    checkpoint,
+    foreign,
+    journal,
+    published,
+    trained,
+    weights,
+)
 from alexnet_jax.run.weights import Layers
 
 # The folder above the package, if the package is in its repository.
@@ -100,9 +107,12 @@ def _open(path: str, data: int, column: int) -> Pretrained:
 def _open_foreign(path: str, model: Model, fresh: Layers) -> Pretrained:
   source = foreign.open_file(path, model)
   imported = source.into(fresh, source.order, True)
+  notes = source.notes
+  if imported.new_biases:
+    notes += f' The file has {published.no_biases(imported)}.'
   return Pretrained(
       {name: imported.layers[name] for name in imported.taken}, (),
-      f'{path} ({source.program})', {}, notes=source.notes)
+      f'{path} ({source.program})', {}, notes=notes)
 
 
 # --- The form that fits -------------------------------------------------------

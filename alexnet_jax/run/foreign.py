@@ -1,17 +1,27 @@
 """Files of weights that other programs have written, whatever the network."""
 
+import dataclasses
+import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from alexnet_jax.array_files import layer_names, reading
-from alexnet_jax.errors import InputError
+from alexnet_jax.errors import InputError, printable
 from alexnet_jax.network.classifier import Model
-from alexnet_jax.run import published, torch_layout, torchvision_forms, weights
+from alexnet_jax.run import (
+    checkpoint,
+    published,
+    torch_layout,
+    torchvision_forms,
+    weights,
+)
 from alexnet_jax.run.published import Imported
 from alexnet_jax.run.weights import Layers
+
+LONGEST = 60  # characters of a value in a message
 
 
 class Foreign(NamedTuple):
@@ -73,12 +83,16 @@ def open_file(path: str, model: Model) -> Foreign:
 def _state_dict(path, arrays, model) -> Foreign:
   state = torch_layout.fitted(path, arrays, model)
   ours = state.mean is not None
-  differing = () if ours else torchvision_forms.differences(model)
+  differing = (_differences(path, model) if ours
+               else torchvision_forms.differences(model))
   notes = ''
   if state.left_out:
     notes += (f' Left out {", ".join(state.left_out)}: side classifiers of'
               ' torchvision average other units.')
-  if differing:
+  if differing and ours:
+    notes += (f' config.model is not that of the file ({"; ".join(differing)}),'
+              ' so its outputs may be others.')
+  elif differing:
     notes += (f" config.model is not torchvision's ({', '.join(differing)}), so"
               ' its outputs are others.')
   classes = next((len(array) for name, array in state.arrays.items()
@@ -93,3 +107,17 @@ def _state_dict(path, arrays, model) -> Foreign:
 
   program = ('PyTorch' if ours or model.network == 'lenet' else 'torchvision')
   return Foreign(program, 'rgb', classes, state.mean, notes, into)
+
+
+def _differences(path: str, model: Model) -> Sequence[str]:
+  """Returns where config.model is not that of the card in our own file."""
+  config = reading.card(path).get('config')
+  theirs = config.get('model') if isinstance(config, Mapping) else None
+  if not isinstance(theirs, dict) or theirs.get('name') != model.network:
+    return ()
+  theirs = checkpoint.with_added_fields({'model': theirs})['model']
+  fields = json.loads(json.dumps(dataclasses.asdict(model.spec)))
+  return [f'{field}={getattr(model.spec, field)},'
+          f' {printable(str(theirs[field]))[:LONGEST]} there'
+          for field, ours in fields.items()
+          if field in theirs and theirs[field] != ours]

@@ -26,19 +26,19 @@ def read(path: str, image_size: int, crop: int, order: str) -> np.ndarray:
   Raises:
     InputError: the file cannot be read or has no such image.
   """
-  mean = of_size(path, _only_array(path), image_size, crop)
-  return mean[..., ::-1] if order == 'bgr' else mean
+  return in_rgb(path, _only_array(path), image_size, crop, order)
 
 
-def of_size(path: str, array: np.ndarray, image_size: int,
-            crop: int) -> np.ndarray:
-  """Returns a mean of any such form as an image [S, S, 3].
+def in_rgb(path: str, array: np.ndarray, image_size: int, crop: int,
+           order: str) -> np.ndarray:
+  """Returns a mean of any such form as an image, RGB [S, S, 3].
 
   Args:
     path: the file that has it, for messages.
     array: the mean.
     image_size: S.
     crop: side of a patch in pixels.
+    order: 'rgb' or 'bgr', the order of its colors.
 
   Raises:
     InputError: it is no such image.
@@ -49,6 +49,8 @@ def of_size(path: str, array: np.ndarray, image_size: int,
                      ' pixels on that scale.')
   if mean.max() <= 1:
     raise InputError(f'{path} has a mean in 0..1: multiply it by 255.')
+  if order == 'bgr':
+    mean = mean[..., ::-1]
   if mean.ndim == 1:
     return np.broadcast_to(mean, (image_size, image_size, 3))
   below = (image_size - len(mean)) // 2

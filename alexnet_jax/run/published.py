@@ -200,11 +200,16 @@ def summary(imported: Imported, origin: str) -> str:
   names = list(imported.layers)
   said = f'Took {_in_words(imported.taken, names)} from {origin}'
   if imported.new_biases:
-    said += f'; no bias for {_in_words(imported.new_biases, names)}'
+    said += f'; {no_biases(imported)}'
   if imported.new:
     verb = 'is' if len(imported.new) == 1 else 'are'
     said += f'; {_in_words(imported.new, names)} {verb} new'
   return said + '.'
+
+
+def no_biases(imported: Imported) -> str:
+  """Returns 'no bias for conv2', if there are layers that lack theirs."""
+  return f'no bias for {_in_words(imported.new_biases, list(imported.layers))}'
 
 
 def _in_words(chosen, names):

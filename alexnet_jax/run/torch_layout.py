@@ -91,8 +91,14 @@ def fitted(path: str, arrays: Mapping[str, np.ndarray],
     model: the network, of one of NETWORKS; the classes may be any number.
 
   Raises:
-    InputError: the file has other layers, lacks some, or is damaged.
+    InputError: the file has other layers, lacks some, or is damaged, or the
+      network has several columns.
   """
+  if model.num_columns != 1:
+    raise InputError(
+        f'config.model.num_columns={model.num_columns} does not suit {path},'
+        ' whose layers are those of one column: give 1, or --init_from a file'
+        ' that --task=export --format=npz wrote.')
   held = {name.removeprefix('module.'): array for name, array in arrays.items()
           if name.rpartition('.')[2] != COUNT}
   mean = held.pop(MEAN, None)

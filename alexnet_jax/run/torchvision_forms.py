@@ -56,7 +56,7 @@ def name(model: Model) -> str:
 
   Pixels may differ: these are a matter of what goes into that network.
   """
-  if model.network not in FORMS or any(
+  if model.network not in FORMS or model.num_columns != 1 or any(
       not one.startswith('pixel_stddevs=') for one in differences(model)):
     return ''
   sizes = tuple(getattr(model.spec, field) for field in SIZES[model.network])

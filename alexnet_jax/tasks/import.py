@@ -163,7 +163,7 @@ def _input_stats(config: Any, path: str, in_file: np.ndarray | None, mean: str,
   size, crop = config.data.image_size, config.augment.crop
   pixel = config.augment.mean_pixel
   if mean or in_file is not None:
-    image = (mean_image.of_size(path, in_file, size, crop)
+    image = (mean_image.in_rgb(path, in_file, size, crop, order)
              if in_file is not None and not mean
              else mean_image.read(mean, size, crop, order))
     is_pixel = np.ptp(image, axis=(0, 1)).max() == 0

@@ -197,6 +197,19 @@ def test_further_and_missing_layers_are_refused(tmp_path):
       tmp_path, arrays, model)
 
 
+def test_a_network_of_several_columns_is_refused(tmp_path):
+  form = vgg16.get_config('torchvision').model
+  form.num_columns = 2
+  fields = form.to_dict()
+  del fields['name']
+  model = nets.build('vgg', columns.make_mesh(1, 1, 2), 1000, 224, **fields)
+  assert not torchvision_forms.name(model)
+  _, _, arrays = state_dict('vgg')
+  said = refusal(tmp_path, arrays, model)
+  assert 'config.model.num_columns=2 does not suit' in said
+  assert ' one column: give 1, or --init_from a file' in said
+
+
 def test_missing_running_averages_are_refused(tmp_path):
   model, _, arrays = state_dict('resnet')
   assert 'no running averages, such as bn1.running_mean' in refusal(tmp_path, {

@@ -16,7 +16,13 @@ from alexnet_jax import command_line
 from alexnet_jax.errors import InputError
 from alexnet_jax.export import operations, torch_file
 from alexnet_jax.network import columns, models
-from alexnet_jax.run import checkpoint, experiment, fine_tune, trained
+from alexnet_jax.run import (
+    checkpoint,
+    experiment,
+    fine_tune,
+    foreign,
+    trained,
+)
 from alexnet_jax.tasks import export
 from alexnet_jax.tasks.export import Options
 
@@ -113,6 +119,23 @@ def test_a_state_dict_comes_back_as_the_same_run(run, tmp_path, capsys):
   same(again.input_stats.mean, first.input_stats.mean)
   assert again.settings.augmentation.mean_pixel == pytest.approx(
       (123.675, 116.28, 103.53))
+  other = built_of(resnet('50')).model
+  assert ' (stride_in_3x3=False, True there; ' in foreign.open_file(
+      path, other).notes
+
+
+def test_the_mean_in_a_state_dict_has_the_colors_of_its_kernels(run, tmp_path):
+  path = export.export(run[0], out=str(tmp_path / 'a.safetensors'),
+                       options=Options('torch'))
+  import_task.import_weights(resnet(), path, str(tmp_path / 'w'), order='bgr')
+  network = trained.open_trained(str(tmp_path / 'w'))
+  kernels = [params['columns']['conv1']['conv']['kernel']
+             for params in (network.params, run[2])]
+  np.testing.assert_array_equal(kernels[0], kernels[1][..., ::-1, :])
+  np.testing.assert_allclose(
+      network.input_stats.mean[3, 5], (103.53, 116.28, 123.675))
+  assert network.settings.augmentation.mean_pixel == pytest.approx(
+      (103.53, 116.28, 123.675))
 
 
 def test_a_file_of_torchvision_starts_a_run(run):
