@@ -47,14 +47,16 @@ class Measured(NamedTuple):
   """One step, with the layers from the first up."""
 
   loss: float  # of fc8, without side classifiers
-  gradient_norm: float  # of all parameters together, as clipping sees it
+  # Of all parameters together that are not frozen, as clipping sees it.
+  gradient_norm: float
   layers: tuple[LayerSizes, ...]
 
 
 def settings_to_measure(settings: Settings, batch_size: int = 0) -> Settings:
   """Returns the settings of the same step in float32, on one device.
 
-  Learning rates are left out: no parameter moves.
+  Learning rates are left out, as no parameter moves, and so is the length of
+  the run.
 
   Args:
     settings: those of a run.
@@ -64,7 +66,9 @@ def settings_to_measure(settings: Settings, batch_size: int = 0) -> Settings:
       precision='float32', mesh=MeshShape(1, 1),
       optimizer=settings.optimizer._replace(
           batch_size=batch_size or settings.optimizer.batch_size, accumulate=1,
-          rates=Rates(), layer_decays=()))
+          rates=Rates(frozen=settings.optimizer.rates.frozen),
+          layer_decays=()),
+      run=settings.run._replace(steps=1, workers=0))
 
 
 def make_measurement(
@@ -211,7 +215,9 @@ def _summary(built: Experiment, images: int, loss: float, weights: Any,
         if size else None for tree in (weights, gradients))
     rows.append(LayerSizes(name, float(outputs), float(images * backward),
                            kernels, kernel_gradients))
-  whole = _together(jax.tree.leaves({name: gradients[name] for name in counts}))
+  frozen = built.settings.optimizer.rates.frozen
+  whole = _together(jax.tree.leaves(
+      {name: gradients[name] for name in counts if name not in frozen}))
   return Measured(loss, float(whole), tuple(rows))
 
 

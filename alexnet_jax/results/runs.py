@@ -114,7 +114,8 @@ def parse(command_line: str) -> tuple[str, dict[str, str], str]:
       continue
     no, flag, field, value = match.groups()
     if value is None:  # --config FILE, --config.model.dropout
-      value = next_word if next_word[0] != '-' else 'False' if no else 'True'
+      value = ('False' if no else 'True') if next_word.startswith(
+          '-') else next_word
     if field:
       overrides[field] = value
     elif flag == 'config':

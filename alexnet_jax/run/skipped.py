@@ -57,24 +57,46 @@ def leave_out(settings: Settings, train: Source, validation: Source,
     InputError: no picture of a split is left, or the records are damaged.
   """
   skipped = read(workdir)
-  roots = _roots(settings.data, workdir)
-  sound, added = [], []
-  for split, source in (('train', train), ('validation', validation)):
-    listed = {_relative(picture.file, roots) for picture in skipped
-              if picture.split == split}
-    pictures = _pictures(source)
-    known = [path for path in pictures.paths
-             if _relative(printable(path), roots) in listed] if (
-                 pictures and listed) else []
-    intact, damaged = check.without_damaged(
-        source, settings.data.check, known, settings.run.threads,
-        os.path.join(workdir, FILE))
-    added += [Picture(printable(error.name), printable(error.reason), split)
-              for error in damaged]
-    sound.append(intact)
+  (train, damaged), (validation, others) = (
+      _intact(settings, split, source, skipped, workdir)
+      for split, source in (('train', train), ('validation', validation)))
+  added = (*damaged, *others)
   if added and write:
     _write(workdir, [*skipped, *added])
-  return Sound(*sound, (*skipped, *added), roots)
+  return Sound(train, validation, (*skipped, *added),
+               _roots(settings.data, workdir))
+
+
+def intact(settings: Settings, split: str, source: Source,
+           workdir: str) -> Source:
+  """Returns one split of a run as `leave_out` does, and writes nothing.
+
+  Args:
+    settings: the experiment.
+    split: 'train' or 'validation'.
+    source: its examples.
+    workdir: the workdir, whose list is read.
+
+  Raises:
+    InputError: no picture is left, or the records are damaged.
+  """
+  return _intact(settings, split, source, read(workdir), workdir)[0]
+
+
+def _intact(settings, split, source, skipped, workdir):
+  """Returns a split without damaged pictures, and those not in the list."""
+  roots = _roots(settings.data, workdir)
+  listed = {_relative(picture.file, roots) for picture in skipped
+            if picture.split == split}
+  pictures = _pictures(source)
+  known = [path for path in pictures.paths
+           if _relative(printable(path), roots) in listed] if (
+               pictures and listed) else []
+  rest, damaged = check.without_damaged(
+      source, settings.data.check, known, settings.run.threads,
+      os.path.join(workdir, FILE))
+  return rest, [Picture(printable(error.name), printable(error.reason), split)
+                for error in damaged]
 
 
 def stopped(error: UnreadablePicture, sound: Sound,

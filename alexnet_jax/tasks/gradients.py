@@ -9,6 +9,7 @@ first batch of its training, in float32; nothing is trained.
     python launch.py --task=gradients RUN RUN2 ...
 """
 
+import collections
 import functools
 import math
 import os
@@ -80,14 +81,12 @@ def run(invocation: Invocation) -> None:
     raise InputError(
         '--task=gradients needs networks: give --config=FILE, or the workdirs'
         ' of runs, as in --task=gradients runs/a runs/b.')
-  measurements: dict[str, Callable[[], Steps]] = {
-      _name_of(one): functools.partial(
-          at_the_start, experiment.read(one.config), values.batch)
-      for one in variants}
-  for workdir in workdirs:
-    name = _shortest_name(workdir, workdirs, measurements)
-    measurements[name] = functools.partial(
-        of_run, workdir, values.batch, values.data)
+  measures: list[Callable[[], Steps]] = [
+      *(functools.partial(at_the_start, experiment.read(one.config),
+                          values.batch) for one in variants),
+      *(functools.partial(of_run, workdir, values.batch, values.data)
+        for workdir in workdirs)]
+  measurements = dict(zip(names(variants, workdirs), measures, strict=True))
   if len(measurements) > picture.MOST:
     raise InputError(f'these are {len(measurements)} networks: give'
                      f' {picture.MOST} at most, which have a color each.')
@@ -140,18 +139,27 @@ def _workdirs(invocation):
   return workdirs
 
 
+def names(variants: Sequence[sweeps.Variant],
+          workdirs: Sequence[str]) -> list[str]:
+  """Returns what the networks are called, with a path where it is needed.
+
+  Args:
+    variants: configs, with different labels.
+    workdirs: the absolute paths of runs, all different.
+  """
+  forms = [*((_name_of(one), one.label) for one in variants),
+           *((os.path.basename(workdir), os.path.relpath(workdir), workdir)
+             for workdir in workdirs)]
+  counts = collections.Counter(form for one in forms for form in set(one))
+  return [next((form for form in one if counts[form] == 1), one[-1])
+          for one in forms]
+
+
 def _name_of(variant):
   name, form = claims.name_and_form(variant.path)
   return ' '.join([f'{name}:{form}' if form else name, *(
       f'{field.removeprefix("model.")}={value}'
       for field, value in variant.changed.items())])
-
-
-def _shortest_name(workdir, workdirs, taken):
-  """Returns the name of a folder, with those above if it is not the only."""
-  name = os.path.basename(workdir)
-  names = [*map(os.path.basename, workdirs), *taken]
-  return name if names.count(name) == 1 else os.path.relpath(workdir)
 
 
 # --- Measuring ----------------------------------------------------------------
@@ -193,28 +201,32 @@ def of_run(workdir: str, batch_size: int = 0, data: str = '') -> Steps:
     kept = sorted(manager.all_steps())
   newest = trained.open_trained(workdir, str(kept[-1]))
   settings, stats = newest.settings, newest.input_stats
-  train, validation = (trained.open_split(newest, split, data)
-                       for split in ('train', 'validation'))
-  source = skipped.leave_out(
-      settings, train, validation, workdir, write=False).train
+  source = skipped.intact(
+      settings, 'train', trained.open_split(newest, 'train', data), workdir)
   evaluation.check_classes(source, newest.class_names, workdir)
   built, measure = _prepare(settings, source, batch_size)
-  steps = [*first_step(workdir), *kept]
+  steps = kept if 0 in kept else [*first_step(workdir), *kept]
   measured = {}
   for step in evenly(steps, MOST_STEPS):
-    variables = (trained.open_trained(workdir, str(step)).params if step
-                 else built.new_state(stats).variables)
+    variables = (trained.open_trained(workdir, str(step)).params
+                 if step in kept else built.new_state(stats).variables)
     measured[step] = measure(variables, stats)
   return measured
 
 
 def first_step(workdir: str) -> list[int]:
-  """Returns [0], or [] of a run that began with parameters of another."""
-  init_from = runs.parse(journal.read_command(workdir))[2]
-  if init_from:
-    print(printable(f'{workdir} began with the parameters of {init_from}, which'
-                    ' are not measured: only its checkpoints are.'))
-  return [] if init_from else [0]
+  """Returns [0], or [] if a run may have begun with parameters of another."""
+  command = journal.read_command(workdir).strip()
+  try:
+    init_from = runs.parse(command)[2]
+  except ValueError:  # the file was changed
+    command = init_from = ''
+  if command and not init_from:
+    return [0]
+  began = (f'began with the parameters of {init_from}, which are not measured'
+           if command else 'does not say what it began with')
+  print(printable(f'{workdir} {began}: only its checkpoints are measured.'))
+  return []
 
 
 def _prepare(
@@ -222,6 +234,7 @@ def _prepare(
 ) -> tuple[Experiment, Callable[[Any, PixelStats], Measured]]:
   """Returns an experiment, and f(variables, input statistics) -> Measured."""
   settings = analysis.settings_to_measure(settings, batch_size)
+  _check_batch(settings.optimizer.batch_size, len(source), bool(batch_size))
   built = experiment.build(settings, len(source.class_names), len(source))
   batches = built.train_batches(source)
   batch = device_data.to_device(next(batches), built.mesh)
@@ -229,6 +242,14 @@ def _prepare(
   measure = analysis.make_measurement(
       built, training.class_weights(settings, source))
   return built, lambda variables, stats: measure(variables, stats, batch)
+
+
+def _check_batch(images, examples, given):
+  if images > examples:
+    raise InputError(
+        f'{"--batch" if given else "config.optimizer.batch_size"}={images} is'
+        f' more than the {examples} training examples: give --batch={examples}'
+        ' or less.')
 
 
 def evenly(steps: Sequence[int], most: int) -> list[int]:

@@ -9,6 +9,7 @@ import tiny
 
 from alexnet_jax.analysis import gradients
 from alexnet_jax.learning.augment import PixelStats
+from alexnet_jax.learning.optimizer import Rates
 from alexnet_jax.network import classifier, columns, googlenet, rng
 from alexnet_jax.network import layers as L
 from alexnet_jax.network.columns import Layer
@@ -101,6 +102,29 @@ def test_every_size_is_that_of_a_network_worked_out_by_hand(hand_made):
     assert layer[1:] == pytest.approx(expected[layer.layer], rel=1e-4), layer
   assert measured.gradient_norm == pytest.approx(
       np.sqrt(sum(np.square(part).sum() for part in every)), rel=1e-4)
+  trained = gradients.make_measurement(hand_made._replace(
+      settings=with_frozen(hand_made.settings, ('fc1', 'side1'))))(
+          variables, PixelStats(jnp.asarray(mean), jnp.eye(3), jnp.ones(3)),
+          batch)
+  assert trained.gradient_norm == pytest.approx(
+      np.sqrt(sum(np.square(part).sum() for part in every[2:6])), rel=1e-4)
+
+
+def with_frozen(settings, layers):
+  return settings._replace(optimizer=settings.optimizer._replace(
+      rates=settings.optimizer.rates._replace(frozen=layers)))
+
+
+def test_what_is_measured_depends_on_frozen_layers_and_not_on_the_length():
+  config = tiny.config({
+      'run.steps': 0, 'run.epochs': 0.25, 'run.workers': 2,
+      'optimizer.warmup': 9.0})
+  settings = gradients.settings_to_measure(
+      with_frozen(experiment.read(config), ('conv1',)), 64)
+  assert settings.optimizer.rates == Rates(frozen=('conv1',))
+  assert settings.run.workers == 0
+  built = experiment.build(settings, CLASSES, 64)
+  assert built.length == experiment.Length(1, 1)
 
 
 def test_meters_leave_a_network_as_it_is():

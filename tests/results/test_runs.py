@@ -81,6 +81,7 @@ def test_minutes_leave_out_a_first_step_without_a_speed():
      ' --config.data.reshuffle --init_from=/y',
      ('a.py', {'model.dropout': 'False', 'data.path': '/x',
                'data.reshuffle': 'True'}, '/y')),
+    ("launch.py --config '' --init_from=/y", ('', {}, '/y')),
 ])
 def test_a_command_line_is_read_as_the_shell_reads_it(command, parts):
   assert runs.parse(command) == parts

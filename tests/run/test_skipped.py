@@ -114,6 +114,20 @@ def test_a_full_check_finds_it_before_the_first_step(photos, tmp_path):
   assert skipped.fingerprint(full) == skipped.fingerprint(later) != ''
 
 
+def test_one_split_alone_lacks_what_the_run_left_out(photos, tmp_path):
+  damage(photos, 'train/cat/7.png')
+  leave_out(tmp_path, photos)
+  before = (tmp_path / 'skipped.txt').read_text()
+  tiny.write_photos(tmp_path / 'new')
+  shutil.copy(tmp_path / 'new/train/cat/7.png', f'{photos}/train/cat/7.png')
+  damage(photos, 'train/dog/3.png')
+  chosen = settings(photos)
+  left = skipped.intact(
+      chosen, 'train', chosen.open_split('train'), str(tmp_path))
+  assert len(left) == 18
+  assert (tmp_path / 'skipped.txt').read_text() == before
+
+
 def test_how_pictures_are_checked_does_not_block_a_run():
   saved = json.loads(tiny.config().to_json())
   del saved['data']['check']

@@ -2,6 +2,8 @@
 
 import json
 import math
+import os
+import shutil
 
 import cv2
 import program
@@ -9,17 +11,23 @@ import pytest
 import tiny
 
 from alexnet_jax.analysis.gradients import LayerSizes, Measured
+from alexnet_jax.data.prepare import prepare
 from alexnet_jax.figures import gradients as picture
-from alexnet_jax.run import journal
+from alexnet_jax.results.sweeps import Variant
+from alexnet_jax.run import checkpoint, experiment, journal
 from alexnet_jax.tasks import gradients as task
 
 LAYERS = ['conv1', 'conv2', 'conv3', 'conv4', 'conv5', 'fc6', 'fc7', 'fc8']
 
 
 @pytest.fixture(scope='module')
-def run(trained):
-  """A workdir with a run of six steps."""
-  return trained[1]
+def run(trained, tmp_path_factory):
+  """A workdir with a run of six steps that was started from a shell."""
+  workdir = tmp_path_factory.mktemp('gradients') / 'run'
+  shutil.copytree(trained[1], workdir)
+  (workdir / journal.COMMAND).write_text(
+      'python launch.py --config=configs/quickstart.py\n')
+  return str(workdir)
 
 
 @pytest.fixture(scope='module')
@@ -42,6 +50,41 @@ def test_parameters_of_another_run_are_no_first_step(run, tmp_path, capsys):
       'python launch.py --config=configs/quickstart.py --init_from=other\n')
   assert task.first_step(str(tmp_path)) == []
   assert 'began with the parameters of other' in capsys.readouterr().out
+
+
+def test_a_checkpoint_at_step_0_is_measured_and_not_new_parameters(
+    run, measured, tmp_path):
+  config = tiny.config()
+  with checkpoint.open_to_read(run) as manager:
+    metadata = checkpoint.read_metadata(manager, 6)
+  workdir = str(tmp_path / 'run')
+  with checkpoint.open_manager(workdir, keep=1) as manager:
+    checkpoint.save(manager, 0, tiny.state(config, run, 6), metadata, None)
+  of_step_0 = task.of_run(workdir)
+  assert list(of_step_0) == [0]
+  assert of_step_0[0].loss == pytest.approx(measured[6].loss, rel=1e-6)
+
+
+def test_data_without_validation_images_can_be_measured(run, tmp_path):
+  settings = experiment.read(tiny.config())
+  prepare({'train': settings.open_split('train')}, str(tmp_path / 'records'),
+          image_size=settings.data.image_size, progress=False, store='raw')
+  (tmp_path / 'run').mkdir()
+  shutil.copytree(os.path.join(run, checkpoint.FOLDER),
+                  tmp_path / 'run' / checkpoint.FOLDER)
+  of_run = task.of_run(str(tmp_path / 'run'), data=str(tmp_path / 'records'))
+  assert list(of_run) == tiny.steps(run)
+
+
+@pytest.mark.parametrize('command', ['', '\n', 'python "launch.py\n'])
+def test_a_run_that_does_not_say_how_it_began_has_no_first_step(
+    command, tmp_path, capsys):
+  if command:
+    (tmp_path / journal.COMMAND).write_text(command)
+  assert task.first_step(str(tmp_path)) == []
+  assert capsys.readouterr().out == (
+      f'{tmp_path} does not say what it began with: only its checkpoints are'
+      ' measured.\n')
 
 
 @pytest.mark.parametrize('steps, most, chosen', [
@@ -98,7 +141,8 @@ WITHOUT = {
     'no picture': ([Q, '--out=a.txt'], ['--out=a.txt is no picture']),
     'no run': (['{none}'], ['holds no checkpoint']),
     'a batch that is too large': (
-        [*tiny.flags(), '--batch=65'], ['65', '64 training examples']),
+        [*tiny.flags(), '--batch=65'],
+        ['--batch=65 is more than the 64 training examples']),
 }
 
 
@@ -133,9 +177,19 @@ def test_gradients_vanish_below_sigmoids_and_not_below_relus(
   assert sigmoid[0] / sigmoid[-1] < 1e-2 * relu[0] / relu[-1]
 
 
-def test_runs_with_one_name_keep_the_folder_above():
-  workdirs = ['/runs/a/x', '/runs/b/x', '/runs/b/y', '/runs/paper']
-  names = [task._shortest_name(workdir, workdirs, ['paper'])
-           for workdir in workdirs]
-  assert [name.count('/') > 0 for name in names] == [True, True, False, True]
-  assert names[0].endswith('a/x') and names[2] == 'y'
+def test_networks_with_one_name_are_told_apart_by_their_paths(
+    monkeypatch, tmp_path):
+  monkeypatch.chdir(tmp_path)
+
+  def called(paths, workdirs):
+    return task.names([Variant(path, tiny.config(), {}) for path in paths],
+                      list(map(os.path.abspath, workdirs)))
+
+  assert called(['configs/paper.py:2'], ['runs/y']) == ['paper:2', 'y']
+  assert called([], ['a/x', 'b/x', 'b/y']) == ['a/x', 'b/x', 'y']
+  assert called(['../mine.py', '/other/mine.py'], []) == [
+      '../mine.py', '/other/mine.py']
+  assert called(['configs/quickstart.py'], ['quickstart']) == [
+      'configs/quickstart.py', f'{tmp_path}/quickstart']
+  assert called(['configs/ablations.py:a'], ['ablations/a', 'b/a']) == [
+      'configs/ablations.py:a', f'{tmp_path}/ablations/a', 'b/a']
