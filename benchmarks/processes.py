@@ -27,12 +27,6 @@ from alexnet_jax import tables
 from alexnet_jax.bench import turns
 from alexnet_jax.run import trained
 
-_ROUNDS = flags.DEFINE_integer(
-    'rounds', 3, 'Runs of each.', lower_bound=1, upper_bound=10**6)
-_STEPS = flags.DEFINE_integer(
-    'steps', 40, 'Steps of a run.', lower_bound=4, upper_bound=10**6)
-_JSON = flags.DEFINE_bool('json', False, 'Print JSON.')
-
 
 class Start(NamedTuple):
   """How the devices of a mesh are divided among processes."""
@@ -56,6 +50,9 @@ def run(start: Start, workdir: str, steps: int) -> None:
     start: the processes.
     workdir: the folder of the run.
     steps: number of steps.
+
+  Raises:
+    CalledProcessError: a process failed; the others are ended.
   """
   with socket.socket() as free:
     free.bind(('localhost', 0))
@@ -71,13 +68,21 @@ def run(start: Start, workdir: str, steps: int) -> None:
   several = [f'--coordinator=localhost:{port}',
              f'--num_processes={start.processes}', '--start_timeout=600',
              '--peer_timeout=600']
-  started = [subprocess.Popen(
-      [*command, *several, f'--process={i}'] if start.processes > 1 else
-      command, env=environment, stdout=subprocess.DEVNULL,
-      stderr=subprocess.DEVNULL) for i in range(start.processes)]
-  for process in started:
-    if process.wait():
-      raise subprocess.CalledProcessError(process.returncode, command)
+  started = []
+  try:
+    for i in range(start.processes):
+      started.append(subprocess.Popen(
+          [*command, *several, f'--process={i}'] if start.processes > 1 else
+          command, env=environment, stdout=subprocess.DEVNULL,
+          stderr=subprocess.DEVNULL))
+    for process in started:
+      if process.wait():
+        raise subprocess.CalledProcessError(process.returncode, command)
+  finally:
+    for process in started:
+      process.kill()  # does nothing to one that has ended
+    for process in started:
+      process.wait()
 
 
 def seconds_per_step(workdir: str) -> float:
@@ -127,8 +132,8 @@ def main(argv: list[str]) -> None:
   del argv
   logging.set_verbosity(logging.FATAL)
   with tempfile.TemporaryDirectory() as folder:
-    results = measure(_ROUNDS.value, _STEPS.value, folder)
-  if _JSON.value:
+    results = measure(flags.FLAGS.rounds, flags.FLAGS.steps, folder)
+  if flags.FLAGS.json:
     print(json.dumps(results))
     return
   print('\n'.join(tables.aligned([
@@ -142,4 +147,9 @@ def main(argv: list[str]) -> None:
 
 
 if __name__ == '__main__':
+  flags.DEFINE_integer(
+      'rounds', 3, 'Runs of each.', lower_bound=1, upper_bound=10**6)
+  flags.DEFINE_integer(
+      'steps', 40, 'Steps of a run.', lower_bound=4, upper_bound=10**6)
+  flags.DEFINE_bool('json', False, 'Print JSON.')
   sys.exit(app.run(main))
