@@ -22,11 +22,6 @@ from alexnet_jax.bench import turns
 
 KINDS = ('cold', 'warm')
 
-_CONFIG = flags.DEFINE_string(
-    'config', 'configs/quickstart.py', 'The experiment.')
-_ROUNDS = flags.DEFINE_integer(
-    'rounds', 3, 'Starts of each kind.', lower_bound=1, upper_bound=10**6)
-
 
 def start(config: str, cache: str, more: Sequence[str] = ()
           ) -> tuple[float, float]:
@@ -45,20 +40,20 @@ def start(config: str, cache: str, more: Sequence[str] = ()
   """
   with tempfile.TemporaryDirectory() as workdir:
     before, begin = _processor_seconds(), time.perf_counter()
-    process = subprocess.Popen(
+    said = []
+    with subprocess.Popen(
         [sys.executable, 'launch.py', f'--config={config}',
          '--config.run.log_every=1', f'--workdir={workdir}/run', *more],
         env=os.environ | {'XDG_CACHE_HOME': cache}, text=True,
-        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-    assert process.stderr
-    said = []
-    for line in process.stderr:
-      said.append(line)
-      if line.startswith('step 1/'):
-        break
-    seconds = time.perf_counter() - begin
-    process.kill()
-    process.wait()
+        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
+      try:
+        for line in process.stderr or ():
+          said.append(line)
+          if line.startswith('step 1/'):
+            break
+        seconds = time.perf_counter() - begin
+      finally:
+        process.kill()
   if not said or not said[-1].startswith('step 1/'):
     raise RuntimeError(''.join(said))
   return seconds, _processor_seconds() - before
@@ -73,10 +68,10 @@ def _processor_seconds() -> float:
 def main(argv: list[str]) -> None:
   """Prints the table."""
   found = {kind: [] for kind in KINDS}
-  for _ in range(_ROUNDS.value):
+  for _ in range(flags.FLAGS.rounds):
     with tempfile.TemporaryDirectory() as cache:
       for kind in KINDS:
-        found[kind].append(start(_CONFIG.value, cache, argv[1:]))
+        found[kind].append(start(flags.FLAGS.config, cache, argv[1:]))
 
   def cell(values):
     seconds = turns.spread(list(values))
@@ -89,4 +84,7 @@ def main(argv: list[str]) -> None:
 
 
 if __name__ == '__main__':
+  flags.DEFINE_string('config', 'configs/quickstart.py', 'The experiment.')
+  flags.DEFINE_integer(
+      'rounds', 3, 'Starts of each kind.', lower_bound=1, upper_bound=10**6)
   app.run(main)

@@ -27,12 +27,6 @@ from alexnet_jax import tables
 from alexnet_jax.bench import turns
 from alexnet_jax.run import trained
 
-_ROUNDS = flags.DEFINE_integer(
-    'rounds', 3, 'Runs of each.', lower_bound=1, upper_bound=10**6)
-_STEPS = flags.DEFINE_integer(
-    'steps', 40, 'Steps of a run.', lower_bound=4, upper_bound=10**6)
-_JSON = flags.DEFINE_bool('json', False, 'Print JSON.')
-
 
 class Start(NamedTuple):
   """How the devices of a mesh are divided among processes."""
@@ -58,7 +52,7 @@ def run(start: Start, workdir: str, steps: int) -> None:
     steps: number of steps.
 
   Raises:
-    CalledProcessError: one of them failed; the others were ended.
+    CalledProcessError: a process failed; the others are ended.
   """
   with socket.socket() as free:
     free.bind(('localhost', 0))
@@ -87,6 +81,7 @@ def run(start: Start, workdir: str, steps: int) -> None:
   finally:
     for process in started:
       process.kill()  # does nothing to one that has ended
+    for process in started:
       process.wait()
 
 
@@ -137,8 +132,8 @@ def main(argv: list[str]) -> None:
   del argv
   logging.set_verbosity(logging.FATAL)
   with tempfile.TemporaryDirectory() as folder:
-    results = measure(_ROUNDS.value, _STEPS.value, folder)
-  if _JSON.value:
+    results = measure(flags.FLAGS.rounds, flags.FLAGS.steps, folder)
+  if flags.FLAGS.json:
     print(json.dumps(results))
     return
   print('\n'.join(tables.aligned([
@@ -152,4 +147,9 @@ def main(argv: list[str]) -> None:
 
 
 if __name__ == '__main__':
+  flags.DEFINE_integer(
+      'rounds', 3, 'Runs of each.', lower_bound=1, upper_bound=10**6)
+  flags.DEFINE_integer(
+      'steps', 40, 'Steps of a run.', lower_bound=4, upper_bound=10**6)
+  flags.DEFINE_bool('json', False, 'Print JSON.')
   sys.exit(app.run(main))

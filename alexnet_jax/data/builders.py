@@ -30,13 +30,13 @@ _SPLITS = {'imagenet2012': {'train': 'train', 'validation': 'validation'},
 class Built:
   """A source for one split of a TFDS data set.
 
-  For all but ImageNet, 'validation' is the test split. The class names of
+  For all but ImageNet, 'validation' is also the test split. The class names of
   ImageNet are synset ids such as n01440764, those of CIFAR-10 words.
 
   Args:
     name: 'imagenet2012', 'cifar10', or one of MNISTS.
     path: the TFDS data folder.
-    split: 'train' or 'validation'.
+    split: 'train', 'validation' or, of all but ImageNet, 'test'.
     image_size: side of the squares in pixels.
     resize: see `images.square`.
 

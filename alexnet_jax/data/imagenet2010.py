@@ -6,9 +6,9 @@ gives to registered users:
 
     ILSVRC2010_images_train.tar       a tar for each synset
     ILSVRC2010_images_val.tar
-    ILSVRC2010_images_test.tar
     ILSVRC2010_devkit-1.0.tar.gz      class names, labels for validation
-    ILSVRC2010_test_ground_truth.txt
+    ILSVRC2010_images_test.tar        optional
+    ILSVRC2010_test_ground_truth.txt  the labels of that
     patch_images.tar                  optional: images to use instead
 
 The last has images whose first versions are blank. The tars are not unpacked:
@@ -61,8 +61,8 @@ class Imagenet2010:
     resize: see `images.square`.
 
   Raises:
-    InputError: an archive is missing or damaged, or its images are not those of
-      the labels.
+    InputError: an archive is missing or damaged, its images are not those of
+      the labels, or a class has none to train on.
   """
 
   def __init__(self, folder: str, split: str, image_size: int,
@@ -113,6 +113,11 @@ class Imagenet2010:
     return self._labels
 
 
+def has_test_split(folder: str) -> bool:
+  """Returns whether the archive of the test images is in a folder."""
+  return os.path.exists(os.path.join(folder, ARCHIVES['test']))
+
+
 def _expanded(data: bytes) -> bytes:
   """Returns the contents of an image; some are compressed once more."""
   if not data.startswith(_GZIP):
@@ -134,6 +139,11 @@ def _training_images(path, class_names):
     of_synset = list(_members(path, inner.offset))
     members += of_synset
     names += [synset] * len(of_synset)
+  lacking = sorted(set(class_names) - set(names))
+  if lacking:
+    raise _unsuitable(
+        path, f'has no images of {len(lacking)} of the {len(class_names)}'
+        f' classes of {DEVKIT}, such as {printable(lacking[0])}')
   return members, names
 
 

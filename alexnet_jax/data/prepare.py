@@ -2,9 +2,9 @@
 
 The folder contains ArrayRecord shards in a seeded random order (the 2012
 program also used a fixed, shuffled order), `statistics.npz` with the mean image
-and RGB covariance of the training images, and `meta.json`. A shard gets its
-final name only when it is complete, so an interrupted preparation can be
-continued and produces the same bytes.
+and RGB covariance of the training images, `labels.npz` and `meta.json`. A shard
+gets its final name only when it is complete, so an interrupted preparation can
+be continued and produces the same bytes.
 """
 
 import glob
@@ -15,10 +15,11 @@ import sys
 from collections.abc import Mapping
 from typing import NamedTuple
 
+import numpy as np
 from tqdm import tqdm
 
 from alexnet_jax import files
-from alexnet_jax.data import records
+from alexnet_jax.data import checksums, records
 from alexnet_jax.data import statistics as stats
 from alexnet_jax.data.shards import (
     Shard,
@@ -127,7 +128,7 @@ def _check_same_preparation(folder: str, settings: dict) -> None:
   before = ADDED | records.read_json(folder, records.PREPARATION)
   for field, value in (ADDED | settings).items():
     if field not in before:
-      raise records.damaged(path, f'{field} is missing')
+      raise checksums.damaged(path, f'{field} is missing')
     if before[field] != value:
       was, now = ((f'{before[field]}', f'{value}') if field != 'source'
                   else ('another data set', 'this one'))
@@ -177,12 +178,14 @@ def _write_all(shards: dict[str, list[Shard]], threads: int,
 def _finish(folder: str, shards: dict[str, list[Shard]],
             class_names: tuple[str, ...], settings: dict) -> None:
   """Merges the sums of all shards; writes `meta.json` last."""
-  counts, skipped = {}, []
+  counts, labels, skipped = {}, {}, []
   for split, part in shards.items():
     sums = stats.zero(settings['image_size'])
+    labels[split] = np.zeros(0, np.int32)
     for shard in part:
-      more, unreadable = read_beside(shard)
+      more, of_shard, unreadable = read_beside(shard)
       sums = stats.joined(sums, more)
+      labels[split] = np.append(labels[split], of_shard)
       skipped += unreadable
     counts[split] = int(sums.count)
     if split == 'train':
@@ -192,9 +195,10 @@ def _finish(folder: str, shards: dict[str, list[Shard]],
             f'first being {skipped[0]["where"]}; mend them, remove '
             f'{folder!r} and prepare again.')
       stats.save(folder, stats.from_sums(sums))
+  records.save_labels(folder, labels)
   names = [os.path.basename(shard.file)
            for part in shards.values() for shard in part]
-  described = records.describe_files(folder, [*names, records.STATISTICS])
+  described = checksums.describe_files(folder, [*names, records.STATISTICS])
   optional = {name: settings[name] for name in ('quality', 'resize')
               if name in settings}
   _write_json(os.path.join(folder, records.META), {
@@ -202,8 +206,9 @@ def _finish(folder: str, shards: dict[str, list[Shard]],
       'shards': {split: len(part) for split, part in shards.items()},
       'store': settings['store'], 'image_size': settings['image_size'],
       'seed': settings['seed'], 'skipped': skipped, **optional,
-      'fingerprint': records.fingerprint(class_names, described),
-      'files': described})
+      # The labels, which older folders lack, are in the shards as well.
+      'fingerprint': checksums.fingerprint(class_names, described),
+      'files': described | checksums.describe_files(folder, [records.LABELS])})
 
 
 def _remove_leftovers(folder: str) -> None:

@@ -5,14 +5,14 @@ by a square picture: a JPEG, or the pixels themselves, uint8 `[S, S, 3]`.
 `meta.json` says which in 'store'; an older one does not, and its records are
 JPEGs. It is written last, so it exists only if the preparation is finished.
 ArrayRecord has a checksum of every record, which it compares when it reads the
-record; `meta.json` has those of whole files.
+record; `meta.json` has those of whole files. `labels.npz` repeats the labels,
+so that they can be counted without reading the pictures; older folders lack it.
 """
 
-import hashlib
 import json
 import os
 import struct
-from collections.abc import Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -21,12 +21,14 @@ from array_record.python import (
     array_record_module,  # ty: ignore[missing-module-member] compiled
 )
 
+from alexnet_jax import files
 from alexnet_jax.data import images
+from alexnet_jax.data.checksums import check_sizes, damaged, sha256_of
 from alexnet_jax.errors import InputError
 
 META = 'meta.json'  # written last
 PREPARATION = 'preparation.json'  # written first
-STATISTICS = 'statistics.npz'
+STATISTICS, LABELS = 'statistics.npz', 'labels.npz'
 JPEG, RAW = STORES = ('jpeg', 'raw')
 
 _LABEL = struct.Struct('<i')
@@ -50,7 +52,7 @@ class Records:
 
   Args:
     folder: the folder written by `prepare`.
-    split: 'train' or 'validation'.
+    split: 'train', 'validation' or 'test'.
     image_size: side of the squares in pixels.
     resize: see `images.square`.
 
@@ -83,7 +85,7 @@ class Records:
     count = meta['shards'][split]
     self._shards = [os.path.join(folder, shard_name(split, k, count))
                     for k in range(count)]
-    _check_sizes(self._shards, meta.get('files', {}))
+    check_sizes(self._shards, meta.get('files', {}))
     # The reader rejects an empty list, but a split may have no examples.
     try:
       self._records = (
@@ -115,7 +117,17 @@ class Records:
     return f'record {i} of {os.path.join(self.folder, self.split)}'
 
   def labels(self) -> np.ndarray:
-    """Reads all records, without decoding their images."""
+    """Returns the stored labels; in an older folder, reads all records.
+
+    Raises:
+      InputError: the file, or a record, cannot be read.
+    """
+    described = read_meta(self.folder).get('files', {})
+    if LABELS in described:
+      path = os.path.join(self.folder, LABELS)
+      check_sizes([path], described)
+      return _load_labels(
+          path, self.split, len(self), len(self.class_names))
     return np.array([self._read(i)[0] for i in range(len(self))], np.int32)
 
   def _read(self, i):
@@ -219,59 +231,45 @@ def read_json(folder: str, name: str) -> dict[str, Any]:
   return content
 
 
-def damaged(path: str, reason: str) -> InputError:
-  """Returns the error for a damaged file of the records."""
-  return InputError(
-      f'{path} is damaged ({reason}); remove {os.path.dirname(path)!r} and'
-      ' prepare the records again.')
-
-
-def describe_files(folder: str, names: Sequence[str]) -> dict[str, dict]:
-  """Returns {'bytes': ..., 'sha256': ...} of files, by name."""
-  return {name: {'bytes': os.path.getsize(os.path.join(folder, name)),
-                 'sha256': _sha256(os.path.join(folder, name))}
-          for name in names}
-
-
-def fingerprint(class_names: Sequence[str], described: dict[str, dict]) -> str:
-  """Returns a text that identifies records by their classes and files."""
-  content = [list(class_names),
-             sorted((name, file['sha256']) for name, file in described.items())]
-  return hashlib.sha256(json.dumps(content).encode()).hexdigest()
-
-
 def check_files(folder: str, split: str) -> None:
-  """Reads all files of a split, and the statistics, to find damage.
+  """Reads all files of a split, its statistics and labels, to find damage.
 
   Raises:
     InputError: a file differs from what was prepared.
   """
   described = read_meta(folder).get('files', {})
   for name, file in described.items():
-    if name.startswith(f'{split}-') or name == STATISTICS:
+    if name.startswith(f'{split}-') or name in (STATISTICS, LABELS):
       path = os.path.join(folder, name)
-      _check_sizes([path], described)
-      if _sha256(path) != file['sha256']:
+      check_sizes([path], described)
+      if sha256_of(path) != file['sha256']:
         raise damaged(path, 'its checksum is wrong')
+
+
+def save_labels(folder: str, labels: Mapping[str, np.ndarray]) -> None:
+  """Saves the labels of all records, int32 [N] for each split."""
+  with files.atomic_write(os.path.join(folder, LABELS)) as file:
+    np.savez_compressed(file, allow_pickle=False, **labels)
+
+
+def _load_labels(path: str, split: str, count: int,
+                 classes: int) -> np.ndarray:
+  # NumPy and zipfile can raise almost any exception on damaged files.
+  try:
+    with np.load(path) as stored:
+      labels = stored[split]
+  except Exception as error:
+    raise damaged(path, 'its arrays cannot be read') from error
+  if labels.dtype != np.int32 or labels.shape != (count,):
+    raise damaged(path, f'{split} is {labels.dtype} {list(labels.shape)} in'
+                  f' place of int32 {[count]}')
+  if not ((labels >= 0) & (labels < classes)).all():
+    raise damaged(path, 'it has labels of no class')
+  return labels
 
 
 def _pixels(data: memoryview, size: int) -> np.ndarray:
   return np.frombuffer(data, np.uint8).reshape(size, size, 3)
-
-
-def _sha256(path: str) -> str:
-  with open(path, 'rb') as file:
-    return hashlib.file_digest(file, 'sha256').hexdigest()
-
-
-def _check_sizes(paths: Sequence[str], described: dict[str, dict]) -> None:
-  for path in paths:
-    if not os.path.isfile(path):
-      raise damaged(path, 'it is missing')
-    size = os.path.getsize(path)
-    expected = described.get(os.path.basename(path), {}).get('bytes', size)
-    if size != expected:
-      raise damaged(path, f'it has {size:,} bytes in place of {expected:,}')
 
 
 def _check_values(path: str, meta: dict) -> None:

@@ -1,7 +1,7 @@
 """Writes single shards of prepared records; each is complete or absent.
 
 Until all shards are finished, each has a file `SHARD.npz` with the sums of its
-images and the list of unreadable images.
+images, its labels and the list of unreadable images.
 """
 
 import json
@@ -68,7 +68,7 @@ def write(shard: Shard, threads: int, bar: tqdm) -> None:
   Raises:
     OSError: the shard cannot be written, as on a full disk.
   """
-  sums, skipped = stats.zero(shard.image_size), []
+  sums, labels, skipped = stats.zero(shard.image_size), [], []
   part = f'{shard.file}.part'
   signals.unfinished.add(part)
   try:
@@ -79,10 +79,12 @@ def write(shard: Shard, threads: int, bar: tqdm) -> None:
       else:
         writer.write(record)
         sums = stats.added(sums, image)
+        labels.append(records.unpack(record)[0])
       bar.update()
     writer.close()
     with files.atomic_write(_beside(shard)) as file:
-      np.savez(file, skipped=json.dumps(skipped), **sums._asdict())
+      np.savez(file, skipped=json.dumps(skipped),
+               labels=np.array(labels, np.int32), **sums._asdict())
     os.replace(part, shard.file)  # last, so that a named shard is complete
   except BaseException as error:
     with suppress(OSError):
@@ -105,11 +107,11 @@ def is_written(shard: Shard) -> bool:
   return True
 
 
-def read_beside(shard: Shard) -> tuple[stats.Sums, list[dict]]:
-  """Returns the sums and the skipped images of a written shard."""
+def read_beside(shard: Shard) -> tuple[stats.Sums, np.ndarray, list[dict]]:
+  """Returns the sums, the labels and the skipped images of a written shard."""
   with np.load(_beside(shard)) as stored:
     sums = stats.Sums(*(stored[field] for field in stats.Sums._fields))
-    return sums, json.loads(str(stored['skipped']))
+    return sums, stored['labels'], json.loads(str(stored['skipped']))
 
 
 def _beside(shard: Shard) -> str:

@@ -11,7 +11,8 @@ from typing import NamedTuple
 import numpy as np
 
 from alexnet_jax import files
-from alexnet_jax.data.records import STATISTICS, Records, damaged
+from alexnet_jax.data.checksums import damaged
+from alexnet_jax.data.records import STATISTICS, Records
 from alexnet_jax.data.sources import Source, Subset, labels_of
 
 

@@ -5,8 +5,7 @@ read faster and take six times the space.
 
 imagenet2012 and cifar10 are first built from the official archives in
 config.data.path, unless they can be read already; imagenet2010 is read from
-them as they are. An interrupted preparation
-resumes where it stopped.
+them as they are. An interrupted preparation resumes where it stopped.
 """
 
 import sys
@@ -17,7 +16,7 @@ from absl import flags
 
 from alexnet_jax import tables
 from alexnet_jax.command_line import Invocation
-from alexnet_jax.data import builders, cifar, folders
+from alexnet_jax.data import builders, cifar, folders, imagenet2010
 from alexnet_jax.data import prepare as preparation
 from alexnet_jax.data.sources import notes_of, passed_over_of
 from alexnet_jax.errors import InputError, printable
@@ -61,12 +60,18 @@ def prepare(settings: Settings, folder: str) -> preparation.Summary:
            'cifar10': cifar.build}.get(data.name)
   if build and data.path:
     build(data.path)
-  names = ['train', 'validation']
-  if data.name == 'imagenet2010' or (
-      data.name == 'folder'
-      and folders.has_test_split(data.path, data.labels)):
-    names.append('test')
+  match data.name:
+    case 'imagenet2010':
+      has_test_split = imagenet2010.has_test_split(data.path)
+    case 'folder':
+      has_test_split = folders.has_test_split(data.path, data.labels)
+    case _:
+      has_test_split = False
+  names = ['train', 'validation', *(['test'] if has_test_split else [])]
   splits = {split: settings.open_split(split) for split in names}
+  if data.name == 'imagenet2010' and not has_test_split:
+    print(f'The test images are left out: {imagenet2010.ARCHIVES["test"]} is'
+          f' not in {printable(data.path)}.', file=sys.stderr)
   for note in notes_of(*splits.values()):
     print(note, file=sys.stderr)
   summary = preparation.prepare(

@@ -1,31 +1,62 @@
-"""The processes of a run that is measured."""
+"""Benchmarks that start processes leave none behind."""
 
 import os
 import signal
 import subprocess
+import sys
 
 import pytest
 
-from benchmarks import processes
+from benchmarks import first_step, processes
 
 
-def test_no_process_is_left_when_one_fails(tmp_path, monkeypatch):
-  program = tmp_path / 'python'
-  program.write_text("""#!/bin/sh
-case "$*" in *--process=0*) exit 3 ;; esac
-exec sleep 30
-""")
-  os.chmod(program, 0o755)
-  started = []
+@pytest.fixture
+def started(monkeypatch):
+  """Starts Python programs in place of launch.py; a list of the processes."""
+  ours, popen, programs = [], subprocess.Popen, []
 
-  class Recorded(subprocess.Popen):
+  def start(command, **more):
+    program = programs.pop(0)
+    ours.append(popen([sys.executable, '-c', program], **more))
+    return ours[-1]
 
-    def __init__(self, *args, **kwargs):
-      super().__init__(*args, **kwargs)
-      started.append(self)
+  def instead(*texts):
+    programs[:] = texts
+    return ours
 
-  monkeypatch.setattr(processes.sys, 'executable', str(program))
-  monkeypatch.setattr(subprocess, 'Popen', Recorded)
-  with pytest.raises(subprocess.CalledProcessError, match='exit status 3'):
-    processes.run(processes.Start(2, 1), str(tmp_path / 'run'), 4)
-  assert [process.poll() for process in started] == [3, -signal.SIGKILL]
+  monkeypatch.setattr(subprocess, 'Popen', start)
+  yield instead
+  for process in ours:
+    process.kill()
+    process.wait()
+
+
+def test_a_process_that_fails_ends_the_others(started, tmp_path):
+  ours = started('raise SystemExit(3)', 'import time; time.sleep(60)')
+  with pytest.raises(subprocess.CalledProcessError):
+    processes.run(processes.Start(2, 2), str(tmp_path), 4)
+  assert [process.returncode for process in ours] == [3, -signal.SIGKILL]
+
+
+def test_a_process_that_cannot_start_ends_the_others(started, tmp_path):
+  ours = started('import time; time.sleep(60)')
+  with pytest.raises(IndexError):  # there is no second program
+    processes.run(processes.Start(2, 2), str(tmp_path), 4)
+  assert [process.returncode for process in ours] == [-signal.SIGKILL]
+
+
+def test_an_interrupt_before_the_first_step_ends_the_run(
+    started, tmp_path):
+
+  def interrupt(number, frame):
+    raise KeyboardInterrupt
+
+  before = signal.signal(signal.SIGUSR1, interrupt)
+  ours = started(f'import os, time; os.kill({os.getpid()},'
+                 f' {int(signal.SIGUSR1)}); time.sleep(60)')
+  try:
+    with pytest.raises(KeyboardInterrupt):
+      first_step.start('configs/quickstart.py', str(tmp_path))
+  finally:
+    signal.signal(signal.SIGUSR1, before)
+  assert ours[0].returncode == -signal.SIGKILL

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from alexnet_jax.data import records, statistics
+from alexnet_jax.data import checksums, records, statistics
 from alexnet_jax.data.prepare import prepare
 from alexnet_jax.data.sources import open_source
 from alexnet_jax.errors import InputError
@@ -114,6 +114,59 @@ def save_statistics(**arrays):
   return lambda path: np.savez(path, **defaults)
 
 
+def labels_of(folder):
+  return open_source('records', 'train', path=str(folder),
+                     image_size=SIZE).labels()
+
+
+def test_labels_are_read_from_their_file(folder):
+  read = [example['label'] for example in read_all(folder)]
+  change(folder / SHARD, 2000, b'damaged')  # pictures are not read
+  assert labels_of(folder).tolist() == read
+
+
+def test_labels_of_older_records_are_read_from_the_pictures(folder):
+  stored = labels_of(folder)
+  meta = json.loads((folder / records.META).read_text())
+  del meta['files'][records.LABELS]
+  (folder / records.META).write_text(json.dumps(meta))
+  (folder / records.LABELS).unlink()
+  assert labels_of(folder).tolist() == stored.tolist()
+  records.check_files(str(folder), 'train')
+  # The file does not change what a run remembers of its records.
+  assert meta['fingerprint'] == checksums.fingerprint(
+      meta['class_names'], meta['files'])
+
+
+def save_labels(labels):
+  return lambda path: np.savez(path, train=labels)
+
+
+@pytest.mark.parametrize('damage, reason', [
+    (lambda path: path.write_bytes(b'PK\x03\x04nonsense'), 'cannot be read'),
+    (lambda path: np.savez(path, validation=np.zeros(40)), 'cannot be read'),
+    (save_labels(np.zeros(39, np.int32)),
+     'train is int32 [39] in place of int32 [40]'),
+    (save_labels(np.zeros(40)), 'train is float64 [40] in place of int32 [40]'),
+    (save_labels(np.full(40, -1, np.int32)), 'it has labels of no class'),
+    (save_labels(np.full(40, 1000, np.int32)), 'it has labels of no class'),
+])
+def test_damaged_labels_are_named(folder, damage, reason):
+  path = folder / records.LABELS
+  damage(path)
+  for sizes_agree, said in (False, ' bytes in place of '), (True, reason):
+    if sizes_agree:
+      meta = json.loads((folder / records.META).read_text())
+      meta['files'][records.LABELS]['bytes'] = path.stat().st_size
+      (folder / records.META).write_text(json.dumps(meta))
+    with pytest.raises(InputError) as error:
+      labels_of(folder)
+    assert str(error.value).startswith(f'{path} is damaged (')
+    assert said in str(error.value)
+  with pytest.raises(InputError, match='labels.npz is damaged .its checksum'):
+    records.check_files(str(folder), 'validation')
+
+
 @pytest.mark.parametrize('damage, reason', [
     (lambda path: path.unlink(), 'it is missing'),
     (lambda path: path.write_bytes(b''), 'cannot be read'),
@@ -213,13 +266,20 @@ def test_a_full_disk_is_one_sentence_and_the_same_command_goes_on(
   assert contents(tmp_path) == contents(prepared)
 
 
+def sums_without_labels(path):
+  """What a version that stored no labels left beside a shard."""
+  np.savez(path, skipped='[]', **statistics.zero(SIZE)._asdict())
+
+
+@pytest.mark.parametrize('left', [
+    lambda path: path.write_bytes(b'PK\x03\x04'), sums_without_labels])
 def test_damaged_parts_of_an_interrupted_preparation_are_made_again(
-    prepared, tmp_path):
+    prepared, tmp_path, left):
   with files_of_at_most(60_000), pytest.raises(InputError):
     make(tmp_path)
   shard = tmp_path / 'train-00000-of-00003.array_record'
   shutil.copy(prepared / shard.name, shard)
-  (tmp_path / f'{shard.name}.npz').write_bytes(b'PK\x03\x04')
+  left(tmp_path / f'{shard.name}.npz')
   make(tmp_path)
   assert contents(tmp_path) == contents(prepared)
 

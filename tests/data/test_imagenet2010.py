@@ -130,6 +130,20 @@ def test_a_tar_of_another_year_is_refused(folder):
       ' image-net.org.')
 
 
+def test_a_training_archive_that_lacks_classes_is_refused(folder):
+  tar = pathlib.Path(folder) / imagenet2010.ARCHIVES['train']
+  whole = {f'{CLASSES[0]}.tar': archives.tar_of({
+      'a.JPEG': archives.picture(1)[0]})}
+  for content, lacking in (
+      ({}, CLASSES), (whole, CLASSES[1:]),
+      (whole | {f'{CLASSES[1]}.tar': archives.tar_of({})}, CLASSES[1:])):
+    tar.write_bytes(archives.tar_of(content))
+    assert refusal(folder, 'train') == (
+        f"'FOLDER/{tar.name}' has no images of {len(lacking)} of the 3 classes"
+        f' of ILSVRC2010_devkit-1.0.tar.gz, such as {lacking[0]}; download it'
+        ' again from image-net.org.')
+
+
 @pytest.mark.parametrize('name, split, size', [
     ('ILSVRC2010_images_train.tar', 'train', 700),
     ('ILSVRC2010_images_val.tar', 'validation', 700),

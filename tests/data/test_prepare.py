@@ -95,13 +95,13 @@ def test_records_are_in_a_seeded_random_order(photos, tmp_path):
 def test_the_folder_holds_shards_statistics_and_meta_data(photos, tmp_path):
   _prepare(photos, tmp_path / 'out', shard_size=16)
   assert sorted(os.listdir(tmp_path / 'out')) == [
-      'meta.json', 'preparation.json', 'statistics.npz',
+      'labels.npz', 'meta.json', 'preparation.json', 'statistics.npz',
       'train-00000-of-00002.array_record',
       'train-00001-of-00002.array_record',
       'validation-00000-of-00001.array_record']
   meta = json.loads((tmp_path / 'out' / 'meta.json').read_text())
   files, fingerprint = meta.pop('files'), meta.pop('fingerprint')
-  assert len(files) == 4 and len(fingerprint) == 64
+  assert len(files) == 5 and len(fingerprint) == 64
   for name, file in files.items():
     content = (tmp_path / 'out' / name).read_bytes()
     assert file == {'bytes': len(content),

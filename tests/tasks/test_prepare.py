@@ -1,5 +1,7 @@
 """What --task=prepare says about pictures and other files."""
 
+import itertools
+import os
 import subprocess
 import sys
 from collections import Counter
@@ -11,7 +13,7 @@ import program
 import pytest
 import tiny
 
-from alexnet_jax.data import sources
+from alexnet_jax.data import imagenet2010, sources
 from alexnet_jax.errors import InputError
 from alexnet_jax.run import experiment
 from alexnet_jax.tasks import prepare
@@ -115,6 +117,27 @@ def test_the_archives_of_2010_become_records_with_a_test_split(tmp_path):
     assert stored.class_names == given.class_names
     assert sorted(sources.labels_of(stored)) == sorted(
         sources.labels_of(given))
+
+
+def test_archives_of_2010_without_test_images_leave_that_split_out(
+    tmp_path, capsys):
+  given = archives.write_ilsvrc2010(tmp_path / 'archives')
+  for name in (imagenet2010.ARCHIVES['test'], imagenet2010.TEST_LABELS):
+    os.remove(os.path.join(given, name))
+  summary = prepare.prepare(experiment.read(tiny.config({
+      'data.name': 'imagenet2010', 'data.path': given,
+      'data.train_examples': 0, 'data.validation_examples': 0})),
+      str(tmp_path / 'records'))
+  assert summary.counts == {'train': 6, 'validation': 2}
+  assert ('The test images are left out: ILSVRC2010_images_test.tar is not in'
+          f' {given}.\n') in capsys.readouterr().err
+
+
+def test_the_lines_of_the_help_are_filled():
+  for paragraph in (prepare.__doc__ or '').split('\n\n'):
+    lines = paragraph.strip().splitlines()
+    for line, after in itertools.pairwise(lines):
+      assert len(line) + 1 + len(after.split()[0]) > 72, line
 
 
 def test_one_process_prepares_a_folder(tmp_path):
