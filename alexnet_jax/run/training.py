@@ -191,8 +191,8 @@ def _first_state(
     sound: the data.
     workdir: folder of the run.
     init_from: a workdir or a file with the initial parameters, or ''.
-    when_checked: called when nothing can be wrong with the input any more, if
-      there are steps to be made.
+    when_checked: called if there are steps to be made, when all but the
+      pictures themselves has been checked.
   """
   source = sound.train
   newest = manager.latest_step()
@@ -217,9 +217,9 @@ def _first_state(
       workdir, saved.config, built.settings.config)
   evaluation.check_classes(source, saved.class_names, workdir)
   _check_same_data(saved, sound, workdir)
+  state = checkpoint.restore(manager, newest, built.state_shapes())
   if newest < built.length.total_steps:
     when_checked()
-  state = checkpoint.restore(manager, newest, built.state_shapes())
   return state, (f'{devices} Going on from step {newest} of'
                  f' {built.length.total_steps}.')
 
