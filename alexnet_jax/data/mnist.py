@@ -54,7 +54,7 @@ def open_mnist(path: str, split: str,
   return Mnist(path, split, image_size)
 
 
-class BuiltMnist:
+class BuiltMnist(Built):
   """A source for one split of a data set that TFDS has written.
 
   Args:
@@ -68,22 +68,13 @@ class BuiltMnist:
 
   def __init__(self, folder: str, split: str, image_size: int):
     parent, name = os.path.split(folder)
-    self._built = Built(name, parent, split, SIDE)
-    self.class_names = self._built.class_names
-    self._image_size = image_size
-
-  def labels(self) -> np.ndarray:
-    return self._built.labels()
-
-  def __len__(self) -> int:
-    return len(self._built)
+    super().__init__(name, parent, split, SIDE)
+    self._side_with_edge = image_size
 
   def __getitem__(self, i: int) -> dict:
-    example = self._built[i]
-    return example | {'image': _with_edge(example['image'], self._image_size)}
-
-  def where(self, i: int) -> str:
-    return self._built.where(i)
+    example = super().__getitem__(i)
+    return example | {
+        'image': _with_edge(example['image'], self._side_with_edge)}
 
 
 class Mnist:

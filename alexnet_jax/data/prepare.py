@@ -181,12 +181,13 @@ def _finish(folder: str, shards: dict[str, list[Shard]],
   counts, labels, skipped = {}, {}, []
   for split, part in shards.items():
     sums = stats.zero(settings['image_size'])
-    labels[split] = np.zeros(0, np.int32)
+    labels_of_shards = [np.zeros(0, np.int32)]  # a split may have no shard
     for shard in part:
       more, of_shard, unreadable = read_beside(shard)
       sums = stats.joined(sums, more)
-      labels[split] = np.append(labels[split], of_shard)
+      labels_of_shards.append(of_shard)
       skipped += unreadable
+    labels[split] = np.concatenate(labels_of_shards)
     counts[split] = int(sums.count)
     if split == 'train':
       if not sums.count:
