@@ -21,6 +21,7 @@ from alexnet_jax.run import (
 from alexnet_jax.run.published import Imported
 from alexnet_jax.run.weights import Layers
 
+OURS = 'pixels/mean'  # an array that no other program writes
 LONGEST = 60  # characters of a value in a message
 
 
@@ -43,14 +44,25 @@ def is_foreign(path: str) -> bool:
     return False
   if ending not in weights.FORMATS:
     return True
+  names = _array_names(path)
+  return bool(names) and OURS not in names
+
+
+def is_exported(path: str) -> bool:
+  """Returns whether --task=export wrote a file, as .npz or .safetensors."""
+  return (os.path.splitext(path)[1].lower() in weights.FORMATS
+          and os.path.isfile(path) and OURS in _array_names(path))
+
+
+def _array_names(path):
+  """Returns the names of the arrays, none of a damaged file."""
   try:
-    names = weights.array_names(path)
+    return weights.array_names(path)
   except InputError:
     raise
   # Almost any, of a damaged file; `weights.load` has a sentence for these.
   except Exception:
-    return False
-  return 'pixels/mean' not in names
+    return []
 
 
 def open_file(path: str, model: Model) -> Foreign:

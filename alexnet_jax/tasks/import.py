@@ -3,8 +3,10 @@
 --config names the architecture: configs/published/torchvision.py,
 caffe_alexnet.py or caffenet.py, configs/authors_2012.py for the layout of the
 2012 program, or configs/history/resnet.py:50,torchvision and others for
-torchvision's other networks. The workdir has one checkpoint, at step 0, which
-every other task uses like that of a training run.
+torchvision's other networks. Files of --task=export and the network of this
+package, tiny_imagenet_small, take the config that they were trained with. The
+workdir has one checkpoint, at step 0, which every other task uses like that of
+a training run.
 """
 
 import os
@@ -32,6 +34,7 @@ from alexnet_jax.run import (
     journal,
     mean_image,
     published,
+    trained,
     weights,
 )
 from alexnet_jax.run.checkpoint import Metadata
@@ -40,6 +43,7 @@ CONFIG = 'required'
 # The training images of ILSVRC-2012, which the published networks have seen.
 TRAIN_EXAMPLES = 1_281_167
 CLASSES = 1000  # of a file without fc8, unless --words lists others
+FORM = ('model', 'augment', 'data')  # sections that shape the layers
 ORDERS = ('bgr', 'rgb')
 IMPORTED = 'imported.txt'  # what was taken
 # A workdir is written under this name first, with nothing but these.
@@ -50,8 +54,8 @@ WRITTEN = (checkpoint.FOLDER, journal.CONFIG, journal.COMMAND, IMPORTED)
 def define_flags(values: flags.FlagValues) -> None:
   """Defines the flags of this task."""
   flags.DEFINE_string(
-      'weights', '', f'The file: {", ".join(reading.FORMATS)}.',
-      flag_values=values)
+      'weights', '', f'The file: {", ".join(reading.FORMATS)};'
+      ' or tiny_imagenet_small.', flag_values=values)
   flags.DEFINE_string(
       'mean', '', 'The mean image, .binaryproto or .npy;'
       ' config.augment.mean_pixel unless given.', flag_values=values)
@@ -126,6 +130,10 @@ def _check(file, workdir):
 
 
 def _make(config, path, mean, words, order) -> _Run:
+  if not os.path.exists(path):
+    path = weights.shipped(path) or path
+  if foreign.is_exported(path):
+    return _make_exported(config, path, mean or words or order)
   settings = experiment.read(config)
   built = experiment.build(settings, CLASSES, TRAIN_EXAMPLES)
   source = foreign.open_file(path, built.model)
@@ -148,6 +156,37 @@ def _make(config, path, mean, words, order) -> _Run:
   return _Run(state._replace(params=params, batch_stats=batch_stats),
               Metadata(config.to_dict(), names, TRAIN_EXAMPLES),
               said + source.notes)
+
+
+def _make_exported(config, path, others) -> _Run:
+  """Makes the run of a file of --task=export, which knows its own classes."""
+  if others:
+    raise InputError(
+        f'{path} was written by --task=export and has its own mean image,'
+        ' classes and colors: leave out --mean, --words and --order.')
+  network = trained.open_weights(path)
+  difference = checkpoint.first_difference(
+      *map(_form, (network.settings.config, config.to_dict())), FORM)
+  if difference:
+    field, theirs, ours = difference
+    raise InputError(
+        f'{path} has {field}={theirs!r}, not {ours!r}: give the --config that'
+        ' it was trained with.')
+  built = experiment.build(experiment.read(config), len(network.class_names),
+                           TRAIN_EXAMPLES)
+  params, batch_stats = classifier.split(network.params)
+  return _Run(
+      built.new_state(network.input_stats)._replace(
+          params=params, batch_stats=batch_stats),
+      Metadata(config.to_dict(), network.class_names, TRAIN_EXAMPLES),
+      f'Took all layers from {path}, step {network.step}.')
+
+
+def _form(config):
+  """Returns the sections FORM of a config, with what shapes the layers."""
+  return {'model': config['model'],
+          'augment': {'crop': config['augment']['crop']},
+          'data': {'image_size': config['data']['image_size']}}
 
 
 def _class_names(count, words) -> tuple[str, ...]:

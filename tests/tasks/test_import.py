@@ -164,6 +164,38 @@ def test_an_exported_file_and_torchvision_s_start_another_run(run, tmp_path):
         chosen['columns']['conv5']['bias'][0], arrays['conv5'][1])
 
 
+def test_an_exported_file_becomes_a_run_of_the_same_network(run, tmp_path):
+  workdir, _, _ = run
+  path = export.export(workdir, out=str(tmp_path / 'w.npz'))
+  back = str(tmp_path / 'back')
+  import_task.import_weights(config_of(), path, back)
+  ours, theirs = map(trained.open_trained, (back, workdir))
+  assert ours.class_names == theirs.class_names == WORDS
+  for a, b in zip(*(jax.tree.leaves((one.params, one.input_stats))
+                    for one in (ours, theirs)), strict=True):
+    np.testing.assert_array_equal(a, b)
+  other_form = config_of(fields={'model.neurons': (8, 16)})
+  said = refusal(other_form, path, str(tmp_path / 'new'))
+  assert 'has model.neurons=' in said and 'it was trained with' in said
+  for given in ({'mean': path}, {'words': path}, {'order': 'rgb'}):
+    assert 'leave out --mean, --words and --order' in refusal(
+        config_of(), path, str(tmp_path / 'new'), **given)
+  assert not os.path.exists(tmp_path / 'new')
+
+
+def test_a_network_of_the_package_becomes_a_run_by_its_name(
+    tmp_path, capsys):
+  config = command_line.load_config(
+      'configs/tiny_imagenet_small.py', {'data.path': 'TINY'}, 'config')
+  import_task.import_weights(
+      config, 'tiny_imagenet_small', str(tmp_path / 'run'))
+  assert 'Took all layers from' in capsys.readouterr().out
+  network = trained.open_trained(str(tmp_path / 'run'))
+  assert network.settings.data.path == 'TINY'
+  assert len(network.class_names) == 100
+  assert np.asarray(network.input_stats.stddevs).min() > 0
+
+
 def test_a_run_that_starts_from_it_trains(run, tmp_path):
   config = config_of(fields={
       'run.steps': 2, 'run.log_every': 1, 'augment.jitter': 0.1,
