@@ -15,7 +15,7 @@ from jax.sharding import Mesh, SingleDeviceSharding
 
 from alexnet_jax.analysis import autoencoder, hamming
 from alexnet_jax.analysis.autoencoder import Autoencoder, FeatureStats
-from alexnet_jax.analysis.features import Features
+from alexnet_jax.analysis.features import Features, layer_of
 from alexnet_jax.data import loader
 from alexnet_jax.errors import InputError
 from alexnet_jax.learning import metrics, optimizer, step
@@ -147,18 +147,21 @@ def count_steps(settings: CodeSettings, training: Features) -> Length:
 
 def written_config(settings: CodeSettings,
                    training: Features) -> dict[str, Any]:
-  """Returns the stored config of an auto-encoder, with the source of features.
-
-  Features are identified by the network that computed them, not by their
-  folder.
-  """
-  index = training.index
+  """Returns the stored config of an auto-encoder, with its `origin`."""
   return {
       **settings.config,
       'code': {'bits': settings.bits, 'sizes': settings.sizes},
-      'features': {
-          'count': index['count'], 'dimension': index['dimension'],
-          'network': f'step {index["step"]}, saved at {index["saved"]}'}}
+      'features': origin(training)}
+
+
+def origin(training: Features) -> dict[str, Any]:
+  """Returns what identifies features: their network, whatever their folder."""
+  index = training.index
+  layer = layer_of(index)
+  return {
+      'count': index['count'], 'dimension': index['dimension'],
+      'network': f'step {index["step"]}, saved at {index["saved"]}',
+      **({'layer': layer} if layer else {})}
 
 
 def check_resumable(settings: CodeSettings, training: Features,

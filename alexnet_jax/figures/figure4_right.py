@@ -1,8 +1,8 @@
 """Figure 4, right: queries and the training images nearest to each.
 
-Below the nearest images by features, the nearest by pixels are drawn smaller.
-The paper says that these differ: at the pixel level, "the retrieved training
-images are generally not close in L2 to the query images".
+Below the nearest images by features, those of other searches are drawn smaller,
+such as by pixels. The paper says that these differ: at the pixel level, "the
+retrieved training images are generally not close in L2 to the query images".
 """
 
 from collections.abc import Mapping, Sequence
@@ -37,8 +37,8 @@ class QueryRow(NamedTuple):
   """A query and its neighbors, nearest first."""
 
   query: Picture
-  by_features: Sequence[Picture]
-  by_pixels: Sequence[Picture]
+  # {how they were found: pictures}, the first of them drawn larger.
+  by: Mapping[str, Sequence[Picture]]
 
 
 def draw(rows: Sequence[QueryRow], numbers: Mapping[str, Any],
@@ -49,40 +49,44 @@ def draw(rows: Sequence[QueryRow], numbers: Mapping[str, Any],
   the neighbors of a query whose class is not known have none.
 
   Args:
-    rows: one query or more, all with the same number of neighbors.
+    rows: one query or more, all found in the same ways and with the same
+      number of neighbors.
     numbers: the numbers to write beside the picture.
     out: the file.
   """
   rows = rows[:QUERIES]
-  columns = min(NEIGHBORS, len(rows[0].by_features))
+  ways = list(rows[0].by)
+  sides = (SIDE, *(SMALL,) * (len(ways) - 1))
+  columns = min(NEIGHBORS, len(rows[0].by[ways[0]]))
   width = max(NARROWEST, QUERY + LINE + columns * (SIDE + 0.08))
-  height = len(rows) * (SIDE + SMALL + 2 * LINE + BETWEEN) + LEGEND
+  height = len(rows) * (
+      sum(sides) + len(sides) * LINE + BETWEEN) + LEGEND
   with style.figure(out, width, height, numbers, style.SCREEN, w_pad=0.02,
                     h_pad=0.02, wspace=0.01, hspace=0.01) as figure:
     grid = figure.add_gridspec(
-        2 * len(rows), 2 + columns, height_ratios=(SIDE, SMALL) * len(rows),
+        len(ways) * len(rows), 2 + columns, height_ratios=sides * len(rows),
         width_ratios=(QUERY, LINE, *(SIDE,) * columns))
     for i, row in enumerate(rows):
-      _draw_picture(figure.add_subplot(grid[2 * i:2 * i + 2, 0]), row.query,
+      top = len(ways) * i
+      _draw_picture(figure.add_subplot(grid[top:top + len(ways), 0]), row.query,
                     UNDER_QUERY, 'black')
-      for line, (name, neighbors) in enumerate((
-          ('features', row.by_features), ('pixels', row.by_pixels))):
-        beside = figure.add_subplot(grid[2 * i + line, 1])
+      for line, (name, neighbors) in enumerate(row.by.items(), top):
+        beside = figure.add_subplot(grid[line, 1])
         beside.set_axis_off()
         beside.text(0.5, 0.5, name, rotation=90, ha='center', va='center',
                     fontsize=8, color=style.GRAY)
         for place, picture in enumerate(neighbors[:columns]):
-          _draw_picture(figure.add_subplot(grid[2 * i + line, 2 + place]),
+          _draw_picture(figure.add_subplot(grid[line, 2 + place]),
                         picture, UNDER, style.GRAY)
     known = any(picture.same is not None
-                for row in rows for picture in row.by_features)
+                for row in rows for picture in row.by[ways[0]])
     figure.legend(
         handles=[
             Patch(fill=False, ec=style.BLUE, lw=2, label="query's class"),
             Patch(fill=False, ec=LIGHT, lw=0.8, label='another class')]
         if known else [],
         loc='outside upper right', ncols=2,
-        title='nearest training images, by features and by pixels',
+        title='nearest training images, by ' + ' and by '.join(ways),
         title_fontsize=9, alignment='right')
 
 

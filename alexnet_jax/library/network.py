@@ -10,11 +10,11 @@ import jax.numpy as jnp
 import numpy as np
 from ml_collections import ConfigDict
 
+from alexnet_jax.analysis.feature_layers import dimension_of
 from alexnet_jax.analysis.features import make_feature_step
 from alexnet_jax.data import any_image
 from alexnet_jax.errors import InputError
 from alexnet_jax.learning import augment, step
-from alexnet_jax.network import columns
 from alexnet_jax.run.trained import Trained
 
 BATCH = 32  # images; larger batches delay the first predictions
@@ -191,10 +191,7 @@ class Network:
 
   @property
   def _width(self):
-    model = self.trained.model
-    *_, last = columns.layer_shapes(model.layers, model.num_columns,
-                                    model.patch)
-    return (model.num_columns * last.outputs[-1],)
+    return (dimension_of(self.trained.model),)
 
   def _each(self, images, run):
     """Applies `run` to an iterable; one result for one image."""

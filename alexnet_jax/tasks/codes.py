@@ -1,9 +1,9 @@
 """--task=codes: short binary codes for retrieval (6.1), trained and measured.
 
-Every autoencoder is a separate run, in WORKDIR/codes/bits_64 and so on, and
-resumes from its newest checkpoint; the packed codes of all images are stored
-beside its checkpoints. The task may be stopped at any time; the same command
-resumes it.
+Every autoencoder is a separate run, in WORKDIR/codes/bits_64 and so on, or in
+WORKDIR/codes_pixels/bits_64 for the features of --layer=pixels. It resumes from
+its newest checkpoint; the packed codes of all images are stored beside its
+checkpoints. The task may be stopped at any time; the same command resumes it.
 """
 
 import functools
@@ -11,16 +11,21 @@ import os
 from typing import Any
 
 import jax
-import numpy as np
 from absl import flags
 from ml_collections import ConfigDict
 
-from alexnet_jax import files
-from alexnet_jax.analysis import autoencoder, codes_table, compression, hamming
+from alexnet_jax.analysis import (
+    autoencoder,
+    code_files,
+    codes_table,
+    compression,
+    hamming,
+)
 from alexnet_jax.analysis.autoencoder import FeatureStats
+from alexnet_jax.analysis.code_files import Codes
 from alexnet_jax.analysis.compression import CodeSettings, Compressor
 from alexnet_jax.analysis.features import FOLDER as FEATURES
-from alexnet_jax.analysis.features import Features, open_features, rows_at
+from alexnet_jax.analysis.features import layer_of, open_splits, rows_at
 from alexnet_jax.command_line import Invocation
 from alexnet_jax.data.sources import evenly_spread
 from alexnet_jax.errors import InputError
@@ -28,8 +33,6 @@ from alexnet_jax.figures import codes as codes_picture
 from alexnet_jax.figures import curves, style
 from alexnet_jax.network import rng
 from alexnet_jax.run import ranges
-
-FOLDER = 'codes'  # In the workdir of the network's run.
 
 CONFIG = 'required'
 
@@ -44,7 +47,8 @@ def define_flags(values: flags.FlagValues) -> None:
   )
   flags.DEFINE_string(
       'out', '',
-      'The picture; WORKDIR/codes/codes.png unless given.', flag_values=values)
+      'The picture; WORKDIR/codes/codes.png, or in WORKDIR/codes_LAYER for'
+      ' features of another layer, unless given.', flag_values=values)
 
 
 def run(invocation: Invocation) -> None:
@@ -61,8 +65,9 @@ def codes(config: ConfigDict, workdir: str, features: str = '', out: str = '',
     config: a config with a section `code`, as in configs/codes.py.
     workdir: the workdir of the network's run.
     features: the folder that --task=features wrote; '' is WORKDIR/features.
-    out: the picture file, .png, .pdf or .svg; '' is WORKDIR/codes/codes.png.
-      Its numbers are in the .json file of the same name.
+    out: the picture file, .png, .pdf or .svg; '' is codes.png in WORKDIR/codes,
+      or in WORKDIR/codes_LAYER. Its numbers are in the .json file of the same
+      name.
     command: the command line, which is recorded with the runs.
 
   Returns:
@@ -72,13 +77,15 @@ def codes(config: ConfigDict, workdir: str, features: str = '', out: str = '',
     InputError: an argument that cannot work, or a loss that diverges. All
       errors but a diverging loss are raised before training starts.
   """
-  out = os.path.expanduser(out) or os.path.join(workdir, FOLDER, 'codes.png')
+  out = os.path.expanduser(out)
   check(config, out)
-  training, validation = open_both(
+  training, validation = open_splits(
       os.path.expanduser(features) or os.path.join(workdir, FEATURES))
+  home = code_files.folder(workdir, layer_of(training.index))
+  out = out or os.path.join(home, 'codes.png')
   settings = {bits: read_settings(config, bits) for bits in config.code.bits}
   compression.count_steps(settings[config.code.bits[0]], training)
-  folders = {bits: os.path.join(workdir, FOLDER, f'bits_{bits}')
+  folders = {bits: os.path.join(home, f'bits_{bits}')
              for bits in config.code.bits}
   for bits, at in folders.items():
     compression.check_resumable(settings[bits], training, at)
@@ -94,6 +101,7 @@ def codes(config: ConfigDict, workdir: str, features: str = '', out: str = '',
     if compressor is None:
       return {}
     database, queries = _learned(compressor, training, validation, config, at)
+    code_files.write(at, Codes(bits, database, queries))
     searches.append(codes_table.by_codes(
         codes_table.LEARNED, queries[chosen], database, compressor.loss))
     database, queries = _random(config, bits, stats, training, validation)
@@ -121,7 +129,8 @@ def check(config: ConfigDict, out: str) -> None:
     raise InputError('--task=codes needs a config that says how long the codes'
                      ' are: give --config=configs/codes.py.')
   ranges.check(config)
-  style.check_picture_path('out', out)
+  if out:
+    style.check_picture_path('out', out)
 
 
 def read_settings(config: ConfigDict, bits: int) -> CodeSettings:
@@ -133,42 +142,17 @@ def read_settings(config: ConfigDict, bits: int) -> CodeSettings:
       run.evaluate_every, run.save_every, run.log_every, run.keep)
 
 
-def open_both(folder: str) -> tuple[Features, Features]:
-  """The training and validation features of one network.
-
-  Raises:
-    InputError: either is missing, or they are from different networks.
-  """
-  if not os.path.isdir(folder):
-    raise InputError(
-        f'there are no features in {folder}: give a trained network\'s'
-        ' --workdir=RUN and make its features first, with python launch.py'
-        ' --task=features --workdir=RUN.')
-  training, validation = (open_features(os.path.join(folder, split))
-                          for split in ('train', 'validation'))
-  for name in ('dimension', 'step', 'saved', 'class_names'):
-    if training.index[name] != validation.index[name]:
-      raise InputError(
-          f'{training.folder} and {validation.folder} differ in their {name}:'
-          ' make both with one --task=features.')
-  return training, validation
-
-
 # --- Codes --------------------------------------------------------------------
 
 
 def _learned(compressor: Compressor, training, validation, config, at):
-  """Returns packed training and validation codes, and writes them to files."""
+  """Returns packed training and validation codes."""
   step = jax.jit(functools.partial(autoencoder.encode_bits, compressor.model))
   bits_of = functools.partial(step, compressor.params, compressor.stats)
-  packed = []
-  for name, features in (('train', training), ('validation', validation)):
-    packed.append(compression.packed_codes(
-        bits_of, features.vectors, config.optimizer.batch_size,
-        f'{at}, {name}'))
-    with files.atomic_write(os.path.join(at, f'{name}.npy')) as file:
-      np.save(file, packed[-1])
-  return packed
+  return [compression.packed_codes(
+      bits_of, features.vectors, config.optimizer.batch_size, f'{at}, {name}')
+          for name, features in (('train', training),
+                                 ('validation', validation))]
 
 
 def _random(config, bits, stats: FeatureStats, training, validation):

@@ -1,5 +1,6 @@
 """--task=features: writes the features of every image of a data set (6.1).
 
+They are the outputs of the last hidden layer, or of another with --layer.
 OUT/train and OUT/validation each contain the feature vectors in shards of 4096
 images, their labels, and index.json, which describes them. A shard that exists
 is complete, so the same command resumes an interrupted task. The index has a
@@ -14,6 +15,7 @@ from absl import flags
 from tqdm import tqdm
 
 from alexnet_jax import command_line, files
+from alexnet_jax.analysis.feature_layers import named_layer
 from alexnet_jax.analysis.features import (
     FOLDER,
     INDEX,
@@ -21,6 +23,7 @@ from alexnet_jax.analysis.features import (
     compute_features,
     describe_features,
     feature_metadata,
+    folder_of,
     make_feature_step,
     read_index,
     shards,
@@ -45,19 +48,22 @@ def define_flags(values: flags.FlagValues) -> None:
       ' given.',
       flag_values=values)
   flags.DEFINE_string(
-      'out', '', 'The folder; WORKDIR/features unless given.',
-      flag_values=values)
+      'layer', '', 'Such as conv5, fc6 or pixels; the last hidden layer unless'
+      ' given.', flag_values=values)
+  flags.DEFINE_string(
+      'out', '', 'The folder; WORKDIR/features, or WORKDIR/features_LAYER of'
+      ' another layer, unless given.', flag_values=values)
 
 
 def run(invocation: Invocation) -> None:
   """Writes the features that are missing."""
   values = invocation.flags
   features(command_line.require_workdir(invocation), values.checkpoint,
-           values.data, values.split, values.out)
+           values.data, values.split, values.out, values.layer)
 
 
 def features(workdir: str, checkpoint: str = 'latest', data: str = '',
-             split: str = '', out: str = '') -> str:
+             split: str = '', out: str = '', layer: str = '') -> str:
   """Writes the features of a data set: 16 KiB per image for the paper's net.
 
   Args:
@@ -65,28 +71,31 @@ def features(workdir: str, checkpoint: str = 'latest', data: str = '',
     checkpoint: 'latest', 'best' or a step.
     data: records or a folder of images; '' is the run's own data.
     split: one of SPLITS; '' for train and validation.
-    out: the folder; '' is WORKDIR/features.
+    out: the folder; '' is WORKDIR/features, or WORKDIR/features_LAYER.
+    layer: the layer whose outputs are the features, after its pooling, or
+      'pixels'; '' is the last hidden layer.
 
   Returns:
     The folder, which contains train/ and validation/.
 
   Raises:
-    InputError: the checkpoint or the data does not exist, or the folder
-      contains anything but these same features or a part of them.
+    InputError: the checkpoint, the data or the layer does not exist, or the
+      folder contains anything but these same features or a part of them.
   """
-  out = os.path.expanduser(out) or os.path.join(workdir, FOLDER)
+  network = open_trained(workdir, checkpoint)
+  layer = named_layer(network.model, layer)
+  out = os.path.expanduser(out) or folder_of(workdir, FOLDER, layer)
   if os.path.isfile(out):
     raise InputError(f'--out={out} is a file: give a folder, or a name that is'
                      ' still free.')
-  network = open_trained(workdir, checkpoint)
   todo = {}
   for name in [split] if split else SPLITS[:2]:
     source = open_split(network, name, data)
-    index = feature_metadata(network, name, source, data)
+    index = feature_metadata(network, name, source, data, layer)
     folder = os.path.join(out, name)
     check_resumable(folder, index)
     todo[folder] = source, index
-  feature_step = make_feature_step(network)
+  feature_step = make_feature_step(network, layer)
   for folder, (source, index) in todo.items():
     finished = read_index(folder) is not None
     if not finished:

@@ -24,26 +24,28 @@ from alexnet_jax.analysis.class_words import (
 )
 from alexnet_jax.analysis.features import (
   FOLDER,
-  Features,
   compute_features,
   describe_features,
-  feature_metadata,
+  layer_of,
   make_feature_step,
   open_features,
 )
+from alexnet_jax.analysis.retrieval import (
+  Database,
+  Queries,
+  drawn_queries,
+  found,
+  open_database,
+)
 from alexnet_jax.command_line import Invocation
 from alexnet_jax.data import any_image, pictures
-from alexnet_jax.data.sources import Source, evenly_spread
+from alexnet_jax.data.sources import evenly_spread
 from alexnet_jax.errors import InputError, printable
 from alexnet_jax.figures import figure4_right, style
 from alexnet_jax.figures import retrieval as precision_picture
 from alexnet_jax.figures.figure4_right import Picture, QueryRow
-from alexnet_jax.run import checkpoint
-from alexnet_jax.run.trained import Trained, open_split, open_trained
+from alexnet_jax.run.trained import open_split
 
-SEED = 0  # Of the random choice of queries.
-TRIES = 20  # Images tried per query, to find a new class.
-GLANCES = 8  # Labels compared to detect other images.
 LABEL = 24  # Characters in the table.
 
 
@@ -94,34 +96,6 @@ def run(invocation: Invocation) -> None:
            [*values.images, *invocation.arguments], values.queries,
            values.neighbors, values.features, values.data, values.words,
            values.figure)
-
-
-class Database(NamedTuple):
-  """The training images: their features, pixels and class names."""
-
-  features: Features
-  network: Trained  # The network that computed the features.
-  path: str  # Where the images are; '' for the run's own data.
-  source: Source
-  names: tuple[str, ...]  # Class names in words.
-
-
-class Queries:
-  """The query images as a source; label -1 is an unknown class."""
-
-  def __init__(self, names: Sequence[str], images: Sequence[np.ndarray],
-               labels: Sequence[int], class_names: tuple[str, ...]):
-    self.names, self.images, self.labels = names, images, labels
-    self.class_names = class_names
-
-  def __len__(self) -> int:
-    return len(self.images)
-
-  def __getitem__(self, i: int) -> dict:
-    return {'image': self.images[i], 'label': np.int32(self.labels[i])}
-
-  def where(self, i: int) -> str:
-    return self.names[i]
 
 
 class Retrieved(NamedTuple):
@@ -175,7 +149,7 @@ def retrieve(workdir: str, images: Sequence[str] = (), queries: int = 5,
   query_set = (given_queries(images, database) if images else drawn_queries(
       open_split(network, 'validation', database.path), queries))
   vectors, _ = compute_features(
-      network, make_feature_step(network), query_set)
+      network, make_feature_step(network, layer_of(training.index)), query_set)
   by_features = Retrieved(
       *precision_at.search_features(vectors, training, neighbors))
   print_table(query_set, by_features, database)
@@ -208,52 +182,6 @@ def _check(images, queries, neighbors, figure):
 # --- Queries and database -----------------------------------------------------
 
 
-def open_database(workdir: str, features: Features, names: Sequence[str],
-                  data: str = '') -> Database:
-  """Opens the training images and the network that computed their features.
-
-  Args:
-    workdir: the workdir of the run.
-    features: the features of the training images.
-    names: the class names in words.
-    data: the present location of the images; '' if they were not moved.
-
-  Raises:
-    InputError: the features are of another network or of other images.
-  """
-  index = features.index
-  checkpoint.check_exists(workdir)
-  with checkpoint.open_to_read(workdir) as manager:
-    if index['step'] not in manager.all_steps():
-      raise InputError(
-        f'{features.folder} holds features {describe_features(index)},'
-        f' and {workdir} has'
-        ' no such step: give the --workdir of that run, or make features of'
-        ' a step that it has in another --features folder.'
-      )
-  network = open_trained(workdir, str(index['step']))
-  path = data or index['path']
-  source = open_split(network, index['split'], path)
-  here = feature_metadata(network, index['split'], source, path)
-  if any(here[field] != index[field]
-         for field in ('saved', 'dimension', 'image_size')):
-    raise InputError(
-      f'{features.folder} holds features {describe_features(index)}, not'
-      f' {describe_features(here)}: give --workdir and --features of one'
-      ' network.'
-    )
-  if len(source) != index['count'] or any(
-      source[int(i)]['label'] != features.labels[i]
-      for i in evenly_spread(len(source), GLANCES)):
-    raise InputError(
-      f'{features.folder} holds features {describe_features(index)},'
-      ' and the images that'
-      f' are now in {here["path"] or "this data set"} are others: give the'
-      ' same ones as --data, or make features of these.'
-    )
-  return Database(features, network, path, source, tuple(names))
-
-
 def given_queries(images: Sequence[str], database: Database) -> Queries:
   """Reads pictures as queries; a folder named after a class gives the label.
 
@@ -282,31 +210,6 @@ def given_queries(images: Sequence[str], database: Database) -> Queries:
     raise InputError('none of the pictures could be read: give --images sound'
                      ' JPEG or PNG files.')
   return Queries(names, squares, labels, class_names)
-
-
-def drawn_queries(source: Source, count: int) -> Queries:
-  """Chooses images with a fixed seed, from as many classes as TRIES allows.
-
-  Raises:
-    InputError: there are no images.
-  """
-  if not len(source):
-    raise InputError('there are no validation images to ask for: give --images'
-                     ' some pictures.')
-  new, further = {}, []
-  for i in np.random.default_rng(SEED).permutation(len(source))[:TRIES * count]:
-    if len(new) == count:
-      break
-    example = source[int(i)]
-    if int(example['label']) not in new:
-      new[int(example['label'])] = int(i), example
-    else:
-      further.append((int(i), example))
-  chosen = [*new.values(), *further][:count]
-  return Queries(
-      [source.where(i) for i, _ in chosen],
-      [example['image'] for _, example in chosen],
-      [int(example['label']) for _, example in chosen], source.class_names)
 
 
 def _compare(query_set, database, neighbors, folder, figure):
@@ -402,19 +305,14 @@ def record(query_set: Queries, database: Database,
 
 def _row(query_set, query, by_features, by_pixels, database):
   """Returns one query and its neighbors for the figure."""
-  features, names, source = database.features, database.names, database.source
   label = query_set.labels[query]
 
-  def neighbors(retrieved):
-    return [
-        Picture(source[int(i)]['image'], names[features.labels[i]],
-                bool(features.labels[i] == label) if label >= 0 else None)
-        for i in retrieved.indices[query][:figure4_right.NEIGHBORS]]
-
-  name = (names[label] if label >= 0
+  name = (database.names[label] if label >= 0
           else os.path.basename(query_set.where(query)))
-  return QueryRow(Picture(query_set.images[query], name),
-                  neighbors(by_features), neighbors(by_pixels))
+  return QueryRow(Picture(query_set.images[query], name), {
+      how: [Picture(*one) for one in found(
+          database, search.indices[query][:figure4_right.NEIGHBORS], label)]
+      for how, search in (('features', by_features), ('pixels', by_pixels))})
 
 
 def _print_files(figure, what):

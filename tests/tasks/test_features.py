@@ -158,6 +158,68 @@ def test_pictures_in_place_of_the_runs_own_data(trained, tmp_path):
   assert sorted(held.labels) == [0] * 4 + [1] * 4
 
 
+# --- Other layers, and pixels -------------------------------------------------
+
+
+@pytest.fixture(scope='module')
+def by_layer(trained, written, tmp_path_factory):
+  """{layer: its features of the 24 validation images}, in one workdir."""
+  workdir = str(tmp_path_factory.mktemp('layers') / 'run')
+  shutil.copytree(trained[1], workdir)
+  held = {'fc7': features.open_features(os.path.join(written, 'validation'))}
+  for layer in ('pixels', 'conv5', 'fc6'):
+    out = features_task.features(workdir, split='validation', layer=layer)
+    assert out == f'{workdir}/features_{layer}'
+    held[layer] = features.open_features(os.path.join(out, 'validation'))
+  return held
+
+
+def test_each_layer_is_what_the_next_one_reads(trained, by_layer):
+  found = trained_network.open_trained(trained[1])
+  for below, above in (('conv5', 'fc6'), ('fc6', 'fc7')):
+    x, outputs = (np.concatenate(by_layer[layer].vectors)
+                  for layer in (below, above))
+    params = jax.device_get(found.params['columns'][above])
+    reads = np.concatenate(
+        [x @ kernel + bias for kernel, bias in zip(
+            params['kernel'], params['bias'], strict=True)], axis=1)
+    # Dropout halves the outputs at a test.
+    np.testing.assert_allclose(
+        outputs, np.maximum(reads, 0) / 2, rtol=0, atol=1e-5 * outputs.max())
+    assert outputs.std() > 0
+
+
+def test_pixels_are_the_central_patch_at_half_the_side(trained, by_layer):
+  source = trained_network.open_split(
+      trained_network.open_trained(trained[1]), 'validation')
+  patches = np.stack([central_crop(source[i]['image'], 64) for i in range(24)])
+  small = patches.astype(np.float64)
+  for axis in (1, 2):  # Each pixel, and the two beside these at a third.
+    near, far = np.array([0.375, 0.125])
+    a, b, c, d = (np.take(small, np.arange(30) * 2 + at, axis)
+                  for at in (1, 2, 3, 4))
+    small = far * a + near * b + near * c + far * d
+  vectors = np.concatenate(by_layer['pixels'].vectors)
+  assert vectors.shape == (24, 3072)
+  np.testing.assert_allclose(
+      vectors.reshape(24, 32, 32, 3)[:, 1:31, 1:31], small, atol=1e-3)
+
+
+def test_the_index_names_any_layer_but_the_last(by_layer):
+  for layer, held in by_layer.items():
+    assert held.index.get('layer') == (layer if layer != 'fc7' else None)
+    assert held.index['dimension'] == np.concatenate(held.vectors).shape[1]
+    assert (f'by {layer} of ' in features.describe_features(held.index)) == (
+        layer != 'fc7')
+
+
+def test_the_last_layer_by_its_name_is_the_default(
+    trained, copied, asked, small_shards):
+  features_task.features(trained[1], split='validation', out=copied,
+                         layer='fc7')
+  assert not asked
+
+
 # --- What cannot work ---------------------------------------------------------
 
 
@@ -185,6 +247,30 @@ def test_features_of_other_images_are_not_mixed(
   assert '24 validation images (the embedded ones)' in said
 
 
+def test_features_of_another_layer_are_not_mixed(
+    trained, copied, small_shards):
+  said = refusal(features_task.features, trained[1], split='validation',
+                 out=copied, layer='conv5')
+  assert f'by {trained[1]}, step 6' in said
+  assert 'not of 24 validation images (the embedded ones) by conv5 of' in said
+
+
+def test_a_layer_that_is_none_is_named_with_those_there_are(trained):
+  said = refusal(features_task.features, trained[1], layer='conv9')
+  assert '--layer=conv9 is no layer' in said
+  assert 'pixels, conv1, conv2, conv3, conv4, conv5, fc6, fc7.' in said
+
+
+def test_an_index_cannot_name_a_folder_elsewhere(copied):
+  path = os.path.join(copied, 'validation/index.json')
+  with open(path) as file:
+    index = json.load(file)
+  with open(path, 'w') as file:
+    json.dump(index | {'layer': '/../..'}, file)
+  assert 'there are no features' in refusal(
+      features.open_features, os.path.dirname(path))
+
+
 def test_a_folder_of_other_files_is_left_alone(trained, tmp_path):
   photos = tiny.write_photos(tmp_path / 'photos')
   assert f'{photos}/train holds other files' in refusal(
@@ -209,6 +295,13 @@ def test_unfinished_features_cannot_be_used(trained, copied):
   said = refusal(features.open_features, folder)
   assert f'{folder} are unfinished' in said
   assert f'--workdir={trained[1]} --checkpoint=6 --out={copied}' in said
+  path = os.path.join(folder, 'unfinished.json')
+  with open(path) as file:
+    index = json.load(file)
+  with open(path, 'w') as file:
+    json.dump(index | {'layer': 'conv5'}, file)
+  assert '--checkpoint=6 --layer=conv5 --out=' in refusal(
+      features.open_features, folder)
 
 
 @pytest.mark.parametrize('damage', [

@@ -70,7 +70,9 @@ def test_pictures_of_odd_names_are_drawn(ending, tmp_path, recwarn):
        for name in (*CLASSES, 'nul\0')], {}, file)
   neighbors = [figure4_right.Picture(picture, name, True) for name in CLASSES]
   figure4_right.draw(
-      [figure4_right.QueryRow(neighbors[0], neighbors, neighbors)], {}, file)
+      [figure4_right.QueryRow(
+          neighbors[0], dict.fromkeys(('$x$', 'pixels'), neighbors))], {},
+      file)
   assert os.path.getsize(file) > 1000
   assert not [one for one in recwarn if 'Glyph' in str(one.message)]
 

@@ -260,7 +260,8 @@ def test_only_neighbors_of_a_known_class_have_frames_and_a_legend(
   neighbors = [figure4_right.Picture(image, 'a class', one) for one in same]
   figure4_right.draw(
       [figure4_right.QueryRow(
-          figure4_right.Picture(image, 'a.jpg'), neighbors, neighbors)],
+          figure4_right.Picture(image, 'a.jpg'),
+          {'features': neighbors, 'pixels': neighbors})],
       {}, str(tmp_path / 'figure.png'))
   assert blue_and_gray(tmp_path / 'figure.png') == frames
 
