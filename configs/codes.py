@@ -15,6 +15,15 @@ Claim: "Computing similarity by using Euclidean distance between two
 efficient by training an auto-encoder to compress these vectors to short binary
 codes." The paper reports no results and no sizes, so layers, rates and epochs
 are our choice. Result: docs/learned.md.
+
+Claim: this is "a much better image retrieval method than applying auto-encoders
+to the raw pixels", whose codes find "similar patterns of edges, whether or not
+they are semantically similar". The same with pixels, and all beside each other:
+
+    python launch.py --task=features --workdir=RUN --layer=pixels
+    python launch.py --config=configs/codes.py --task=codes --workdir=RUN \
+      --features=RUN/features_pixels
+    python launch.py --task=layers --workdir=RUN --figure=found.png
 """
 
 from ml_collections import ConfigDict

@@ -106,10 +106,9 @@ def of_features(tested: Features, database: Features) -> dict[str, Any]:
   _, indices = search_features(
       rows_at(tested, chosen), database, depth(database))
   labels = tested.labels[chosen]
-  shares = np.bincount(database.labels, minlength=len(database.class_names))
   return {
       'images': len(database.labels),
-      'chance': float((shares[labels] / len(database.labels)).mean()),
+      'chance': chance(labels, database.labels),
       'features': of_found(labels, database.labels[indices])}
 
 
@@ -117,3 +116,9 @@ def of_found(labels: np.ndarray, neighbor_labels: np.ndarray) -> dict[str, Any]:
   """Returns precision@1 to @k for JSON, from labels [Q] and [Q, k]."""
   return {'queries': len(labels),
           'precision': metrics.precision_at(labels, neighbor_labels).tolist()}
+
+
+def chance(query_labels: np.ndarray, labels: np.ndarray) -> float:
+  """Returns the precision of random images: labels [Q], of all images [N]."""
+  shares = np.bincount(labels, minlength=query_labels.max() + 1)
+  return float((shares[query_labels] / len(labels)).mean())

@@ -6,6 +6,7 @@ from typing import Any
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from alexnet_jax.figures import style
+from alexnet_jax.figures.curves import COLORS
 
 LINES = {'features': (style.BLUE, 'solid'),
          'pixels': (style.VERMILION, (0, (4, 1.5)))}
@@ -20,18 +21,42 @@ def draw(numbers: Mapping[str, Any], out: str) -> None:
       of images in the database}.
     out: the file.
   """
+  lines = [(f'{name} ({numbers[name]["queries"]:,} queries)',
+            numbers[name]['precision'], *how) for name, how in LINES.items()]
   with style.figure(out, 5.0, 3.0, numbers) as figure:
-    axes = figure.add_subplot()
-    for name, (color, dashes) in LINES.items():
-      precision = numbers[name]['precision']
-      axes.plot(range(1, len(precision) + 1), precision, color=color,
-                ls=dashes, lw=1.6,
-                label=f'{name} ({numbers[name]["queries"]:,} queries)')
-    axes.axhline(numbers['chance'], color=style.GRAY, lw=0.8, ls=':',
-                 label='chance')
-    axes.set(xlabel=f'k nearest of {numbers["images"]:,} training images',
-             ylabel="share of the query's class (precision@k)",
-             xlim=(1, len(numbers['features']['precision'])), ylim=(0, None))
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=(1, 2, 5, 10)))
-    axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-    axes.legend()
+    _draw_lines(figure.add_subplot(), lines, numbers).legend()
+
+
+def draw_searches(numbers: Mapping[str, Any], out: str) -> None:
+  """Draws precision@k against k, one line per search.
+
+  The features of a layer are drawn solid, codes of them dashed.
+
+  Args:
+    numbers: what `layer_searches.compare` returns.
+    out: the file.
+  """
+  layers = list(dict.fromkeys(
+      search['layer'] for search in reversed(numbers['searches'])))
+  lines = [(search['name'], search['precision'],
+            COLORS[layers.index(search['layer']) % len(COLORS)],
+            (0, (4, 1.5)) if search['bits'] else 'solid')
+           for search in reversed(numbers['searches'])]
+  with style.figure(out, 6.4, 3.4, numbers) as figure:
+    _draw_lines(figure.add_subplot(), lines, numbers)
+    figure.legend(loc='outside right upper')
+
+
+def _draw_lines(axes, lines, numbers):
+  """Draws lines (label, precision, color, dashes) and the level of chance."""
+  for label, precision, color, dashes in lines:
+    axes.plot(range(1, len(precision) + 1), precision, color=color,
+              ls=dashes, lw=1.6, label=label)
+  axes.axhline(numbers['chance'], color=style.GRAY, lw=0.8, ls=':',
+               label='chance')
+  axes.set(xlabel=f'k nearest of {numbers["images"]:,} training images',
+           ylabel="share of the query's class (precision@k)",
+           xlim=(1, len(lines[0][1])), ylim=(0, None))
+  axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=(1, 2, 5, 10)))
+  axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+  return axes
