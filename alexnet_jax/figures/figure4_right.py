@@ -37,7 +37,7 @@ class QueryRow(NamedTuple):
   """A query and its neighbors, nearest first."""
 
   query: Picture
-  # {how they were found: pictures}, the first of them drawn larger.
+  # {how they were found: pictures}; of two, the first are drawn larger.
   by: Mapping[str, Sequence[Picture]]
 
 
@@ -56,7 +56,7 @@ def draw(rows: Sequence[QueryRow], numbers: Mapping[str, Any],
   """
   rows = rows[:QUERIES]
   ways = list(rows[0].by)
-  sides = (SIDE, *(SMALL,) * (len(ways) - 1))
+  sides = (SIDE, SMALL) if len(ways) == 2 else (SMALL,) * len(ways)
   columns = min(NEIGHBORS, len(rows[0].by[ways[0]]))
   width = max(NARROWEST, QUERY + LINE + columns * (SIDE + 0.08))
   height = len(rows) * (
@@ -86,7 +86,8 @@ def draw(rows: Sequence[QueryRow], numbers: Mapping[str, Any],
             Patch(fill=False, ec=LIGHT, lw=0.8, label='another class')]
         if known else [],
         loc='outside upper right', ncols=2,
-        title='nearest training images, by ' + ' and by '.join(ways),
+        title='nearest training images, by ' + (
+            ' and by '.join(ways) if len(ways) < 3 else 'each search'),
         title_fontsize=9, alignment='right')
 
 

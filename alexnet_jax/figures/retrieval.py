@@ -1,5 +1,6 @@
 """The precision of retrieval, precision@k, as a picture."""
 
+import itertools
 from collections.abc import Mapping
 from typing import Any
 
@@ -30,18 +31,22 @@ def draw(numbers: Mapping[str, Any], out: str) -> None:
 def draw_searches(numbers: Mapping[str, Any], out: str) -> None:
   """Draws precision@k against k, one line per search.
 
-  The features of a layer are drawn solid, codes of them dashed.
+  The features of a layer are drawn solid, codes of them dashed; pixels have the
+  color that they have beside the features.
 
   Args:
     numbers: what `layer_searches.compare` returns.
     out: the file.
   """
-  layers = list(dict.fromkeys(
-      search['layer'] for search in reversed(numbers['searches'])))
-  lines = [(search['name'], search['precision'],
-            COLORS[layers.index(search['layer']) % len(COLORS)],
+  searches = numbers['searches'][::-1]
+  layers = dict.fromkeys(search['layer'] for search in searches)
+  pixels, _ = LINES['pixels']
+  others = itertools.cycle(color for color in COLORS if color != pixels)
+  colors = {layer: pixels if layer == 'pixels' else next(others)
+            for layer in layers}
+  lines = [(search['name'], search['precision'], colors[search['layer']],
             (0, (4, 1.5)) if search['bits'] else 'solid')
-           for search in reversed(numbers['searches'])]
+           for search in searches]
   with style.figure(out, 6.4, 3.4, numbers) as figure:
     _draw_lines(figure.add_subplot(), lines, numbers)
     figure.legend(loc='outside right upper')

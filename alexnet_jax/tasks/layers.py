@@ -99,14 +99,14 @@ def layers(workdir: str, chosen: str = '', out: str = '', figure: str = '',
 
 
 def _draw_found(searches, database, count, figure):
-  """Draws the nearest images of some queries, a line for each search."""
+  """Draws the nearest images of some queries, the uppermost layer first."""
   network, names = database.network, database.names
   queries = retrieval.drawn(
       open_split(network, 'validation', database.path), count)
   indices = [i for i, _ in queries]
   neighbors = min(NEIGHBORS, len(database.features.labels))
   places = {search.name: search.nearest(indices, neighbors)
-            for search in searches}
+            for search in searches[::-1]}
   rows, record = [], []
   for row, (i, example) in enumerate(queries):
     label = int(example['label'])

@@ -92,7 +92,7 @@ def test_the_picture_of_neighbors_has_what_was_found(run, compared):
   assert len(queries) == 3 and len({one['label'] for one in queries}) == 3
   for query in queries:
     assert list(query['found']) == [
-        search['name'] for search in numbers['searches']]
+        search['name'] for search in numbers['searches'][::-1]]
     for name, found in query['found'].items():
       distances = apart(run, name, query['validation image'])
       assert found == list(np.argsort(distances, kind='stable')[:6])
