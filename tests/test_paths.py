@@ -9,9 +9,9 @@ from alexnet_jax import command_line, paths, task_files
 from alexnet_jax.errors import InputError
 
 # The flags that take text, but no path.
-NO_PATHS = {'task', 'coordinator', 'layers', 'maps', 'seeds', 'sweep', 'format',
-            'preprocessing', 'data_license', 'compile_for',
-            'split', 'config'}
+NO_PATHS = {'task', 'coordinator', 'layer', 'layers', 'maps', 'seeds', 'sweep',
+            'format', 'preprocessing', 'data_license', 'compile_for', 'split',
+            'config'}
 
 
 @pytest.mark.parametrize('path', [
