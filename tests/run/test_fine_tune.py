@@ -343,6 +343,37 @@ def test_fine_tuning_goes_as_the_log_of_2012_has_it():
           config, layers, epoch)
 
 
+def test_narrow_networks_of_other_classes_start_all_but_the_softmax_layer():
+  _, first = model_of(config_of('six_conv', 'converged'), 50)
+  _, last = model_of(config_of('fine_tune_2011', 'overfit'), 20)
+  fitted = weights.match(last, first, False)
+  assert fitted.taken == [*CONVS, 'conv6', 'fc6', 'fc7']
+  assert fitted.new == ['fc8']
+
+
+def test_a_sixth_convolution_is_all_that_a_narrow_network_gets():
+  six = config_of('six_conv', 'overfit')
+  five = config_of('ablations', 'baseline,overfit')
+  assert six.model.kernels == (16, 32, 48, 48, 32, 32)
+  assert len(six.model.stddevs) == len(six.model.biases) == 9
+  six.model = five.model
+  assert six == five
+
+
+def test_narrow_fine_tuning_has_the_times_of_2012_as_shares_of_a_training():
+  program, narrow = (config_of('fine_tune_2011', form)
+                     for form in ('authors_2012', 'overfit'))
+  _, layers = model_of(narrow, 20)
+  assert program.run.epochs == 54 and narrow.run.epochs == 71  # 54 / 91 * 120
+  assert (program.augment.jitter_until, narrow.augment.jitter_until) == (38, 50)
+  for epoch in (1, 5, 7, 9, 22, 42):
+    later = round(epoch / 91 * 120)
+    assert rates_in(narrow, layers, later) == rates_in(program, layers, epoch)
+    if epoch > 1:
+      assert rates_in(narrow, layers, later - 1) == rates_in(
+          program, layers, epoch - 1)
+
+
 def test_what_is_new_learns_faster_at_first_on_many_classes():
   config = config_of('six_conv_many_classes')
   _, layers = model_of(config, 100)
@@ -367,6 +398,9 @@ def test_a_form_that_is_none_is_refused():
     config_of('fine_tune', 'quickstrat')
   with pytest.raises(ValueError, match="'fall2010'.* fall2011 or fall2009"):
     config_of('six_conv_many_classes', 'fall2010')
+  with pytest.raises(ValueError, match="'large': give one of authors_2012, .*"
+                     r'overfit, converged behind the colon\.$'):
+    config_of('fine_tune_2011', 'large')
 
 
 def test_a_run_starts_from_a_network_of_the_package():

@@ -28,6 +28,7 @@ FILES = sorted(
         os.path.join(program.ROOT, 'configs', '**', '*.py'), recursive=True))
 CONFIGS = [
     *FILES, 'configs/six_conv_many_classes.py:fall2009',
+    'configs/six_conv.py:overfit', 'configs/fine_tune_2011.py:overfit',
     'configs/history/lenet5.py:simplified,mnist',
     'configs/fine_tune.py:quickstart', 'configs/cifar10/figure1.py:tanh',
     *(f'configs/ablations.py:{name}{form}' for name in ablations.ABLATIONS
