@@ -33,9 +33,9 @@ from alexnet_jax.task_files import task_names
 # as positional arguments; if it is unused, it is not read.
 REQUIRED, OPTIONAL, UNUSED = 'required', 'optional', 'unused'
 # The flags that take a path, or several: `~` is expanded, URLs are refused.
-PATHS = ('workdir', 'checkpoint', 'compare', 'data', 'features', 'figure',
-         'images', 'init_from', 'kernels', 'mean', 'out', 'predictions', 'runs',
-         'trace', 'weights', 'words')
+PATHS = ('workdir', 'against', 'checkpoint', 'compare', 'data', 'features',
+         'figure', 'images', 'init_from', 'kernels', 'mean', 'out',
+         'predictions', 'runs', 'trace', 'weights', 'words')
 PROCESSES = ('distributed', 'coordinator', 'num_processes', 'process',
              'start_timeout', 'peer_timeout')
 COMMON = ('task', 'config', 'workdir', *PROCESSES)

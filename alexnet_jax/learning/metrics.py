@@ -20,16 +20,19 @@ def classification_sums(
     labels: [B] class numbers.
     valid: [B] False for the padding of the last batch, which is not counted.
   """
+  counts = valid.astype(jnp.float32)
+  return {name: (jnp.where(valid, value, 0).sum(), counts.sum())
+          for name, value in _of_each(log_probabilities, labels).items()}
+
+
+def _of_each(log_probabilities, labels):
   label_scores = jnp.take_along_axis(
       log_probabilities, labels[:, None], axis=-1)
-  counts = valid.astype(jnp.float32)
-  values = {
+  return {
       'loss': -label_scores[:, 0],
       'top1_error': 1 - top_credit(log_probabilities, labels, 1),
       'top5_error': 1 - top_credit(log_probabilities, labels, 5),
   }
-  return {name: (jnp.where(valid, value, 0).sum(), counts.sum())
-          for name, value in values.items()}
 
 
 def averaged_sums(
@@ -42,9 +45,24 @@ def averaged_sums(
     labels: [B] class numbers.
     valid: [B] False for padding.
   """
+  return classification_sums(_logarithms(probabilities), labels, valid)
+
+
+@jax.jit
+def errors_of_each(
+    probabilities: jax.Array, labels: jax.Array) -> dict[str, jax.Array]:
+  """Returns what `averaged_sums` sums: loss and errors of each image, [B].
+
+  Args:
+    probabilities: [B, classes].
+    labels: [B] class numbers.
+  """
+  return _of_each(_logarithms(probabilities), labels)
+
+
+def _logarithms(probabilities):
   smallest = jnp.finfo(probabilities.dtype).tiny
-  return classification_sums(
-      jnp.log(jnp.maximum(probabilities, smallest)), labels, valid)
+  return jnp.log(jnp.maximum(probabilities, smallest))
 
 
 def top_credit(scores: jax.Array, labels: jax.Array, k: int) -> jax.Array:

@@ -1,5 +1,7 @@
 """Averaged predictions of several networks (section 6), and their weights.
 
+The gain of an average is the mean error of its networks minus its own error.
+
 In the 2012 program, avg-test.py takes the weights from the command line, and
 avg-valid.py searches for them on the same validation images whose error it then
 prints. `halves` splits the images, so that a search can be evaluated on images
@@ -7,6 +9,7 @@ that it has not seen.
 """
 
 import functools
+import itertools
 import math
 from collections.abc import Sequence
 
@@ -15,6 +18,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from alexnet_jax.learning import metrics
+from alexnet_jax.results.runs import Estimate, estimate
+
+OfEach = dict[str, np.ndarray]  # 'top1_error': that of each image, [N]
 
 # The search of avg-valid.py: initial weights, candidates, number of sweeps.
 FIRST, GRID, SWEEPS = 0.5, np.arange(21) / 20, 5
@@ -34,15 +40,61 @@ def average(probabilities: Sequence[np.ndarray],
           shares, probabilities, strict=True)))
 
 
-def errors(probabilities: np.ndarray, labels: np.ndarray) -> dict[str, float]:
-  """Returns mean loss, top-1 and top-5 error: [N, C], [N] -> three numbers."""
-  def sums(start):
-    scores, batch_labels = (jnp.asarray(array[start : start + 1024])
-                            for array in (probabilities, labels))
-    return metrics.averaged_sums(
-        scores, batch_labels, jnp.ones(len(batch_labels), bool))
+def of_each(probabilities: np.ndarray, labels: np.ndarray) -> OfEach:
+  """Returns loss, top-1 and top-5 error of each image: [N, C], [N] -> [N]."""
+  batches = [
+      metrics.errors_of_each(jnp.asarray(probabilities[start : start + 1024]),
+                             jnp.asarray(labels[start : start + 1024]))
+      for start in range(0, len(labels), 1024)]
+  return {name: np.concatenate([batch[name] for batch in batches], dtype=float)
+          for name in batches[0]}
 
-  return metrics.means(map(sums, range(0, len(labels), 1024)))
+
+def errors(each: OfEach) -> dict[str, float]:
+  """Returns mean loss, top-1 and top-5 error: three numbers."""
+  return {name: float(values.mean()) for name, values in each.items()}
+
+
+def mean_of(networks: Sequence[OfEach]) -> OfEach:
+  """Returns the mean errors of several networks, image by image."""
+  return {name: np.mean([one[name] for one in networks], axis=0)
+          for name in networks[0]}
+
+
+def of_sizes(probabilities: Sequence[np.ndarray],
+             labels: np.ndarray) -> list[OfEach]:
+  """Returns the errors of averages of 1 to M networks, each size M choose k.
+
+  The errors of a size are means over all choices of so many networks, image by
+  image, so that no order of the networks counts.
+
+  Args:
+    probabilities: the softmax outputs of each network, M x [N, C].
+    labels: the class numbers, [N].
+  """
+  return [mean_of([of_each(average(chosen, [1.0] * size), labels)
+                   for chosen in itertools.combinations(probabilities, size)])
+          for size in range(1, len(probabilities) + 1)]
+
+
+def gains(before: OfEach, after: OfEach) -> dict[str, Estimate]:
+  """Returns how much smaller the errors of `after` are, with standard errors.
+
+  Both are tested on the same images, so the difference is taken image by image,
+  which cancels what makes an image hard for all networks; its deviation over
+  the N images is divided by sqrt(N) (Miller, 2024, arXiv:2411.00640). This is
+  the uncertainty from the choice of the test images alone: other seeds give
+  other networks.
+
+  Args:
+    before: the errors of each image.
+    after: those of the same images.
+
+  Returns:
+    The estimates of top1_error and top5_error, 0..1.
+  """
+  return {name: estimate(before[name] - after[name])
+          for name in ('top1_error', 'top5_error')}
 
 
 def search(probabilities: Sequence[np.ndarray],

@@ -8,7 +8,6 @@ prints; here it uses one half of them and is evaluated on the other.
 """
 
 import glob
-import json
 import math
 import os
 import sys
@@ -18,10 +17,9 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
-from alexnet_jax import tables
 from alexnet_jax.data.sources import Source
 from alexnet_jax.errors import InputError, printable
-from alexnet_jax.results import averages, predictions
+from alexnet_jax.results import ensemble_table, predictions
 from alexnet_jax.results.predictions import Predictions
 from alexnet_jax.run import checkpoint, evaluation
 from alexnet_jax.run.experiment import Settings
@@ -40,13 +38,13 @@ class Checkpoint(NamedTuple):
 
 
 def evaluate(settings: Settings, workdir: str, checkpoints: Sequence[str],
-             weights: str, folder: str, data: str = '',
-             split: str = '') -> dict:
+             weights: str, folder: str, data: str = '', split: str = '',
+             against: Sequence[str] = ()) -> dict:
   """Prints the errors of each network and of their average.
 
   The output is a table and a line of JSON. The networks may differ in
-  everything but their classes. They run one after the other, each with the
-  image size and the patch size of its own run; the config gives the images
+  everything but their classes. They run one after the other, each once and with
+  the image size and the patch size of its own run; the config gives the images
   unless `data` does, the mesh, the batch size and the number of views.
 
   Args:
@@ -60,6 +58,8 @@ def evaluate(settings: Settings, workdir: str, checkpoints: Sequence[str],
       for a step that its workdir no longer has, the cached file is used.
     data: a folder of pictures or records in place of those of the config.
     split: the split to use; '' for validation, or all pictures of `data`.
+    against: the checkpoints of a second average, with which the first is
+      compared image by image.
 
   Returns:
     The content of the JSON line; after a search, the errors are those on the
@@ -72,9 +72,15 @@ def evaluate(settings: Settings, workdir: str, checkpoints: Sequence[str],
   if os.path.exists(folder) and not os.path.isdir(folder):
     raise InputError(f'--predictions={folder} is a file: give a folder, or a'
                      ' name that is still free.')
+  if against and weights == SEARCH:
+    raise InputError(
+        '--against compares two averages on all images, and --weights=search'
+        ' needs half of them: leave out one of the two.')
   views = settings.run.views
-  found = [(name, one) for name in checkpoints
-           for one in look_up(name, workdir, folder, views)]
+  first, second = ([(name, one) for name in names
+                    for one in look_up(name, workdir, folder, views)]
+                   for names in (checkpoints, against))
+  found = first + second
 
   def open_images(image_size, resize=settings.data.resize):
     sized = settings._replace(data=settings.data._replace(
@@ -86,16 +92,11 @@ def evaluate(settings: Settings, workdir: str, checkpoints: Sequence[str],
   glance = predictions.glance(source)
   for name, one in found:
     check_compatible(one, name, source, glance)
-  resolved = [one for _, one in found]
-  values = parse_weights(weights, len(resolved), len(source.class_names))
+  values = parse_weights(weights, len(first), len(source.class_names))
   evaluation.print_notes(source)
-  results = []
-  for one in resolved:
-    if isinstance(one, Checkpoint):
-      one = predict(one, settings, open_images, glance[1])
-      if folder and jax.process_index() == 0:
-        predictions.save(predictions.path_of(
-            folder, one.workdir, one.step, views), one)
+  results: list[Predictions] = []
+  for _, one in found:
+    one = _predicted(one, results, settings, open_images, glance[1], folder)
     if results and not np.array_equal(one.labels, results[0].labels):
       raise InputError(
           f'the predictions of {one.workdir}, step {one.step}, and of'
@@ -103,7 +104,22 @@ def evaluate(settings: Settings, workdir: str, checkpoints: Sequence[str],
           ' other labels: give another --predictions folder to have them made'
           ' again.')
     results.append(one)
-  return report(results, values)
+  return ensemble_table.report(
+      results[:len(first)], values, results[len(first):])
+
+
+def _predicted(one, others, settings, open_images, colors, folder):
+  """Returns the predictions of a network; `others` are those there are."""
+  if isinstance(one, Predictions):
+    return one
+  for other in others:
+    if (other.workdir, other.step) == (one.workdir, one.step):
+      return other
+  made = predict(one, settings, open_images, colors)
+  if folder and jax.process_index() == 0:
+    predictions.save(predictions.path_of(
+        folder, made.workdir, made.step, settings.run.views), made)
+  return made
 
 
 def look_up(name: str, workdir: str, folder: str,
@@ -256,60 +272,3 @@ def predict(one: Checkpoint, settings: Settings,
       settings.run.threads)
   return Predictions(one.workdir, one.step, one.saved, settings.run.views,
                      one.class_names, labels, colors, probabilities)
-
-
-def report(
-  predictions: Sequence[Predictions], weights: Sequence[float] | None
-) -> dict:
-  """Prints the table and the line of JSON, and returns its content.
-
-  Args:
-    predictions: the networks' predictions.
-    weights: the weight of each network; None to search for them.
-  """
-  labels = predictions[0].labels
-  every = [one.probabilities for one in predictions]
-  equal = [1.0] * len(every)
-  if weights is None:
-    searched, others = averages.halves(labels)
-    shares = averages.search(
-        [outputs[searched] for outputs in every], labels[searched]).tolist()
-    rows = {'searched weights, images searched': (shares, searched),
-            'equal weights, other images': (equal, others),
-            'searched weights, other images': (shares, others)}
-  else:
-    shares = weights
-    rows = {'average': (shares, np.ones(len(labels), bool))}
-  networks = [
-      {'workdir': one.workdir, 'step': one.step, 'views': one.views,
-       'weight': float(weight),
-       **averages.errors(one.probabilities, labels)}
-      for one, weight in zip(predictions, shares, strict=True)]
-  averaged = {
-      name: {'images': int(images.sum()), **averages.errors(
-          averages.average([outputs[images] for outputs in every], row_shares),
-          labels[images])}
-      for name, (row_shares, images) in rows.items()}
-  _print_table(networks, averaged, len(labels))
-  *before, last = averaged.values()
-  result = {**last, 'networks': networks}
-  if before:
-    result |= {'searched_on': before[0], 'equal_weights': before[1]}
-  print(json.dumps(result))
-  return result
-
-
-def _print_table(networks, averaged, count):
-  def errors(row):
-    return (f'{row["loss"]:.4f}', f'{row["top1_error"]:.2%}',
-            f'{row["top5_error"]:.2%}')
-
-  head = ('network', 'crops', 'weight', 'images', 'loss', 'top-1 error',
-          'top-5 error')
-  print('\n'.join(tables.aligned([
-      head,
-      *((f'{row["workdir"]}, step {row["step"]}', str(row['views']),
-         f'{row["weight"]:.4g}', str(count), *errors(row))
-        for row in networks),
-      *((name, '', '', str(row['images']), *errors(row))
-        for name, row in averaged.items())])))

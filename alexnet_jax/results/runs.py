@@ -156,7 +156,7 @@ def minutes(lines: Iterable[dict[str, Any]], batch_size: int) -> float:
 
 
 class Estimate(NamedTuple):
-  """A mean over seeds and its standard error, None for a single seed."""
+  """A mean, of seeds or images, and its standard error; None: of one value."""
 
   mean: float
   standard_error: float | None

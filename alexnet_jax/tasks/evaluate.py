@@ -3,6 +3,8 @@
 Without --config, the config is that of the run in --workdir, whose validation
 images are used, or those of --split. --data=FOLDER uses all pictures in a
 folder whose class folders are named like the classes of the network.
+Of several networks it prints the gain of their average over one of them, and
+over the average of those in --against, with the standard error over the images.
 --confusion also writes what the network mixes up: tables and pictures.
 """
 
@@ -37,6 +39,9 @@ def define_flags(values: flags.FlagValues) -> None:
       'checkpoint', ['latest'], 'latest, best or a step of --workdir; WORKDIR'
       ' or WORKDIR@best of others. Repeat it to average several networks.',
       flag_values=values)
+  flags.DEFINE_multi_string(
+      'against', [], 'Checkpoints of a second average, with which that of'
+      ' --checkpoint is compared.', flag_values=values)
   flags.DEFINE_string(
       'weights', '', 'Of the average: 0.5,0.5 or search; equal unless given.',
       flag_values=values)
@@ -68,7 +73,7 @@ def run(invocation: Invocation) -> None:
   if (values.out or values.words) and not values.confusion:
     raise InputError('--out and --words are for --confusion: add it, or leave'
                      ' them out.')
-  if alone and not values.weights and not values.predictions:
+  if alone and not (values.weights or values.predictions or values.against):
     folder = ''
     if values.confusion:
       folder = values.out or os.path.join(
@@ -78,11 +83,13 @@ def run(invocation: Invocation) -> None:
   elif values.confusion:
     raise InputError(
         '--confusion looks at one network: give --checkpoint=latest, best or a'
-        ' step of --workdir, and leave out --weights and --predictions.')
+        ' step of --workdir, and leave out --weights, --against and'
+        ' --predictions.')
   else:
     ensemble.evaluate(
         experiment.read(invocation.config), invocation.workdir, checkpoints,
-        values.weights, values.predictions, values.data, values.split)
+        values.weights, values.predictions, values.data, values.split,
+        values.against)
 
 
 def evaluate(config: ConfigDict, workdir: str, which_checkpoint: str,
