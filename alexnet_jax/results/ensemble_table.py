@@ -19,8 +19,6 @@ HEAD = ('network', 'crops', 'weight', 'images', 'loss', 'top-1 error',
 # Table 2, of which 127 sets can be averaged.
 SEVERAL = 7
 
-Gains = dict[str, Estimate]  # of top1_error and top5_error
-
 
 class Measured(NamedTuple):
   """Networks and their average on the same images."""
@@ -52,7 +50,7 @@ def report(predictions: Sequence[Predictions],
             _row('the first mean over the second', gains=gains['mean']),
             _row('the first average over the second', gains=gains['average'])]
     result |= {'against': theirs.result, 'gain_over_against': {
-        name: _as_json(gain) for name, gain in gains.items()}}
+        name: _gains_as_json(gain) for name, gain in gains.items()}}
   print('\n'.join(tables.aligned([HEAD, *rows])))
   print(json.dumps(result))
   return result
@@ -65,34 +63,30 @@ def _measure(predictions, weights):
   alone = [averages.of_each(outputs, labels) for outputs in every]
   mean = averages.mean_of(alone)
   shares, averaged = _averaged(every, labels, weights)
-  rows, networks = [], []
-  for one, weight, each in zip(predictions, shares, alone, strict=True):
-    networks.append({'workdir': one.workdir, 'step': one.step,
-                     'views': one.views, 'weight': float(weight),
-                     **averages.errors(each)})
-    rows.append(_row(f'{one.workdir}, step {one.step}', each,
-                     crops=str(one.views), weight=f'{weight:.4g}'))
-  several = len(every) > 1
-  result: dict[str, Any] = {'networks': networks}
-  if several:
+  rows = [_row(f'{one.workdir}, step {one.step}', each,
+               crops=str(one.views), weight=f'{weight:.4g}')
+          for one, weight, each in zip(predictions, shares, alone, strict=True)]
+  result = {'networks': [
+      {'workdir': one.workdir, 'step': one.step, 'views': one.views,
+       'weight': float(weight), **averages.errors(each)}
+      for one, weight, each in zip(predictions, shares, alone, strict=True)]}
+  if len(every) > 1:
     rows.append(_row('mean of the networks', mean))
   if weights and len({*weights}) == 1 and 2 < len(every) <= SEVERAL:
-    result['averages_of'] = []
-    for size, each in enumerate(averages.of_sizes(every, labels), 1):
-      gains = averages.gains(mean, each)
-      sets = math.comb(len(every), size)
-      result['averages_of'].append({
-          'networks': size, 'sets': sets, **averages.errors(each),
-          'gain': _as_json(gains)})
-      if 1 < size < len(every):
-        rows.append(_row(f'mean of the {sets} averages of {size}', each, gains))
+    sizes = [(size, math.comb(len(every), size), each) for size, each
+             in enumerate(averages.of_sizes(every, labels), 1)]
+    rows += [_row(f'mean of the {sets} averages of {size}', each,
+                  averages.gains(mean, each))
+             for size, sets, each in sizes[1:-1]]
+    result['averages_of'] = [
+        {'networks': size, 'sets': sets, **_as_json(each, mean)}
+        for size, sets, each in sizes]
   entries = []
   for name, (images, each) in averaged.items():
-    gains = averages.gains(
-        {error: values[images] for error, values in mean.items()}, each)
-    rows.append(_row(name, each, gains if several else None))
-    entries.append({'images': int(images.sum()), **averages.errors(each),
-                    'gain': _as_json(gains)})
+    before = {error: values[images] for error, values in mean.items()}
+    gains = averages.gains(before, each) if len(every) > 1 else None
+    rows.append(_row(name, each, gains))
+    entries.append({'images': int(images.sum()), **_as_json(each, before)})
   result = {**entries[-1], **result}
   if weights is None:
     result |= {'searched_on': entries[0], 'equal_weights': entries[1]}
@@ -135,7 +129,13 @@ def _percent(gain):
   return Estimate(100 * gain.mean, None if error is None else 100 * error)
 
 
-def _as_json(gains):
+def _as_json(each, before):
+  """Returns the errors of an average and its gain over `before`."""
+  return averages.errors(each) | {
+      'gain': _gains_as_json(averages.gains(before, each))}
+
+
+def _gains_as_json(gains):
   """Returns {'top1_error': ..., 'top1_standard_error': ...} and of top-5."""
   return {
       key: value for name, gain in gains.items() for key, value in (

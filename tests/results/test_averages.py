@@ -54,7 +54,7 @@ def test_an_average_is_the_weighted_mean_of_the_outputs(predictions):
 
 def test_errors_are_those_of_the_outputs(predictions):
   (one, *_), labels = predictions
-  errors = averages.errors(one, labels)
+  errors = averages.errors(averages.of_each(one, labels))
   assert errors == pytest.approx({
       'loss': -np.log(one[np.arange(N), labels]).mean(),
       'top1_error': (one.argmax(-1) != labels).mean(),
@@ -65,7 +65,30 @@ def test_errors_are_those_of_the_outputs(predictions):
 def test_classes_that_tie_in_an_average_share_the_credit():
   each = np.float32([[0.6, 0.4, 0], [0.4, 0.6, 0]])
   averaged = averages.average([each, each[::-1]], [1, 1])
-  assert averages.errors(averaged, np.zeros(2, int))['top1_error'] == 0.5
+  errors = averages.of_each(averaged, np.zeros(2, int))
+  assert list(errors['top1_error']) == [0.5, 0.5]
+
+
+def test_an_average_of_any_size_counts_all_choices_of_networks():
+  # The first two know the first of two images, the third the second.
+  of_label = np.float32([[0.9, 0.4], [0.6, 0.3], [0.2, 0.9]])
+  outputs = np.stack([of_label, 1 - of_label], -1)
+  alone, pairs, all_three = averages.of_sizes(outputs, np.zeros(2, int))
+  assert list(alone['top1_error']) == pytest.approx([1 / 3, 2 / 3])
+  assert list(pairs['top1_error']) == pytest.approx([1 / 3, 1 / 3])
+  assert list(all_three['top1_error']) == [0, 0]
+  assert all_three['loss'] == pytest.approx(-np.log(of_label.mean(0)))
+
+
+def test_a_gain_has_the_standard_error_of_differences_of_images():
+  before = {'top1_error': np.array([1, 0.5, 0, 0.5]), 'top5_error': np.ones(4)}
+  after = {'top1_error': np.array([0.0, 0, 0, 1]), 'top5_error': np.zeros(4)}
+  gains = averages.gains(before, after)
+  # Differences 1, 0.5, 0 and -0.5: their sample variance is 1.25 / 3.
+  assert gains['top1_error'].mean == 0.25
+  assert gains['top1_error'].standard_error == pytest.approx(
+      (1.25 / 3 / 4) ** 0.5)
+  assert gains['top5_error'] == (1, 0)
 
 
 def test_the_search_finds_the_weights_of_avg_valid(predictions):
@@ -80,7 +103,8 @@ def test_a_search_lowers_the_error_of_the_images_it_sees(predictions):
   probabilities, labels = predictions
   weights = averages.search(probabilities, labels)
   searched, equal = (
-      averages.errors(averages.average(probabilities, shares), labels)
+      averages.errors(averages.of_each(
+          averages.average(probabilities, shares), labels))
       for shares in (weights, [1] * M))
   assert searched['top5_error'] < equal['top5_error']
 

@@ -14,14 +14,19 @@ import tiny
 from alexnet_jax.data import statistics
 from alexnet_jax.errors import InputError
 from alexnet_jax.learning import augment
-from alexnet_jax.results import averages, ensemble, predictions
+from alexnet_jax.results import (
+    averages,
+    ensemble,
+    ensemble_table,
+    predictions,
+)
 from alexnet_jax.run import checkpoint, evaluation, experiment
 
 ERRORS = ('loss', 'top1_error', 'top5_error')
 
 
-def evaluate(config, *arguments):
-  return ensemble.evaluate(experiment.read(config), *arguments)
+def evaluate(config, *arguments, **named):
+  return ensemble.evaluate(experiment.read(config), *arguments, **named)
 
 
 def of_test(errors):
@@ -138,7 +143,7 @@ def test_searched_weights_are_judged_on_images_not_searched(
     mean = averages.average([one.probabilities[images] for one in kept],
                             weights)
     assert of_ensemble(errors) == averages.errors(
-        mean, kept[0].labels[images])
+        averages.of_each(mean, kept[0].labels[images]))
   *_, first, second, third, _ = capsys.readouterr().out.splitlines()
   assert first.startswith('searched weights, images searched')
   assert second.startswith('equal weights, other images')
@@ -199,13 +204,88 @@ def test_one_network_is_in_memory_at_a_time(trained, monkeypatch):
     return network
 
   monkeypatch.setattr(ensemble, 'open_trained', watched)
-  evaluate(config, workdir, ['4', '6'], '', '')
+  # One that is in both averages is opened once.
+  evaluate(config, workdir, ['4', '6'], '', '', against=['6'])
   assert alive == [0, 0] and opened
 
 
-def refused(config, workdir, checkpoints, folder=''):
+# --- Gains --------------------------------------------------------------------
+
+
+def made(name, of_label):
+  """Predictions of two classes; `of_label` are the probabilities of the first.
+
+  The first is the label of all images.
+  """
+  outputs = np.float32([of_label, 1 - np.array(of_label)]).T
+  return predictions.Predictions(
+      name, 9, 0, 10, ('a', 'b'), np.zeros(len(outputs), int),
+      np.zeros((16, 3)), outputs)
+
+
+# The first two know the first of two images, the third the second, and the
+# average of all three knows both.
+THREE = (made('one', [0.9, 0.4]), made('two', [0.6, 0.3]),
+         made('three', [0.2, 0.9]))
+
+
+def test_an_average_is_compared_with_the_mean_of_its_networks(capsys):
+  result = ensemble_table.report(THREE, [1.0] * 3)
+  # Per image 1/3 and 2/3 less: the mean is 1/2, its standard error 1/6.
+  assert result['top1_error'] == 0
+  assert result['gain'] == pytest.approx({
+      'top1_error': 1 / 2, 'top1_standard_error': 1 / 6,
+      'top5_error': 0, 'top5_standard_error': 0})
+  alone, pairs, last = result['averages_of']
+  assert [one['sets'] for one in (alone, pairs, last)] == [3, 3, 1]
+  assert [one['top1_error'] for one in (alone, pairs, last)] == pytest.approx(
+      [1 / 2, 1 / 3, 0])
+  assert last['gain'] == result['gain']
+  *_, mean, of_two, average, said = capsys.readouterr().out.splitlines()
+  assert json.loads(said) == result
+  assert mean.startswith('mean of the networks') and mean.endswith(
+      '50.00%        0.00%')
+  assert of_two.startswith('mean of the 3 averages of 2') and (
+      '+16.67 +- 16.67' in of_two)
+  assert average.startswith('average') and average.endswith(
+      '+50.00 +- 16.67  +0.00 +- 0.00')
+
+
+def test_two_averages_are_compared_image_by_image(capsys):
+  result = ensemble_table.report(THREE, [1.0] * 3, THREE[:2])
+  # Of the first two, each and the average know the first image alone.
+  assert result['against']['top1_error'] == 0.5
+  gained = result['gain_over_against']
+  assert gained['average'] == pytest.approx({
+      'top1_error': 1 / 2, 'top1_standard_error': 1 / 2,
+      'top5_error': 0, 'top5_standard_error': 0})
+  assert gained['mean'] == pytest.approx({
+      'top1_error': 0, 'top1_standard_error': 1 / 3,
+      'top5_error': 0, 'top5_standard_error': 0}, abs=1e-9)
+  *_, last, _ = capsys.readouterr().out.splitlines()
+  assert last.startswith('the first average over the second')
+  assert '+50.00 +- 50.00' in last
+
+
+def test_given_weights_have_a_gain_but_no_smaller_averages():
+  result = ensemble_table.report(THREE, [1.0, 0.0, 1.0])
+  assert result['gain']['top1_error'] == 0.5
+  assert 'averages_of' not in result
+
+
+def test_a_second_average_and_a_search_are_refused_together(trained, unopened):
+  config, workdir, _ = trained
+  with pytest.raises(InputError, match='--against compares .* --weights=search'
+                     '.*leave out one of the two'):
+    evaluate(config, workdir, ['4', '6'], 'search', '', against=['6'])
+
+
+# --- What is refused ----------------------------------------------------------
+
+
+def refused(config, workdir, checkpoints, folder='', **named):
   with pytest.raises(InputError) as caught:
-    evaluate(config, str(workdir), checkpoints, '', str(folder))
+    evaluate(config, str(workdir), checkpoints, '', str(folder), **named)
   return str(caught.value)
 
 
@@ -250,6 +330,8 @@ def test_a_workdir_without_checkpoints_is_refused(trained, unopened, tmp_path):
   config, workdir, _ = trained
   missing = str(tmp_path / 'new')
   assert 'holds no checkpoint' in refused(config, workdir, ['6', missing])
+  assert 'holds no checkpoint' in refused(
+      config, workdir, ['6'], against=[missing])
   said = refused(config, workdir, [f'{workdir}@5'], tmp_path)
   assert '--checkpoint=5' in said and '4, 6' in said
 

@@ -151,7 +151,8 @@ def test_a_class_may_have_no_pictures_and_a_picture_be_damaged(
     (['--confusion', '--out={0}/file/below/it'], ['{0}/file is a file']),
     (['--confusion', '--checkpoint=latest', '--checkpoint=best'],
      ['--confusion looks at one network: give --checkpoint=latest']),
-    (['--confusion', '--predictions={0}/kept'], ['leave out --weights and'])],
+    (['--confusion', '--predictions={0}/kept'], ['leave out --weights, ']),
+    (['--confusion', '--against=best'], ['--against and --predictions'])],
     ids=str)
 def test_what_cannot_work_is_refused(trained, tmp_path, arguments, parts):
   (tmp_path / 'file').touch()
