@@ -1,8 +1,17 @@
 """Compiles a function while its arguments are still being made."""
 
+import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
+
+_THREAD = 'compile'  # begins the name of every thread that compiles
+
+
+def in_progress() -> bool:
+  """Returns whether something is being compiled; it cannot be interrupted."""
+  return any(thread.name.startswith(_THREAD)
+             for thread in threading.enumerate())
 
 
 class CompiledAhead:
@@ -26,7 +35,7 @@ class CompiledAhead:
       *shapes: ShapeDtypeStructs with shardings, one tree for each argument.
         With other arguments the first call compiles again.
     """
-    pool = ThreadPoolExecutor(1, 'compile')
+    pool = ThreadPoolExecutor(1, _THREAD)
     # JAX keeps what was compiled for these shapes, and a call finds it.
     self._compiled = pool.submit(
         lambda: self._function.lower(*shapes).compile())

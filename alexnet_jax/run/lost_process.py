@@ -13,6 +13,7 @@ from collections.abc import Generator
 from typing import Any, NoReturn
 
 from alexnet_jax import signals
+from alexnet_jax.run import compiling
 
 # What JAX's coordination service writes when a process is lost, and its
 # handler of SIGTERM, which is part of an orderly stop.
@@ -30,14 +31,17 @@ ABORT_SECONDS = 0.3  # to read what was written before an abort
 
 @contextlib.contextmanager
 def end_without_waiting() -> Generator[None]:
-  """Ends a process at once if its block fails; JAX would wait for the others.
+  """Ends a process at once if its block fails.
 
-  The block may be that of a single process, which ends as usual.
+  JAX would wait for the other processes of a run, and Python for a thread that
+  compiles. Otherwise the process ends as usual, and a notebook always does.
   """
   try:
     yield
   except SystemExit as leaving:
-    if leaving.code and _joined():
+    if leaving.code and (
+        _joined() or (signals.watching() and compiling.in_progress())):
+      sys.stdout.flush()
       signals.end(leaving.code if isinstance(leaving.code, int) else 1, '')
     raise
   except BrokenPipeError:

@@ -2,9 +2,12 @@
 
 import logging
 import re
+import subprocess
+import sys
 
 import jax
 import jax.numpy as jnp
+import program
 import pytest
 import tiny
 
@@ -46,6 +49,31 @@ def test_what_goes_wrong_in_the_thread_reaches_the_caller():
   function.begin(jax.ShapeDtypeStruct((2, 3), jnp.float32))
   with pytest.raises(TypeError, match='dot_general'):
     function(jnp.ones((2, 2)))
+
+
+ENDLESS = """
+import threading
+from alexnet_jax import command_line, signals
+from alexnet_jax.run import compiling, lost_process
+
+class Endless:
+  def lower(self):
+    threading.Event().wait()
+
+signals.watch()
+with lost_process.end_without_waiting():
+  compiling.CompiledAhead(Endless()).begin()
+  print('begun')
+  command_line.refuse('a.png cannot be read: remove it.')
+"""
+
+
+def test_a_refusal_does_not_wait_for_what_is_being_compiled():
+  done = subprocess.run(
+      [sys.executable, '-c', ENDLESS], cwd=program.ROOT, text=True,
+      capture_output=True, timeout=240)
+  assert (done.returncode, done.stdout, done.stderr) == (
+      2, 'begun\n', 'launch.py: a.png cannot be read: remove it.\n')
 
 
 def test_a_run_compiles_its_step_once(compilations, tmp_path):
