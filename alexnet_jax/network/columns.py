@@ -379,9 +379,7 @@ def layer_shapes(layers: Sequence[Layer], num_columns: int, patch: int,
               layer.partners, num_columns)), x.dtype)
     module: Any = layer.module  # hashable, which its type does not say
     neurons = _shape_after(module, x.shape)
-    out = jax.eval_shape(
-      lambda x, layer=layer: apply_post_ops(layer, x, None), neurons
-    )
+    out = _shape_past(tuple(layer.post_ops), neurons)
     if 0 in neurons.shape:  # pooling would give only -inf
       raise InputError(
           f'{patch}-pixel patches leave {layer.name} no units: give a larger'
@@ -396,6 +394,12 @@ def _shape_after(module, reads):
       module.init_with_output, jax.random.key(0),
       jax.ShapeDtypeStruct(reads, jnp.float32))
   return outputs
+
+
+@functools.lru_cache(maxsize=1024)  # a run asks for them several times
+def _shape_past(post_ops, neurons):
+  return jax.eval_shape(
+      lambda x: functools.reduce(lambda x, f: f(x), post_ops, x), neurons)
 
 
 def init(layers: Sequence[Layer], key: jax.Array, num_columns: int,

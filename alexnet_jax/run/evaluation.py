@@ -19,6 +19,7 @@ from alexnet_jax.run.walk import walk
 def final_errors(
     experiment: Experiment, state: State, source: Source,
     known: Mapping[int, dict[str, float]] | None = None,
+    one_crop: Callable | None = None,
 ) -> dict[str, float]:
   """Returns the errors with one crop and with config.run.views crops (4.1).
 
@@ -27,6 +28,7 @@ def final_errors(
     state: parameters and mean image.
     source: the images.
     known: errors that were measured before, by the number of crops.
+    one_crop: the evaluation step with one crop, if it is compiled already.
 
   Returns:
     {'one_crop_loss': ..., 'one_crop_top1_error': ..., 'ten_crop_loss': ...}.
@@ -35,7 +37,8 @@ def final_errors(
   for count in sorted({1, experiment.settings.run.views}):
     name = augment.CROPS[count]
     means = (known or {}).get(count) or errors_of(
-        experiment.evaluation_step(count), experiment, state, source,
+        (one_crop if count == 1 else None) or experiment.evaluation_step(count),
+        experiment, state, source,
         f'{name} crops' if count > 1 else 'one crop')
     errors |= {f'{name}_crop_{key}': mean for key, mean in means.items()}
   return errors

@@ -229,11 +229,15 @@ class Experiment(NamedTuple):
 
   def new_state(self, stats: PixelStats) -> State[PixelStats]:
     """Returns the state before the first step, on the mesh."""
-    make = functools.partial(
-        step.new_state, self.model.init, self.optimizer, self.settings.seed,
-        self.settings.optimizer.learning_rate)
+    make = self._new_state  # one object, which JAX traces once
     shapes = jax.eval_shape(make, stats)
     return jax.jit(make, out_shardings=self._shardings(shapes))(stats)
+
+  @property
+  def _new_state(self) -> Callable[[PixelStats], State[PixelStats]]:
+    return functools.partial(
+        step.new_state, self.model.init, self.optimizer, self.settings.seed,
+        self.settings.optimizer.learning_rate)
 
   def state_shapes(self) -> State[PixelStats]:
     """Returns the shapes and shardings of the state, for restoring."""
@@ -241,7 +245,7 @@ class Experiment(NamedTuple):
     fields: list[Any] = [jax.ShapeDtypeStruct(shape, jnp.float32)
                          for shape in ((size, size, 3), (3, 3), (3,))]
     stats = PixelStats(*fields)
-    shapes = jax.eval_shape(self.new_state, stats)
+    shapes = jax.eval_shape(self._new_state, stats)
     return jax.tree.map(
         lambda x, sharding: jax.ShapeDtypeStruct(
             x.shape, x.dtype, sharding=sharding),

@@ -95,7 +95,8 @@ def train(settings: Settings, workdir: str, *, init_from: str = '',
             lambda step: built.device_batches(source, step),
             lambda state: evaluation.errors_of(
                 evaluation_step, built, state, validation, 'validation'),
-            lambda state: evaluation.final_errors(built, state, validation),
+            lambda state: evaluation.final_errors(
+                built, state, validation, one_crop=evaluation_step),
             after_validation, rank_checkpoints=True,
             kernel_rate=lambda rate, step: kernel_rate(
                 settings.optimizer.rates, rate, step, built.length),
