@@ -5,6 +5,7 @@ than there are of it are skipped.
 """
 
 import functools
+import gc
 import os
 from typing import NamedTuple
 
@@ -24,6 +25,8 @@ jax.config.update('jax_num_cpu_devices', 4)
 jax.config.update('jax_numpy_rank_promotion', 'raise')
 jax.config.update('jax_numpy_dtype_promotion', 'strict')
 # Compiling is most of what the tests do; speed is `--task=bench`'s matter.
+os.environ['XLA_FLAGS'] = ' '.join([  # programs that are launched inherit it
+    os.environ.get('XLA_FLAGS', ''), '--xla_cpu_use_fusion_emitters=false'])
 if 'JAX_DISABLE_MOST_OPTIMIZATIONS' not in os.environ:
   jax.config.update('jax_disable_most_optimizations', True)
 
@@ -39,6 +42,11 @@ SMALL = {
     'neurons': (32, 32),
     'stddevs': (0.1,) * 8,
 }
+
+
+def pytest_collection_finish():
+  """Spares the garbage collector the modules, which stay."""
+  gc.freeze()
 
 
 def pytest_make_parametrize_id(val, argname):

@@ -1,5 +1,6 @@
 """launch.py as a person starts it: another process."""
 
+import functools
 import json
 import os
 import signal
@@ -40,8 +41,8 @@ def finish(process, timeout=240):
 
 def launch(arguments, compiled, devices=1):
   """Runs launch.py to its end, which must be a good one; its output."""
-  code, out, err = finish(start(arguments, compiled, devices))
-  assert code == 0, err
+  (code, out, err), = launch_many([arguments], compiled, devices)
+  assert code == 0, (code, err)
   return out
 
 
@@ -53,12 +54,22 @@ def kill(process):
 
 def launch_many(command_lines, compiled, devices=1):
   """[(exit code, output, errors)] of many short runs, for one start-up."""
-  done = subprocess.run(
-      [sys.executable, os.path.join(os.path.dirname(__file__), 'forks.py')],
-      input=json.dumps(command_lines), cwd=ROOT, text=True,
-      env=environment(compiled, devices), capture_output=True)
-  assert done.returncode == 0, done.stderr
-  return [tuple(result) for result in json.loads(done.stdout)]
+  process, its_environment = _forks(compiled, devices)
+  variables = {name: value for name, value in os.environ.items()
+               if its_environment.get(name) != value}
+  process.stdin.write(json.dumps([command_lines, variables]) + '\n')
+  process.stdin.flush()
+  return [tuple(result) for result in json.loads(process.stdout.readline())]
+
+
+@functools.cache
+def _forks(compiled, devices):
+  """forks.py, until these tests end, and the environment it started with."""
+  given = environment(compiled, devices)
+  forks = os.path.join(os.path.dirname(__file__), 'forks.py')
+  return subprocess.Popen(
+      [sys.executable, forks], cwd=ROOT, text=True, env=given,
+      stdin=subprocess.PIPE, stdout=subprocess.PIPE), given
 
 
 def wait_for(happened, process, seconds=200):

@@ -19,7 +19,9 @@ from alexnet_jax.tasks import describe, figure3
 def workdir(compiled, tmp_path_factory):
   """The workdir of a run of six steps by the program."""
   workdir = str(tmp_path_factory.mktemp('launched'))
-  program.launch([*tiny.flags(), f'--workdir={workdir}'], compiled)
+  code, _, err = program.finish(program.start(
+      [*tiny.flags(), f'--workdir={workdir}'], compiled))
+  assert code == 0, err
   return workdir
 
 
@@ -103,10 +105,9 @@ def test_prepared_photographs_can_be_trained_on(compiled, tmp_path):
   (tmp_path / 'photos/train/cat/bad.jpg').write_bytes(b'no picture at all')
   records = str(tmp_path / 'records')
   fields = {'data.name': 'folder', 'data.path': photos}
-  process = program.start(
-      [*tiny.flags(fields), '--task=prepare', f'--workdir={records}'],
+  (code, out, err), = program.launch_many([
+      [*tiny.flags(fields), '--task=prepare', f'--workdir={records}']],
       compiled)
-  code, out, err = program.finish(process)
   assert code == 0, err
   assert '24 train, 8 validation images, 1 skipped' in out
   assert f'--config.data.name=records --config.data.path={records}' in out

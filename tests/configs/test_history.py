@@ -119,7 +119,7 @@ def test_every_task_runs_as_for_alexnet(name, compiled, tmp_path):
       ['--task=export', workdir, f'--out={tmp_path}/weights.npz'],
       [*config, f'--init_from={tmp_path}/weights.npz',
        f'--workdir={tmp_path}/tuned'],
-      # All programs of nine modules take longer to compile than forks.SECONDS.
+      # All programs of nine modules take minutes to compile.
       *([[*config, '--task=bench', f'--out={tmp_path}/bench.json']]
         if name != 'googlenet.py' else []),
   ], compiled)

@@ -37,7 +37,7 @@ def test_dropout_is_on_the_inputs_of_the_layers_that_the_config_names(
     mesh_of, before, dropped):
   model = net(mesh_of, dropout_before=before)
   assert [layer.name for layer in model.layers if layer.dropout] == dropped
-  params = model.init(jax.random.key(0))
+  params = jax.jit(model.init)(jax.random.key(0))
   patches = jnp.ones((2, 64, 64, 3))
   keys = rng.per_example(rng.stream(0, 'dropout', 1), 2)
   outputs = [jax.jit(model.apply)(params, patches, k)[0] for k in (None, keys)]
@@ -56,24 +56,27 @@ def test_only_whole_windows_are_pooled_if_their_number_is_rounded_down():
 def test_colors_are_divided_within_conv1(mesh_of):
   divided = net(mesh_of, pixel_stddevs=(2.0, 4.0, 8.0))
   plain = net(mesh_of, pixel_stddevs=())
-  params = plain.init(jax.random.key(0))
+  params = jax.jit(plain.init)(jax.random.key(0))
   patches = jax.random.normal(jax.random.key(1), (2, 64, 64, 3))
   stddevs = jnp.asarray([2.0, 4.0, 8.0]).reshape(1, 1, 1, 3)
   np.testing.assert_allclose(
-      divided.apply(params, patches)[0],
-      plain.apply(params, patches / stddevs)[0], rtol=1e-5)
-  assert jax.tree.map(jnp.shape, divided.init(jax.random.key(0))) == (
-      jax.tree.map(jnp.shape, params))
+      jax.jit(divided.apply)(params, patches)[0],
+      jax.jit(plain.apply)(params, patches / stddevs)[0], rtol=1e-5)
+  assert jax.tree.map(jnp.shape, params) == jax.tree.map(
+      lambda leaf: leaf.shape,
+      jax.eval_shape(divided.init, jax.random.key(0)))
 
 
 def test_units_of_every_convolution_can_be_projected(mesh_of):
   model = net(mesh_of, patch=72, groups=(1, 2, 1, 2, 2), response_norm=True,
               norm_groups=2, norm_after_pooling=True)
-  params = model.init(jax.random.key(0))['columns']
-  patches = jax.random.normal(jax.random.key(1), (1, 72, 72, 3))
+  params = jax.eval_shape(model.init, jax.random.key(0))['columns']
+  patches = jax.ShapeDtypeStruct((1, 72, 72, 3), jnp.float32)
   for name in published.CONVOLUTIONS:
-    down = projection.project(model.layers, params, patches, name,
-                              jnp.array([1]), jnp.array([[0, 0]]))
+    down = jax.eval_shape(
+        lambda params, patches, name=name: projection.project(
+            model.layers, params, patches, name, jnp.array([1]),
+            jnp.array([[0, 0]])), params, patches)
     assert down.shape == patches.shape
   fields = projection.fields(model.layers, 1, 72)
   assert fields['conv1'] == projection.Field(-2, 4, 11)

@@ -140,7 +140,7 @@ def logits_on(mesh_of):
   @functools.cache
   def logits(mesh):
     net = model_of(config, mesh_of(*mesh, 4), 10)
-    params = net.init(jax.random.key(0))
+    params = jax.jit(net.init)(jax.random.key(0))
     return jax.device_get(
         jax.jit(net.apply)(params, patches.astype(np.float32))[0])
 

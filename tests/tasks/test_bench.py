@@ -224,8 +224,9 @@ def test_divided_full_layers_are_said_to_be_timed_undivided(benched):
 
 def test_other_networks_have_layers_too(quick, mesh_of):
   del quick
-  net = nets.build('cifar_local', mesh_of(1, 1, 1), 10, 24)
-  params = net.init(jax.random.key(0))
+  net = nets.build('cifar_local', mesh_of(1, 1, 1), 10, 24, kernels=(4, 4),
+                   local_kernels=(4, 4))
+  params = jax.jit(net.init)(jax.random.key(0))
   parts = list(bench_layers.parts(
       net, params, jnp.ones((2, 24, 24, 3)), 10, 1, 1, 0.0))
   assert [part.layer for part in parts if part.what == 'weights'] == [
