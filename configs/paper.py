@@ -125,5 +125,8 @@ def get_config() -> ConfigDict:
       'data': 1,  # devices that divide a batch
       'column': 1,  # devices that divide the columns
       'full_layers': 'data',  # or 'model': the first divide their neurons
+      # Or 'triton': one kernel for ReLU, norm and pooling on NVIDIA GPUs, which
+      # moves fewer bytes and has not yet run on one.
+      'norm_and_pooling': 'xla',
   })
   return config

@@ -3,7 +3,9 @@
 from alexnet_jax.network import models
 
 
-def build(name, mesh, num_classes, patch, parallel='data', **fields):
+def build(name, mesh, num_classes, patch, parallel='data',
+          norm_and_pooling='xla', **fields):
   """The network `name` with other fields than its Spec's defaults."""
   spec = models.NETWORKS[name].Spec(**fields)
-  return models.build(spec, mesh, num_classes, patch, parallel=parallel)
+  return models.build(spec, mesh, num_classes, patch, parallel=parallel,
+                      norm_and_pooling=norm_and_pooling)

@@ -146,7 +146,6 @@ def build(
              else 'no fc8, where the columns must end in one softmax')
     raise InputError(f'config.model.crossings has {wrong}: choose from'
                      f' {", ".join(names)} and keep fc8.')
-  run = columns.run(layers, mesh)
 
   def init(key):
     params, batch_stats = columns.init(layers, key, num_columns, patch)
@@ -155,6 +154,21 @@ def build(
     fc8 = softmax.init(jax.random.fold_in(key, num_columns), features)
     return merge({'columns': params, 'fc8': fc8['params']},
                  {'columns': batch_stats} if batch_stats else {})
+
+  return Model(init, forward_through(layers, softmax, mesh), tuple(layers),
+               softmax, num_columns, patch, side_weight)
+
+
+def forward_through(layers: Sequence[Layer], softmax: nn.Module,
+                    mesh: Mesh) -> Callable:
+  """Returns `Model.forward` of a network.
+
+  Args:
+    layers: layers of one column.
+    softmax: the last fully connected layer.
+    mesh: devices that run the columns.
+  """
+  run = columns.run(layers, mesh)
 
   def forward(variables, patches, keys=None):
     params, batch_stats = split(variables)
@@ -165,8 +179,7 @@ def build(
     return Outputs(logits, features, side_logits,
                    {'columns': new_stats} if new_stats else {})
 
-  return Model(init, forward, tuple(layers), softmax, num_columns, patch,
-               side_weight)
+  return forward
 
 
 def first_kernels(model: Model, params: Any) -> jax.Array | None:

@@ -41,6 +41,9 @@ class Layer(NamedTuple):
   side: tuple['Layer', ...] = ()
   # Of each column, the columns that it reads if the layer crosses; (): all.
   partners: tuple[tuple[int, ...], ...] = ()
+  # One operation on the maps of all columns of a device, which stands for the
+  # first of the post_ops: (maps, number of columns) -> maps of each column.
+  fused: Callable[[jax.Array, int], Sequence[jax.Array]] | None = None
 
 
 class ColumnOutputs(NamedTuple):
@@ -230,7 +233,7 @@ def run(layers: Sequence[Layer], mesh: Mesh, maps: bool = False) -> Callable:
 
 def apply_weights(layer: Layer, params: Any, xs: Sequence[jax.Array],
                   batch_stats: Any = None) -> Sequence[jax.Array]:
-  """Applies one layer's weights for all columns of one device.
+  """Applies one layer's weights, and what is fused, for all columns.
 
   Columns that read the same maps are computed as one convolution with all their
   kernels, and full layers as one batched matrix product; both are faster than a
@@ -263,10 +266,15 @@ def apply_weights(layer: Layer, params: Any, xs: Sequence[jax.Array],
     kernels = jax.tree.map(
         lambda leaf: jnp.concatenate(jnp.unstack(leaf), axis=-1), params)
     wide: Any = module.clone(features=len(xs) * module.features)
-    return jnp.split(
-        wide.apply({'params': kernels}, xs[0]), len(xs), axis=-1)
-  return [apply(column_params, x)
-          for column_params, x in zip(_unstacked(params), xs, strict=True)]
+    maps: Any = wide.apply({'params': kernels}, xs[0])
+    if layer.fused:
+      return layer.fused(maps, len(xs))
+    return jnp.split(maps, len(xs), axis=-1)
+  ys = [apply(column_params, x)
+        for column_params, x in zip(_unstacked(params), xs, strict=True)]
+  if layer.fused:
+    return [y for maps in ys for y in layer.fused(maps, 1)]
+  return ys
 
 
 def apply_to_batch(

@@ -23,6 +23,7 @@ from alexnet_jax.network import (
     cifar,
     cifar_local,
     full_layers,
+    fused,
     googlenet,
     lenet,
     published,
@@ -81,7 +82,8 @@ def has_field(fields: Mapping[str, Any], name: str) -> bool:
 
 
 def build(spec: Spec, mesh: Mesh, num_classes: int, patch: int,
-          precision: str = 'float32', parallel: str = 'data') -> Model:
+          precision: str = 'float32', parallel: str = 'data',
+          norm_and_pooling: str = 'xla') -> Model:
   """Builds the network of a specification.
 
   Args:
@@ -92,17 +94,23 @@ def build(spec: Spec, mesh: Mesh, num_classes: int, patch: int,
     precision: one of PRECISIONS.
     parallel: one of full_layers.PARALLEL: whether the devices along 'data'
       divide the batch or the neurons of the full layers.
+    norm_and_pooling: one of fused.FORMS.
 
   Raises:
-    InputError: a field or the precision is invalid, or the neurons of the full
-      layers cannot be divided.
+    InputError: a field or the precision is invalid, the neurons of the full
+      layers cannot be divided, or the devices do not run the kernel.
   """
   name, module = next((name, module) for name, module in NETWORKS.items()
                       if type(spec) is module.Spec)
   model = module.build(spec, mesh, num_classes, patch)
+  layers = model.layers
+  if norm_and_pooling == 'triton':
+    fused.check_devices(mesh)
+    model = fused.fuse(model, mesh)
   if parallel == 'model' and mesh.shape[DATA] > 1:
     model = full_layers.divide(model, mesh)
-  return compute_in(precision, model._replace(network=name, spec=spec))
+  return compute_in(
+      precision, model._replace(layers=layers, network=name, spec=spec))
 
 
 def compute_in(precision: str, model: Model) -> Model:

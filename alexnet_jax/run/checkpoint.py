@@ -42,7 +42,7 @@ ADDED_FIELDS = {'precision': 'float32', 'run.hold_data': False,
                 'model.norm_epsilon': 1e-5, 'model.pixel_stddevs': (),
                 'model.last_pooling': 3, 'model.inverted_dropout': False,
                 'optimizer.trust_coefficient': 0.001,
-                'mesh.full_layers': 'data'}
+                'mesh.full_layers': 'data', 'mesh.norm_and_pooling': 'xla'}
 # Names of State fields in checkpoints of versions before 1.0.
 OLD_NAMES = {'input_stats': 'pixels'}
 

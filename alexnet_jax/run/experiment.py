@@ -92,6 +92,7 @@ class MeshShape(NamedTuple):
   data: int
   column: int
   full_layers: str = 'data'  # one of full_layers.PARALLEL
+  norm_and_pooling: str = 'xla'  # one of fused.FORMS
 
 
 class Settings(NamedTuple):
@@ -121,7 +122,8 @@ class Settings(NamedTuple):
   def build_model(self, mesh: Mesh, num_classes: int) -> Model:
     """Builds the network that config.model describes."""
     return models.build(self.model, mesh, num_classes, self.augmentation.crop,
-                        self.precision, self.mesh.full_layers)
+                        self.precision, self.mesh.full_layers,
+                        self.mesh.norm_and_pooling)
 
 
 def read(config: ConfigDict) -> Settings:

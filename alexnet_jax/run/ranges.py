@@ -17,7 +17,13 @@ from alexnet_jax.data import images, records, sources
 from alexnet_jax.errors import InputError
 from alexnet_jax.flag_errors import fields, shortened
 from alexnet_jax.learning import augment, optimizer, schedules
-from alexnet_jax.network import classifier, full_layers, models, resnet
+from alexnet_jax.network import (
+    classifier,
+    full_layers,
+    fused,
+    models,
+    resnet,
+)
 
 INT32 = 2**31 - 1  # steps are counted in 32 bits
 EPOCHS, SIDE, UNITS = 10**6, 2**14, 2**20  # beyond any experiment
@@ -304,6 +310,7 @@ FIELDS: Mapping[str, Range] = {
     'mesh.data': Integer(1, 2**16),
     'mesh.column': Integer(1, 2**16),
     'mesh.full_layers': Choice(full_layers.PARALLEL),
+    'mesh.norm_and_pooling': Choice(fused.FORMS),
 
     'figure1.nonlinearities': Each(NONLINEARITY, ('relu', 'tanh')),
     'figure1.learning_rates': Each(RATE, (0.001, 0.01), distinct=True),
