@@ -323,6 +323,16 @@ REFUSED = {
         ['--out={new}.jpg is no picture', '.png, .pdf, .svg']),
     'figure 3 of no run': (
         ['--task=figure3', '--workdir={new}'], ['{new}', 'no checkpoint']),
+    'kernels of a file at several steps': (
+        ['--task=figure3', '--kernels=a.npz', '--checkpoint=0',
+         '--checkpoint=6'],
+        ['--kernels, --layout, --order and --columns are for one network']),
+    'a step of several runs': (
+        ['--task=figure3', '{old}', '{photos}', '--checkpoint=6'],
+        ['--checkpoint is for one run', 'RUN@STEP']),
+    'steps of no run': (
+        ['--task=figure3', '--checkpoint=0', '--checkpoint=6'],
+        ['--task=figure3', '--workdir=RUN']),
     'kernels that are not there': (
         ['--task=figure3', '--kernels={photos}/none.npz'],
         ['--kernels={photos}/none.npz', 'there is no file', '.safetensors']),

@@ -7,6 +7,7 @@ measures here are not from the paper. Kernels are [..., h, w, 3], or
 """
 
 import math
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -193,6 +194,17 @@ def permutation_test(values: np.ndarray, permutations: int = PERMUTATIONS,
   apart = np.ptp(dealt.mean(-1), axis=-1)
   as_far = (apart >= value - 1e-12).sum()  # tolerance for rounding
   return Difference(float(value), float((1 + as_far) / (1 + permutations)))
+
+
+def over_runs(p_values: Sequence[float]) -> float:
+  """Combines the p-values of independent runs into one (Fisher's method).
+
+  Minus twice the sum of their logarithms has a chi-squared distribution with
+  two degrees of freedom for each run, whose upper tail is a finite sum.
+  """
+  total = -sum(map(math.log, p_values))
+  return math.exp(-total) * sum(
+      total ** i / math.factorial(i) for i in range(len(p_values)))
 
 
 # --- All of it ----------------------------------------------------------------

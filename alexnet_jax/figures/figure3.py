@@ -1,4 +1,7 @@
-"""Figure 3 as a picture: the kernels, and below them their colorfulness."""
+"""Figure 3 as a picture: the kernels, and below them their colorfulness.
+
+Of several networks, the kernels alone, in a row for each.
+"""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,6 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from alexnet_jax.errors import printable
 from alexnet_jax.figures import style
 
 PER_ROW = 16  # As in the paper and in the program's shownet.py.
@@ -85,6 +89,48 @@ def draw(kernels: np.ndarray, numbers: Mapping[str, Any], per_kernel: bool,
       top += rows
     _dots(_place(figure, MARGIN + NAMES, top + TITLE, across - NAMES, dots),
           numbers)
+
+
+def draw_rows(kernels: Mapping[str, np.ndarray], numbers: Mapping[str, Any],
+              per_kernel: bool, out: str) -> None:
+  """Draws a row for each network, with its columns side by side.
+
+  Args:
+    kernels: {name: [K, C, h, w, 3]}; the shapes are the same.
+    numbers: 'rows' has the output of `specialization.measure` of each name.
+    per_kernel: see `stretched`; the contrast of each row is stretched alone.
+    out: the file.
+  """
+  pictures = {
+      name: [mosaic(column) for column in stretched(one, per_kernel)]
+      for name, one in kernels.items()}
+  first = next(iter(pictures.values()))
+  rows, across, _ = first[0].shape
+  zoom = max(1, round((WIDTH / len(first) - MARGIN) / across))
+  rows, across = rows * zoom, across * zoom
+  width = len(first) * (across + MARGIN) + MARGIN
+  height = len(pictures) * (2 * LABEL + rows) + MARGIN
+  with style.figure(out, (width + 0.01) / DPI, (height + 0.01) / DPI,
+                    numbers) as figure:
+    figure.set_layout_engine('none')
+    for i, (name, columns) in enumerate(pictures.items()):
+      row, top = numbers['rows'][name], i * (2 * LABEL + rows) + 2 * LABEL
+      for k, picture in enumerate(columns):
+        axes = _place(figure, MARGIN + k * (across + MARGIN), top, across, rows)
+        axes.imshow(picture, aspect='auto', interpolation='nearest')
+        axes.set_axis_off()
+        axes.set_title(
+            f'Column {k + 1}: colorfulness'
+            f' {row["columns"][k]["mean_colorfulness"]:.2f}',
+            loc='left', pad=4, fontsize=8, color=style.GRAY)
+      figure.text(MARGIN / width, 1 - (top - LABEL) / height,
+                  printable(name) + _test(row), parse_math=False)
+
+
+def _test(row):
+  difference = row['difference']
+  return '' if difference is None else (
+      f': {difference["value"]:.2f} apart, p = {difference["p_value"]:.2g}')
 
 
 def _place(figure: Figure, left, top, width, height) -> Axes:

@@ -6,7 +6,6 @@ import sys
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 
-import jax
 import numpy as np
 from ml_collections import ConfigDict
 
@@ -14,9 +13,14 @@ from alexnet_jax import command_line, files
 from alexnet_jax.errors import InputError, printable
 from alexnet_jax.learning import augment
 from alexnet_jax.library.network import Network
-from alexnet_jax.network import columns, rng
+from alexnet_jax.network import columns
 from alexnet_jax.run import experiment, weights
-from alexnet_jax.run.trained import Trained, open_trained, open_weights
+from alexnet_jax.run.trained import (
+  Trained,
+  initial,
+  open_trained,
+  open_weights,
+)
 
 CLASSES = 1000  # of a network that is built without data, as in the paper
 
@@ -74,16 +78,12 @@ def build(config: ConfigDict | str | os.PathLike[str],
   mesh = columns.make_mesh(settings.mesh.data, settings.mesh.column,
                            settings.model.num_columns)
   model = settings.build_model(mesh, len(names))
-  init = lambda: model.init(rng.stream(settings.seed, 'init'))
-  shardings = columns.param_shardings(
-      mesh, jax.eval_shape(init), model.divided)
-  params = jax.jit(init, out_shardings=shardings)()
   size = settings.data.image_size
   stats = augment.PixelStats(
       np.zeros((size, size, 3), np.float32), np.eye(3, dtype=np.float32),
       np.zeros(3, np.float32))
-  return Network(Trained('a config', 0, settings, names, mesh, model, params,
-                         stats))
+  return Network(initial(Trained(
+      'a config', 0, settings, names, mesh, model, None, stats)))
 
 
 def _class_names(settings, classes):

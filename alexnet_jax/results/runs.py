@@ -125,6 +125,15 @@ def parse(command_line: str) -> tuple[str, dict[str, str], str]:
   return path, overrides, init_from
 
 
+def began_with(workdir: str) -> str | None:
+  """Returns the --init_from of a run, or None if that is not known."""
+  command_line = journal.read_command(workdir).strip()
+  try:
+    return parse(command_line)[2] if command_line else None
+  except ValueError:  # the file was changed
+    return None
+
+
 def command(path: str, overrides: Mapping[str, Any], **flags: str) -> str:
   """Returns a command line, quoted for a shell.
 

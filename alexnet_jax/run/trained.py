@@ -13,7 +13,7 @@ from alexnet_jax.data import records
 from alexnet_jax.data.sources import Source
 from alexnet_jax.errors import InputError
 from alexnet_jax.learning.augment import PixelStats
-from alexnet_jax.network import columns
+from alexnet_jax.network import columns, rng
 from alexnet_jax.network.classifier import Model
 from alexnet_jax.run import checkpoint, experiment, weights
 from alexnet_jax.run.checkpoint import Metadata
@@ -58,6 +58,15 @@ def open_trained(workdir: str, which_checkpoint: str = 'latest', data: int = 1,
   return Trained(os.path.normpath(workdir), step, settings,
                  metadata.class_names, built.mesh, built.model,
                  state.variables, state.input_stats)
+
+
+def initial(network: Trained) -> Trained:
+  """Returns a network with the parameters with which a run of it begins."""
+  init = lambda: network.model.init(rng.stream(network.settings.seed, 'init'))
+  shardings = columns.param_shardings(
+      network.mesh, jax.eval_shape(init), network.model.divided)
+  return network._replace(
+      step=0, params=jax.jit(init, out_shardings=shardings)())
 
 
 def open_weights(path: str) -> Trained:

@@ -1,27 +1,43 @@
-"""--task=figure3: first-layer kernels and how columns specialize (6.1)."""
+"""--task=figure3: first-layer kernels and how columns specialize (6.1).
+
+    python launch.py --task=figure3 --workdir=RUN [--checkpoint=STEP ...]
+    python launch.py --task=figure3 RUN RUN2 ...
+
+Several checkpoints of a run, or several runs, are rows of one picture and of
+one table. A RUN among several is a workdir, WORKDIR@STEP, a file that
+--task=export wrote, or tiny_imagenet_small.
+"""
 
 import os
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from absl import flags
 
-from alexnet_jax import command_line, tables
-from alexnet_jax.analysis import kernel_file, specialization
+from alexnet_jax import command_line
+from alexnet_jax.analysis import kernel_file, kernel_tables, specialization
 from alexnet_jax.command_line import Invocation
 from alexnet_jax.errors import InputError, printable
 from alexnet_jax.figures import figure3 as figure3_picture
 from alexnet_jax.figures import style
+from alexnet_jax.library.opening import load
 from alexnet_jax.network import classifier
-from alexnet_jax.run import trained
+from alexnet_jax.results import runs as run_records
+from alexnet_jax.run import checkpoint as checkpoints
+from alexnet_jax.run import damage, trained
+from alexnet_jax.run.trained import Trained
 
-CONFIG = 'unused'
+CONFIG, POSITIONAL = 'unused', 'runs'
 
 
 def define_flags(values: flags.FlagValues) -> None:
   """Defines the flags of this task."""
-  flags.DEFINE_string(
-      'checkpoint', 'latest', 'latest, best or a step.', flag_values=values)
+  flags.DEFINE_multi_string(
+      'checkpoint', ['latest'], 'latest, best or a step; 0 is the initial'
+      ' kernels. Repeat it to see them change.', flag_values=values)
+  flags.DEFINE_multi_string(
+      'runs', [], 'Runs to compare; more may follow.', flag_values=values)
   flags.DEFINE_string(
     'kernels',
     '',
@@ -52,9 +68,20 @@ def define_flags(values: flags.FlagValues) -> None:
 
 def run(invocation: Invocation) -> None:
   """Draws the kernels and prints the table."""
-  values = invocation.flags
-  workdir = '' if values.kernels else command_line.require_workdir(invocation)
-  figure3(workdir, values.checkpoint, values.kernels, values.out,
+  values, steps = invocation.flags, invocation.flags.checkpoint
+  runs = list(dict.fromkeys([
+      *filter(None, [invocation.workdir]), *values.runs,
+      *invocation.arguments]))
+  if not runs and not values.kernels:
+    runs = [command_line.require_workdir(invocation)]
+  if len(runs) > 1 or len(steps) > 1:
+    if values.kernels or values.layout or values.order or values.columns:
+      raise InputError('--kernels, --layout, --order and --columns are for one'
+                       ' network: leave them out, or give no more than one run'
+                       ' and one --checkpoint.')
+    compare(runs, steps, values.out, values.per_kernel)
+    return
+  figure3(''.join(runs), steps[0], values.kernels, values.out,
           values.per_kernel, layout=values.layout, order=values.order,
           columns=values.columns)
 
@@ -66,7 +93,7 @@ def figure3(workdir: str, checkpoint: str = 'latest', kernels: str = '',
 
   Args:
     workdir: the workdir of the run; ignored if `kernels` is given.
-    checkpoint: 'latest', 'best' or a step.
+    checkpoint: 'latest', 'best' or a step; see `open_step`.
     kernels: 'FILE' or 'FILE:NAME', arrays of any network; see `kernel_file`.
     out: the picture file, .png, .pdf or .svg; '' is figure3.png in the workdir
       or beside the kernel file. Its numbers are in the .json file of the same
@@ -91,56 +118,112 @@ def figure3(workdir: str, checkpoint: str = 'latest', kernels: str = '',
   if (layout or order) and not kernels:
     raise InputError('--layout and --order describe a file: add --kernels=FILE,'
                      ' or leave them out.')
-  source, weights = _open(workdir, checkpoint, kernels, layout, order)
-  weights = kernel_file.in_columns(weights, columns, source)
-  if not np.isfinite(weights).all():
-    raise InputError(f'the kernels of {source} are not all finite numbers:'
-                     ' give an earlier checkpoint or another array.')
-  weights = np.moveaxis(np.asarray(weights, np.float64), -1, 1)
-  numbers = {'source': source, 'stretched': 'kernel' if per_kernel else 'layer',
-             **specialization.measure(weights)}
+  if kernels:
+    file = kernel_file.read(kernels, layout, order)
+    source = file.path + (f':{file.name}' if file.name else '')
+    weights = kernel_file.in_columns(file.kernels, columns, source)
+  else:
+    network = open_step(workdir, checkpoint)
+    source = _source(network)
+    weights = kernel_file.in_columns(_array(network), columns, source)
+  weights = _checked(weights, source)
+  numbers = {'source': source, **_measured(weights, per_kernel)}
   figure3_picture.draw(weights, numbers, per_kernel, out)
-  print(as_text(numbers))
+  print(kernel_tables.of_one(numbers))
   print(style.drawn(out))
   return numbers
 
 
-def _open(workdir, checkpoint, kernels, layout, order):
-  """Returns (name of the kernels, array [K, h, w, 3, C])."""
-  if kernels:
-    file = kernel_file.read(kernels, layout, order)
-    name = f':{file.name}' if file.name else ''
-    return file.path + name, file.kernels
-  network = trained.open_trained(workdir, checkpoint)
+def compare(runs: Sequence[str], steps: Sequence[str] = ('latest',),
+            out: str = '', per_kernel: bool = False) -> dict[str, Any]:
+  """Draws the kernels of several runs, or of several checkpoints of one.
+
+  Args:
+    runs: what `library.opening.load` takes, or one workdir.
+    steps: checkpoints of a single run; see `open_step`.
+    out: the picture file; '' is figure3_rows.png in the first run, or in this
+      folder if that is a file.
+    per_kernel: scale the contrast of each kernel separately, not per row.
+
+  Returns:
+    The numbers.
+
+  Raises:
+    InputError: there is no such run or checkpoint, the shapes of the kernels
+      differ, or `out` is not a valid name for a picture.
+  """
+  if len(runs) != 1 and list(steps) != ['latest']:
+    raise InputError('--checkpoint is for one run: give one, or write RUN@STEP'
+                     ' for the checkpoints of several.')
+  folder = runs[0] if os.path.isdir(runs[0]) else ''
+  out = os.path.expanduser(out) or os.path.join(folder, 'figure3_rows.png')
+  style.check_picture_path('out', out)
+  if len(runs) == 1:
+    opened = [open_step(runs[0], step) for step in steps]
+    networks = {f'step {network.step}': network for network in opened}
+  else:
+    opened = [(run, load(run).trained) for run in runs]
+    networks = {f'{run}, step {network.step}': network
+                for run, network in opened}
+  weights = {name: _checked(_array(network), _source(network))
+             for name, network in networks.items()}
+  if len({array.shape for array in weights.values()}) > 1:
+    raise InputError('the kernels of these runs differ in number or size: give'
+                     ' runs with the same first layer.')
+  rows = {name: _measured(array, per_kernel) for name, array in weights.items()}
+  numbers: dict[str, Any] = {'rows': rows}
+  p_values = [row['difference']['p_value'] for row in rows.values()
+              if row['difference']]
+  if len(runs) > 1 and p_values:
+    numbers['p_value_over_runs'] = specialization.over_runs(p_values)
+  figure3_picture.draw_rows(weights, numbers, per_kernel, out)
+  print(kernel_tables.of_several(numbers))
+  print(style.drawn(out))
+  return numbers
+
+
+# --- Kernels ------------------------------------------------------------------
+
+
+def open_step(workdir: str, step: str) -> Trained:
+  """Opens a checkpoint: 'latest', 'best' or a step, of which 0 need not be one.
+
+  Raises:
+    InputError: there is no such checkpoint, or step 0 is none and the run began
+      with the parameters of another network.
+  """
+  folder = os.path.join(workdir, checkpoints.FOLDER)
+  if step != '0' or 0 in damage.saved_steps(folder):
+    return trained.open_trained(workdir, step)
+  newest = trained.open_trained(workdir)
+  if run_records.began_with(workdir) != '':
+    raise InputError(f'{printable(workdir)} does not say that it began with new'
+                     ' parameters, so that its initial kernels are not known:'
+                     ' leave out --checkpoint=0.')
+  return trained.initial(newest)
+
+
+def _source(network):
+  return f'{network.workdir}, step {network.step}'
+
+
+def _array(network) -> np.ndarray:
+  """Returns the kernels [K, h, w, 3, C]."""
   array = classifier.first_kernels(network.model, network.params)
   if array is None:
-    raise InputError(f'the first layer of {printable(workdir)} reads no image,'
-                     ' so it has no kernels to draw: give another run.')
-  return f'{network.workdir}, step {network.step}', np.asarray(array)
+    raise InputError(f'the first layer of {printable(network.workdir)} reads no'
+                     ' image, so it has no kernels to draw: give another run.')
+  return np.asarray(array)
 
 
-def as_text(numbers: dict[str, Any]) -> str:
-  """Formats the table of the columns and the test between them."""
-  size, noise = numbers['size'], numbers['random_kernels']
-  rows = [('column', 'kernels', 'learned', 'colorfulness', 'oriented',
-           'cycles/pixel')]
-  for k, column in enumerate(numbers['columns'], 1):
-    frequency = column['mean_cycles_per_pixel']
-    rows.append((
-        str(k), str(column['kernels']), f'{100 * column["learned"]:.0f} %',
-        f'{column["mean_colorfulness"]:.3f}',
-        f'{100 * column["oriented"]:.0f} %',
-        '-' if frequency is None else f'{frequency:.3f}'))
-  source = printable(numbers['source'])
-  lines = [f'{source}: kernels of {size[0]} x {size[1]} x 3',
-           *tables.aligned(rows)]
-  lines.append(
-      f'Random kernels have a colorfulness of {noise["colorfulness"]:.3f}'
-      f' (± {noise["stddev"]:.3f} from one to the next).')
-  difference = numbers['difference']
-  if difference:
-    lines.append(
-        f'The means of the columns are {difference["value"]:.3f} apart: p ='
-        f' {difference["p_value"]:.2g} ({difference["permutations"]:,}'
-        ' permutations).')
-  return '\n'.join(lines)
+def _checked(array, source) -> np.ndarray:
+  """Returns the kernels as [K, C, h, w, 3]."""
+  if not np.isfinite(array).all():
+    raise InputError(f'the kernels of {source} are not all finite numbers:'
+                     ' give an earlier checkpoint or another array.')
+  return np.moveaxis(np.asarray(array, np.float64), -1, 1)
+
+
+def _measured(weights, per_kernel) -> Mapping[str, Any]:
+  return {'stretched': 'kernel' if per_kernel else 'layer',
+          **specialization.measure(weights)}

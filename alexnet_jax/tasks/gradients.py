@@ -38,7 +38,6 @@ from alexnet_jax.run import (
     device_data,
     evaluation,
     experiment,
-    journal,
     skipped,
     trained,
     training,
@@ -216,15 +215,11 @@ def of_run(workdir: str, batch_size: int = 0, data: str = '') -> Steps:
 
 def first_step(workdir: str) -> list[int]:
   """Returns [0], or [] if a run may have begun with parameters of another."""
-  command = journal.read_command(workdir).strip()
-  try:
-    init_from = runs.parse(command)[2]
-  except ValueError:  # the file was changed
-    command = init_from = ''
-  if command and not init_from:
+  init_from = runs.began_with(workdir)
+  if init_from == '':
     return [0]
-  began = (f'began with the parameters of {init_from}, which are not measured'
-           if command else 'does not say what it began with')
+  began = ('does not say what it began with' if init_from is None else
+           f'began with the parameters of {init_from}, which are not measured')
   print(printable(f'{workdir} {began}: only its checkpoints are measured.'))
   return []
 

@@ -174,3 +174,20 @@ def test_one_of_four_columns_that_differs_is_noticed():
 
 def test_a_single_column_is_not_compared():
   assert specialization.permutation_test(np.ones((1, 8))) is None
+
+
+def test_p_values_of_several_runs_are_one():
+  assert specialization.over_runs([0.03]) == pytest.approx(0.03)
+  # Chi-squared of 11.98 with four degrees of freedom, in printed tables.
+  assert specialization.over_runs([0.05, 0.05]) == pytest.approx(
+      0.01748, abs=1e-5)
+  assert specialization.over_runs([1, 1, 1]) == 1
+
+
+def test_p_values_of_chance_together_are_a_p_value_of_chance():
+  draw = np.random.default_rng(3)
+  together = [specialization.over_runs(draw.uniform(size=3))
+              for _ in range(2000)]
+  for share in (0.05, 0.5, 0.9):
+    assert (np.array(together) <= share).mean() == pytest.approx(
+        share, abs=0.03)

@@ -1,14 +1,19 @@
 """Figure 3 as a whole: of a run, and of arrays that come from elsewhere."""
 
 import json
+import shutil
 
 import cv2
 import numpy as np
 import pytest
 import tiny
 
+from alexnet_jax import files
+from alexnet_jax.analysis import specialization
 from alexnet_jax.errors import InputError
 from alexnet_jax.figures import figure3 as figure3_picture
+from alexnet_jax.library.opening import build
+from alexnet_jax.run import journal
 from alexnet_jax.tasks import export as export_task
 from alexnet_jax.tasks import figure3
 
@@ -81,6 +86,107 @@ def test_an_exported_run_gives_the_same_figure(
   assert 'Random kernels have a colorfulness of 0.667' in said
   for name in ('figure3.png', 'figure3.json'):
     assert str(tmp_path / name) in said
+
+
+@pytest.fixture
+def told(trained, tmp_path):
+  """(workdir, a function that writes its command line)."""
+  workdir = tmp_path / 'told'
+  shutil.copytree(trained[1], workdir)
+
+  def write(command):
+    (workdir / journal.COMMAND).write_text(command)
+
+  return str(workdir), write
+
+
+def test_the_kernels_of_a_run_change_from_those_it_began_with(
+    trained, told, drawn, capsys):
+  workdir, write = told
+  write('python launch.py --config=configs/quickstart.py\n')
+  numbers = figure3.compare([workdir], ['0', '4', 'latest'])
+  rows = numbers['rows']
+  assert list(rows) == ['step 0', 'step 4', 'step 6']
+  began = np.asarray(build(trained[0]).params['columns']['conv1']['kernel'])
+  expected = specialization.measure(
+      np.moveaxis(began.astype(np.float64), -1, 1))
+  assert rows['step 0']['kernels'] == expected['kernels']
+  assert rows['step 6']['kernels'] == drawn[1]['kernels']
+  assert 'p_value_over_runs' not in numbers  # they are one run
+  said = capsys.readouterr().out
+  for name, row in rows.items():
+    line = next(line for line in said.splitlines() if line.startswith(name))
+    first, second, apart, p, _ = line.split()[2:7]
+    assert [first, second] == [f'{column["mean_colorfulness"]:.3f}'
+                               for column in row['columns']]
+    assert float(p) == pytest.approx(row['difference']['p_value'], rel=0.05)
+    assert float(apart) == pytest.approx(row['difference']['value'], abs=6e-4)
+  assert f'{workdir}/figure3_rows.png' in said
+  assert files.read_json(f'{workdir}/figure3_rows.json') == numbers
+
+
+@pytest.mark.parametrize('command', [
+    '', 'python launch.py --config=configs/quickstart.py --init_from=other'])
+def test_initial_kernels_of_another_network_are_not_known(told, command):
+  workdir, write = told
+  write(command)
+  with pytest.raises(InputError) as refused:
+    figure3.figure3(workdir, '0')
+  assert str(refused.value) == (
+      f'{workdir} does not say that it began with new parameters, so that its'
+      ' initial kernels are not known: leave out --checkpoint=0.')
+
+
+def test_several_runs_are_tested_together(trained, drawn, tmp_path, capsys):
+  _, workdir, _ = trained
+  export_task.export(workdir, out=str(tmp_path / 'weights.npz'))
+  numbers = figure3.compare(
+      [f'{workdir}@4', workdir, str(tmp_path / 'weights.npz')],
+      out=str(tmp_path / 'runs.svg'))
+  names = [f'{workdir}@4, step 4', f'{workdir}, step 6',
+           f'{tmp_path}/weights.npz, step 6']
+  rows = numbers['rows']
+  assert list(rows) == names
+  for name in names[1:]:
+    assert rows[name]['kernels'] == drawn[1]['kernels']
+  together = specialization.over_runs(
+      [row['difference']['p_value'] for row in rows.values()])
+  assert numbers['p_value_over_runs'] == together
+  assert (f'All 3 runs together: p = {together:.2g} (Fisher'
+          in capsys.readouterr().out)
+  picture = (tmp_path / 'runs.svg').read_text()
+  for name, row in rows.items():
+    assert f'{name}: {row["difference"]["value"]:.2f} apart, p = ' in picture
+
+
+def test_runs_with_other_kernels_are_no_rows_of_one_picture(
+    trained, tmp_path):
+  with pytest.raises(InputError, match='differ in number or size'):
+    figure3.compare([trained[1], 'tiny_imagenet_small'],
+                    out=str(tmp_path / 'runs.png'))
+  assert not (tmp_path / 'runs.png').exists()
+
+
+def test_each_row_has_its_columns_side_by_side_and_its_own_contrast(tmp_path):
+  kernels = np.moveaxis(stripes_and_blobs(), -1, 1)
+  rows = {'step 0': kernels / 100, 'a $1$ run': kernels[::-1]}
+  numbers = {'rows': {name: specialization.measure(one)
+                      for name, one in rows.items()}}
+  figure3_picture.draw_rows(rows, numbers, False, str(tmp_path / 'rows.png'))
+  picture = cv2.imread(str(tmp_path / 'rows.png'))[..., ::-1]
+  P, zoom = figure3_picture, 4
+  down, across = (2 * (SIZE + 1) - 1) * zoom, (16 * (SIZE + 1) - 1) * zoom
+  assert picture.shape == (2 * (2 * P.LABEL + down) + P.MARGIN,
+                           2 * (across + P.MARGIN) + P.MARGIN, 3)
+  for i, one in enumerate(rows.values()):
+    shown = P.stretched(one, False)
+    for k in range(2):
+      top = i * (2 * P.LABEL + down) + 2 * P.LABEL
+      left = P.MARGIN + k * (across + P.MARGIN)
+      expected = P.mosaic(shown[k]).repeat(zoom, 0).repeat(zoom, 1)
+      np.testing.assert_allclose(
+          picture[top:top + down, left:left + across] / 255, expected,
+          atol=1 / 254)
 
 
 def test_known_kernels_have_known_numbers(known):
