@@ -153,8 +153,8 @@ def compare(runs: Sequence[str], steps: Sequence[str] = ('latest',),
       differ, or `out` is not a valid name for a picture.
   """
   if len(runs) != 1 and list(steps) != ['latest']:
-    raise InputError('--checkpoint is for one run: give one, or write RUN@STEP'
-                     ' for the checkpoints of several.')
+    raise InputError('--checkpoint is for one run: leave out the others, or'
+                     ' write RUN@STEP for each.')
   folder = runs[0] if os.path.isdir(runs[0]) else ''
   out = os.path.expanduser(out) or os.path.join(folder, 'figure3_rows.png')
   style.check_picture_path('out', out)
