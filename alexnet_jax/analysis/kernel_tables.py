@@ -58,8 +58,8 @@ def of_several(numbers: Mapping[str, Any]) -> str:
   if 'p_value_over_runs' in numbers:
     lines.append(
         f'All {len(numbers["rows"])} runs together: p ='
-        f" {numbers['p_value_over_runs']:.2g} (Fisher's method, whichever"
-        ' column is the colorful one).')
+        f" {numbers['p_value_over_runs']:.2g} by Fisher's method, if each has"
+        ' a seed of its own; either column may be the colorful one.')
   return '\n'.join(lines)
 
 

@@ -152,7 +152,7 @@ def test_several_runs_are_tested_together(trained, drawn, tmp_path, capsys):
   together = specialization.over_runs(
       [row['difference']['p_value'] for row in rows.values()])
   assert numbers['p_value_over_runs'] == together
-  assert (f'All 3 runs together: p = {together:.2g} (Fisher'
+  assert (f'All 3 runs together: p = {together:.2g} by Fisher'
           in capsys.readouterr().out)
   picture = (tmp_path / 'runs.svg').read_text()
   for name, row in rows.items():
