@@ -163,8 +163,9 @@ def compare(runs: Sequence[str], steps: Sequence[str] = ('latest',),
     networks = {f'step {network.step}': network for network in opened}
   else:
     opened = [(run, load(run).trained) for run in runs]
-    networks = {f'{run}, step {network.step}': network
-                for run, network in opened}
+    networks = {
+        f'{run.removesuffix(f"@{network.step}")}, step {network.step}': network
+        for run, network in opened}
   weights = {name: _checked(_array(network), _source(network))
              for name, network in networks.items()}
   if len({array.shape for array in weights.values()}) > 1:

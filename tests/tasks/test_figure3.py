@@ -143,7 +143,7 @@ def test_several_runs_are_tested_together(trained, drawn, tmp_path, capsys):
   numbers = figure3.compare(
       [f'{workdir}@4', workdir, str(tmp_path / 'weights.npz')],
       out=str(tmp_path / 'runs.svg'))
-  names = [f'{workdir}@4, step 4', f'{workdir}, step 6',
+  names = [f'{workdir}, step 4', f'{workdir}, step 6',
            f'{tmp_path}/weights.npz, step 6']
   rows = numbers['rows']
   assert list(rows) == names
