@@ -4,9 +4,12 @@
 
 Runs whose configs differ only in the seed are one curve, the mean, in a band
 from the least to the largest value. The picture is redrawn while a run trains,
-as curves.png in its workdir; this task draws several together.
+as curves.png in its workdir; this task draws several together. --panels draws
+the errors of each config in a panel of its own, --reaches prints when training
+gets to some losses.
 """
 
+import math
 import os
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -14,11 +17,12 @@ from typing import Any
 from absl import flags
 from ml_collections import ConfigDict
 
+from alexnet_jax import tables
 from alexnet_jax.command_line import Invocation
 from alexnet_jax.errors import InputError, printable
-from alexnet_jax.figures import curves, style
-from alexnet_jax.flag_errors import fields
-from alexnet_jax.results import claims, runs
+from alexnet_jax.figures import curves, panels, style
+from alexnet_jax.flag_errors import fields, shortened
+from alexnet_jax.results import claims, learning_rate_search, runs
 from alexnet_jax.run import checkpoint, journal
 
 CONFIG, POSITIONAL = 'unused', 'runs'
@@ -30,6 +34,12 @@ def define_flags(values: flags.FlagValues) -> None:
   flags.DEFINE_string(
       'out', '', 'The picture; curves.png in the first run unless given.',
       flag_values=values)
+  flags.DEFINE_bool(
+      'panels', False, 'A panel for each config: the errors in training and'
+      ' validation, and the gap.', flag_values=values)
+  flags.DEFINE_string(
+      'reaches', '', 'Training losses, such as 2.5,1.5: also print after how'
+      ' many steps each run reaches them.', flag_values=values)
 
 
 def run(invocation: Invocation) -> None:
@@ -42,9 +52,72 @@ def run(invocation: Invocation) -> None:
                      ' --task=curves runs/a runs/b.')
   out = values.out or os.path.join(workdirs[0], curves.PICTURE)
   style.check_picture_path('out', out)
+  goals = parse_losses(values.reaches) if values.reaches else ()
   grouped = group(workdirs)
-  curves.draw(grouped, out, curves.series(grouped))
+  (panels if values.panels else curves).draw(
+      grouped, out, curves.series(grouped))
+  if goals:
+    print('\n'.join(tables.aligned(reached(grouped, goals))))
   print(style.drawn(out))
+
+
+def parse_losses(text: str) -> tuple[float, ...]:
+  """'2.5,1.5' -> (2.5, 1.5).
+
+  Raises:
+    InputError: a value that no training loss can have.
+  """
+  try:
+    losses = tuple(map(float, text.split(',')))
+  except ValueError:
+    losses = ()
+  if not losses or not all(0 < loss < math.inf for loss in losses):
+    raise InputError(
+        f'--reaches={printable(shortened(text))} is no list of losses: give'
+        ' numbers above 0 with commas between them, such as'
+        ' --reaches=2.5,1.5.')
+  return losses
+
+
+def reached(grouped: Mapping[str, Sequence[curves.Lines]],
+            goals: Sequence[float]) -> list[tuple[str, ...]]:
+  """Returns a table of the steps after which runs reach a training loss.
+
+  A loss of the log is a mean over some steps, and counts as that of the middle
+  of these; between two of them it is interpolated.
+
+  Args:
+    grouped: {config: the lines of each of its runs}.
+    goals: the losses.
+
+  Returns:
+    For each config and loss the steps of each run, 'never' if it ends above the
+    loss, and the ratio of the mean to that of the first config.
+  """
+  table = [('config', *(cell for goal in goals for cell in (
+      f'steps to a loss of {goal:g}', 'over the first')))]
+  first: dict[float, float | None] = {}
+  for config, seeds in grouped.items():
+    cells = []
+    for goal in goals:
+      steps = [_steps_to(lines, goal) for lines in seeds]
+      known = [step for step in steps if step is not None]
+      mean = sum(known) / len(known) if len(known) == len(steps) else None
+      base = first.setdefault(goal, mean)
+      cells += [', '.join('never' if step is None else f'{step:.0f}'
+                          for step in steps),
+                f'{mean / base:.2f}' if mean and base else '-']
+    table.append((config, *cells))
+  return table
+
+
+def _steps_to(lines, goal):
+  """Returns the step at which a run reaches a training loss, or None."""
+  training = [line for line in lines
+              if line['kind'] == 'train' and 'loss' in line]
+  return learning_rate_search.iterations_to(learning_rate_search.Curve(
+      tuple(line['step'] for line in training),
+      tuple(line['loss'] for line in training)), goal)
 
 
 def group(workdirs: Sequence[str]) -> dict[str, list[curves.Lines]]:

@@ -81,6 +81,38 @@ def test_the_command_draws_several_runs(workdirs, tmp_path, compiled):
   assert rates['steps'] == [1, 2, 3, 4, 5, 6] and len(rates['values']) == 2
 
 
+def test_the_steps_to_a_loss_are_printed_beside_panels(
+    workdirs, tmp_path, compiled):
+  out = tmp_path / 'panels.png'
+  said = program.launch(
+      ['--task=curves', f'--out={out}', '--panels', '--reaches=100,0.001',
+       *(str(workdirs / name) for name in 'abc')], compiled)
+  head, *rows = said.splitlines()[:3]
+  assert 'steps to a loss of 100  over the first' in head
+  assert [row.split()[-4:] for row in rows] == [
+      ['1.00', 'never,', 'never', '-'], ['0', '1.00', 'never', '-']]
+  assert ink(out) > 0.01
+
+
+def test_a_loss_is_reached_between_two_means():
+  first, second = ([{'step': step, 'kind': 'train', 'loss': loss}
+                    for step, loss in zip((10, 20, 30), losses, strict=True)]
+                   for losses in ((4, 3, 1), (4, 3.5, 2.5)))
+  table = task.reached({'a': [first], 'b': [second, second], 'c': [[]]},
+                       (2.0, 3.0))
+  assert table[1:] == [  # means count as of steps 5, 15 and 25
+      ('a', '20', '1.00', '15', '1.00'),
+      ('b', 'never, never', '-', '20, 20', '1.33'),
+      ('c', 'never', '-', 'never', '-')]
+
+
+@pytest.mark.parametrize('text', ['2,x', '', '0', '-1', 'nan', 'inf', '1,,2'])
+def test_what_no_loss_can_be_is_refused(text):
+  with pytest.raises(InputError, match=(
+      f'--reaches={text} is no list of losses: give numbers above 0')):
+    task.parse_losses(text)
+
+
 @pytest.mark.parametrize('rates, expected', [
     ([1, 1, 1, .1, .1], [2]), ([1, .1, .1, .01], [0, 2]),
     ([1, .9, .8, .7], []), ([1, 1, 1], []), ([1], []), ([], []),
