@@ -11,7 +11,7 @@ from alexnet_jax.errors import InputError
 # The flags that take text, but no path.
 NO_PATHS = {'task', 'coordinator', 'layer', 'layers', 'maps', 'seeds', 'sweep',
             'format', 'preprocessing', 'data_license', 'compile_for', 'split',
-            'config'}
+            'config', 'form', 'reaches'}
 
 
 @pytest.mark.parametrize('path', [

@@ -8,7 +8,7 @@ from alexnet_jax import tables
 from alexnet_jax.results import claims, runs
 from alexnet_jax.results.claims import Claim
 from alexnet_jax.results.learning_rate_search import BOUNDS
-from alexnet_jax.results.runs import Estimate, Run
+from alexnet_jax.results.runs import Estimate, Run, SignTest
 
 HEAD = """# Our numbers beside the paper's
 
@@ -16,7 +16,10 @@ Written by {command} from {finished} \
 finished runs in {folder}. Errors are in percent, top-1 / top-5; with \
 several seeds, the mean +- its standard error. A number with a sign is a \
 difference to the error of another config in percentage points, taken between \
-runs with the same seed, form, data and steps; a positive difference is worse.
+runs with the same seed, form, data and steps; a positive difference is worse. \
+"Seeds worse" counts the seeds with a larger top-1 error, with the p of a \
+two-sided sign test: two seeds that agree have 0.5 and three 0.25, so that it \
+is the rows together, and the size of the error, that tell.
 
 The numbers of the paper and its program are for ImageNet (ILSVRC-2010 or \
 2012) or CIFAR-10, as noted beside them. **Ours are for the validation images \
@@ -27,7 +30,7 @@ NOT_RUN = """## Not run
 The remaining numbers, each with the command that measures it unless it is of \
 others. What --task=evaluate prints is not read by this report."""
 CLAIM_HEAD = ('what', 'section', 'paper or program', 'ours', 'ours - theirs',
-              'crops', 'data set', 'steps', 'seeds', 'command')
+              'seeds worse', 'crops', 'data set', 'steps', 'seeds', 'command')
 NOT_RUN_HEAD = ('what', 'section', 'paper or program', 'command')
 OF_OTHERS = 'of others'
 RUN_HEAD = ('config', 'error', 'crops', 'data set', 'steps', 'seeds', 'minutes',
@@ -46,6 +49,7 @@ class ClaimRow(NamedTuple):
   # None: the config that it is compared with has not been run.
   top1: Estimate | None = None
   top5: Estimate | None = None
+  worse: SignTest | None = None  # Of the top-1 errors; None: not a difference.
 
 
 def as_markdown(
@@ -128,8 +132,8 @@ def _is_of(claim, run):
 def _claim_row(claim, group, finished):
   if not claim.against:
     crops = claim.crops or runs.crops(group)[-1]
-    return ClaimRow(claim, group, crops,
-                    *(runs.error(group, crops, top) for top in (1, 5)))
+    top1, top5 = (runs.error(group, crops, top) for top in (1, 5))
+    return ClaimRow(claim, group, crops, top1, top5)
   base = {run.seed: run for run in reversed(finished)
           if run.name == claim.against
           and run.conditions == group[0].conditions}
@@ -138,8 +142,10 @@ def _claim_row(claim, group, finished):
     return ClaimRow(claim, group)
   others = [base[run.seed] for run in paired]
   crops = runs.crops([*paired, *others])[-1]
-  return ClaimRow(claim, paired, crops, *(
-      runs.difference(paired, others, crops, top) for top in (1, 5)))
+  by_seed = runs.differences(paired, others, crops, 1)
+  return ClaimRow(claim, paired, crops, runs.estimate([*by_seed.values()]),
+                  runs.difference(paired, others, crops, 5),
+                  runs.sign_test(by_seed.values()))
 
 
 def _claim_cells(row):
@@ -157,7 +163,8 @@ def _claim_cells(row):
   form = row.runs[0].form
   what = f'{claim.what} ({tables.markdown_text(form)})'
   return [what if form else claim.what, claim.section,
-          _theirs(claim), ours, gap, row.crops,
+          theirs(claim), ours, gap,
+          runs.sign_as_text(row.worse) if row.worse else '', row.crops,
           *_common_cells(row.runs), tables.markdown_code(row.runs[0].command)]
 
 
@@ -169,10 +176,10 @@ def _figure_cells(claim, figures):
   steps = ', '.join(
       f'{name} {result["steps"]}'
       for name, result in numbers['nonlinearities'].items())
-  return [claim.what, claim.section, _theirs(claim),
+  return [claim.what, claim.section, theirs(claim),
           'no ratio' if ratio is None
           else f'{BOUNDS[numbers["ratio_sign"]]}{ratio:.1f} times',
-          '' if ratio is None else f'{ratio - claim.ratio:+.1f}', '',
+          '' if ratio is None else f'{ratio - claim.ratio:+.1f}', '', '',
           tables.markdown_text(run.data),
           steps, str(numbers['seed']),
           tables.markdown_code(runs.command(run.path, data, task='figure1'))]
@@ -183,12 +190,12 @@ def _not_run_cells(claim):
   if claim.config and not command:
     command = runs.command(
         claim.path, {}, task='figure1' if claim.ratio else '')
-  return [claim.what, claim.section, _theirs(claim),
+  return [claim.what, claim.section, theirs(claim),
           tables.markdown_code(command) if command else OF_OTHERS]
 
 
-def _theirs(claim):
-  """Formats what the paper or its program has."""
+def theirs(claim: Claim) -> str:
+  """Formats what the paper or its program has for a claim."""
   if claim.ratio:
     return f'{claim.ratio:g} times ({claim.source})'
   if not _is_given(claim):

@@ -1,6 +1,7 @@
 """Finished runs, read from their workdirs, and means over their seeds."""
 
 import itertools
+import math
 import os
 import re
 import shlex
@@ -10,7 +11,7 @@ from typing import Any, NamedTuple
 
 from alexnet_jax.learning import augment
 from alexnet_jax.results import claims
-from alexnet_jax.run import journal
+from alexnet_jax.run import checkpoint, journal
 
 # Overrides that `Run.conditions` omits: results are averaged over seeds, and
 # data and steps are compared as the run resolves them.
@@ -88,6 +89,9 @@ def read(workdir: str) -> Run | None:
             if name not in ('step', 'kind')}
   try:
     path, overrides, init_from = parse(command_line)
+    # Runs of different years have the same fields, so that they are seeds of
+    # one experiment.
+    config = checkpoint.with_added_fields(config)
     run = Run(workdir, claims.current_path(path), overrides, init_from, config,
               final['step'], errors,
               minutes(journal.read(workdir), config['optimizer']['batch_size']))
@@ -207,9 +211,9 @@ def error(runs: Iterable[Run], crops: str, top: int) -> Estimate:
                    for run in runs])
 
 
-def difference(runs: Sequence[Run], others: Sequence[Run], crops: str,
-               top: int) -> Estimate:
-  """Returns the difference of two top-k errors, in percentage points.
+def differences(runs: Iterable[Run], others: Iterable[Run], crops: str,
+                top: int) -> dict[int, float]:
+  """Returns {seed: difference of two top-k errors, in percentage points}.
 
   The error of `others` is subtracted from that of `runs` seed by seed, which
   cancels effects of the seed that both share.
@@ -222,5 +226,35 @@ def difference(runs: Sequence[Run], others: Sequence[Run], crops: str,
   """
   field = f'{crops}_crop_top{top}_error'
   of_seed = {run.seed: run.errors[field] for run in others}
-  return estimate([100 * (run.errors[field] - of_seed[run.seed])
-                   for run in runs if run.seed in of_seed])
+  return {run.seed: 100 * (run.errors[field] - of_seed[run.seed])
+          for run in runs if run.seed in of_seed}
+
+
+def difference(runs: Iterable[Run], others: Iterable[Run], crops: str,
+               top: int) -> Estimate:
+  """Returns the mean of `differences`, which has the same arguments."""
+  return estimate([*differences(runs, others, crops, top).values()])
+
+
+class SignTest(NamedTuple):
+  """How many of some differences are positive, and how likely that is."""
+
+  positive: int
+  count: int  # without those that are zero
+  p: float  # two-sided, of a fair coin
+
+
+def sign_test(values: Iterable[float]) -> SignTest:
+  """Returns the exact two-sided sign test of paired differences."""
+  nonzero = [value for value in values if value]
+  positive, count = sum(value > 0 for value in nonzero), len(nonzero)
+  tail = sum(math.comb(count, k) for k in range(
+      min(positive, count - positive) + 1))
+  return SignTest(positive, count, min(1.0, 2 * tail / 2**count))
+
+
+def sign_as_text(test: SignTest) -> str:
+  """Formats '3 of 3 (p = 0.25)'; a single seed has no p."""
+  if test.count < 2:
+    return f'{test.positive} of {test.count}'
+  return f'{test.positive} of {test.count} (p = {test.p:.2f})'

@@ -1,7 +1,7 @@
 """--task=report: writes our numbers beside those of the paper, as Markdown.
 
 This task reads all finished runs below --workdir. It needs no config and no
-data.
+data. --form=overfit prints only the ablations of this form, seed by seed.
 """
 
 import os
@@ -12,7 +12,13 @@ from absl import flags
 from alexnet_jax import files
 from alexnet_jax.command_line import Invocation
 from alexnet_jax.errors import InputError
-from alexnet_jax.results import claims, report_table, runs, section_6
+from alexnet_jax.results import (
+    claims,
+    report_table,
+    runs,
+    section_6,
+    seeds_table,
+)
 from alexnet_jax.results.report_table import FigureNumbers
 from alexnet_jax.results.runs import Run
 
@@ -26,11 +32,28 @@ def define_flags(values: flags.FlagValues) -> None:
   flags.DEFINE_string(
       'out', '', 'The file to write; WORKDIR/report.md unless given.',
       flag_values=values)
+  flags.DEFINE_string(
+      'form', '', 'A form of configs/ablations.py, such as overfit: prints its'
+      ' table alone, seed by seed.', flag_values=values)
 
 
 def run(invocation: Invocation) -> None:
-  """Writes and prints the report."""
-  report(invocation.workdir or 'runs', invocation.flags.out)
+  """Writes and prints the report, or prints the table of one form."""
+  folder, values = invocation.workdir or 'runs', invocation.flags
+  if values.form:
+    print(by_seed(folder, values.form), end='')
+  else:
+    report(folder, values.out)
+
+
+def by_seed(folder: str, form: str) -> str:
+  """Returns the ablations of one form in a folder as Markdown, seed by seed.
+
+  Raises:
+    InputError: no run of this form is finished.
+  """
+  return seeds_table.as_markdown(
+      form, claims.read(), read_finished(folder, runs.workdirs(folder)))
 
 
 def report(folder: str, out: str = '') -> str:
@@ -47,11 +70,7 @@ def report(folder: str, out: str = '') -> str:
     InputError: there is no finished run, or the file cannot be written.
   """
   workdirs = runs.workdirs(folder)
-  finished = [run for run in map(runs.read, workdirs) if run]
-  if not finished:
-    raise InputError(
-        f'--workdir={folder} holds no finished run: give a folder that contains'
-        ' workdirs of runs, or train with --task=train or --task=compare.')
+  finished = read_finished(folder, workdirs)
   done = {run.workdir for run in finished}
   text = report_table.as_markdown(
       folder, claims.in_order([*claims.read(), *section_6.CLAIMS]), finished,
@@ -68,6 +87,24 @@ def report(folder: str, out: str = '') -> str:
                      ' a file in an existing folder.') from error
   print(text, end='')
   return text
+
+
+def read_finished(folder: str, workdirs: Iterable[str]) -> list[Run]:
+  """Reads the finished runs of some workdirs.
+
+  Args:
+    folder: the folder that contains them, for the message.
+    workdirs: the workdirs.
+
+  Raises:
+    InputError: there is no finished run.
+  """
+  finished = [run for run in map(runs.read, workdirs) if run]
+  if not finished:
+    raise InputError(
+        f'--workdir={folder} holds no finished run: give a folder that contains'
+        ' workdirs of runs, or train with --task=train or --task=compare.')
+  return finished
 
 
 def figure_numbers(finished: Iterable[Run]) -> FigureNumbers:

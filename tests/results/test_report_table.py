@@ -1,5 +1,8 @@
 """The report on hand-written runs with numbers of known means."""
 
+import json
+import pathlib
+
 import pytest
 import workdirs
 
@@ -46,6 +49,7 @@ def test_a_difference_is_taken_seed_by_seed(folder):
   assert close(row.top1, 3, (14 / 6) ** 0.5)
   assert close(row.top5, -1, 0)
   assert row.crops == 'ten'
+  assert row.worse == (3, 3, 0.25)
 
 
 def test_an_absolute_claim_has_the_mean_error(folder):
@@ -56,13 +60,14 @@ def test_an_absolute_claim_has_the_mean_error(folder):
 
 def test_a_row_has_signs_and_the_difference_to_the_claim(folder):
   text = markdown(folder, NO_NORM, BASELINE)
-  assert line(text, 'no norm')[:9] == [
+  assert line(text, 'no norm')[:10] == [
       'no norm (small)', '3.3', '+1.37 / +1.15 (#148)',
-      '+3.00 +- 1.53 / -1.00 +- 0.00', '+1.63 / -2.15', 'ten',
+      '+3.00 +- 1.53 / -1.00 +- 0.00', '+1.63 / -2.15', '3 of 3 (p = 0.25)',
+      'ten',
       'tiny, 72 pixels', '100', '0, 1, 2']
-  assert line(text, 'the net')[2:5] == [
+  assert line(text, 'the net')[2:7] == [
       '40.66 / 18.21 (#145)', '42.00 +- 1.15 / 50.00 +- 0.00',
-      '+1.34 / +31.79']
+      '+1.34 / +31.79', '', 'ten']
 
 
 def test_a_claim_that_was_not_run_has_the_command_that_would(folder):
@@ -150,6 +155,18 @@ def test_runs_with_other_fields_are_not_seeds_of_one_experiment(tmp_path):
   assert [len(group) for group in groups] == [1, 1]
 
 
+def test_a_run_made_before_a_field_existed_is_a_seed_of_the_later_ones(
+    tmp_path):
+  for seed in (0, 1):
+    workdir = workdirs.write(tmp_path, 'quickstart.py', seed, 0.5)
+    path = pathlib.Path(workdir, 'config.json')
+    config = json.loads(path.read_text())
+    config['optimizer'] |= {'clip_norm': 0.0} if seed else {}
+    path.write_text(json.dumps(config))
+  group, = report_table.grouped(workdirs.read(tmp_path))
+  assert [run.seed for run in group] == [0, 1]
+
+
 def test_the_test_compared_is_one_that_both_have(tmp_path):
   workdirs.write(tmp_path, 'ablations.py:baseline', 0, 0.4, crops='one')
   workdirs.write(tmp_path, 'ablations.py:no_norm', 0, 0.5)
@@ -195,7 +212,7 @@ def test_figure_1_has_its_ratio(tmp_path):
   text = markdown(tmp_path, FIGURE, figures=figures)
   assert line(text, 'ReLU') == [
       'ReLU is faster', '3.1', '6 times (Figure 1)', 'more than 4.5 times',
-      '-1.5', '', 'tiny, 72 pixels', 'relu 200, tanh 900', '0',
+      '-1.5', '', '', 'tiny, 72 pixels', 'relu 200, tanh 900', '0',
       '`python launch.py --config=configs/cifar10/figure1.py'
       ' --config.data.path=/data/cifar --task=figure1`']
   assert 'All runs' not in text

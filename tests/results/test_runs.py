@@ -26,6 +26,19 @@ def test_an_estimate_as_text(value, sign, text):
   assert runs.as_text(value, sign) == text
 
 
+@pytest.mark.parametrize('values, test, text', [
+    ([2.0, 0.5], (2, 2, 0.5), '2 of 2 (p = 0.50)'),
+    ([1, -1, 3], (2, 3, 1.0), '2 of 3 (p = 1.00)'),
+    ([-1, -2, -3, -4, 5], (1, 5, 0.375), '1 of 5 (p = 0.38)'),
+    ([1, 0, 2, 3, 4], (4, 4, 0.125), '4 of 4 (p = 0.12)'),
+    ([3.0], (1, 1, 1.0), '1 of 1'),
+    ([0.0], (0, 0, 1.0), '0 of 0'),
+])
+def test_a_sign_test_counts_what_is_not_zero(values, test, text):
+  assert runs.sign_test(values) == test
+  assert runs.sign_as_text(runs.SignTest(*test)) == text
+
+
 def test_a_run_is_read_from_its_workdir(tmp_path):
   workdirs.write(tmp_path, SMALL, 7, 0.4)
   run, = workdirs.read(tmp_path)

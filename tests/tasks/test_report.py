@@ -2,6 +2,7 @@
 
 import json
 
+import program
 import pytest
 import workdirs
 
@@ -52,3 +53,17 @@ def test_a_folder_without_a_finished_run_is_refused(tmp_path):
     with pytest.raises(InputError, match=(
         f'--workdir={folder} holds no finished run.*--task=compare')):
       report.report(str(folder))
+
+
+def test_the_table_of_one_form_is_printed_alone(tmp_path, compiled):
+  workdirs.write_trio(tmp_path)
+  (code, out, err), (refused, _, why) = program.launch_many(
+      [['--task=report', f'--workdir={tmp_path}', f'--form={form}']
+       for form in ('small', 'nothing')], compiled)
+  assert (code, err) == (0, '') and out == report.by_seed(str(tmp_path),
+                                                          'small')
+  assert out.startswith('Seeds 0, 1, 2, 3, in this order')
+  assert not (tmp_path / 'report.md').exists()
+  assert refused == 2
+  assert ('--form=nothing: no ablation of this form has been finished. Give one'
+          ' of small.') in why
