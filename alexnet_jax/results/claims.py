@@ -4,7 +4,7 @@ A config file has its claim in the constant CLAIM, or several in CLAIMS;
 configs/ablations.py has the table ABLATIONS, with one claim per row. The name
 of a config is its path without 'configs/' and '.py'; the name of a row of the
 table is 'ablations/NAME'. The rest of the argument after the colon is the form.
-Numbers that belong to no config are in `section_6.py`.
+Numbers that belong to no config are in `claims_of_no_config.py`.
 """
 
 import glob

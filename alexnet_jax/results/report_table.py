@@ -28,7 +28,8 @@ shorter or our network narrower than theirs, compare signs and not sizes."""
 NOT_RUN = """## Not run
 
 The remaining numbers, each with the command that measures it unless it is of \
-others. What --task=evaluate prints is not read by this report."""
+others. What --task=evaluate and --task=curves print is not read by this \
+report."""
 CLAIM_HEAD = ('what', 'section', 'paper or program', 'ours', 'ours - theirs',
               'seeds worse', 'crops', 'data set', 'steps', 'seeds', 'command')
 NOT_RUN_HEAD = ('what', 'section', 'paper or program', 'command')

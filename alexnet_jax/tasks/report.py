@@ -14,9 +14,9 @@ from alexnet_jax.command_line import Invocation
 from alexnet_jax.errors import InputError
 from alexnet_jax.results import (
     claims,
+    claims_of_no_config,
     report_table,
     runs,
-    section_6,
     seeds_table,
 )
 from alexnet_jax.results.report_table import FigureNumbers
@@ -73,8 +73,9 @@ def report(folder: str, out: str = '') -> str:
   finished = read_finished(folder, workdirs)
   done = {run.workdir for run in finished}
   text = report_table.as_markdown(
-      folder, claims.in_order([*claims.read(), *section_6.CLAIMS]), finished,
-      figure_numbers(finished),
+      folder,
+      claims.in_order([*claims.read(), *claims_of_no_config.CLAIMS]),
+      finished, figure_numbers(finished),
       [workdir for workdir in workdirs if workdir not in done])
   out = out or os.path.join(folder, NAME)
   try:

@@ -10,7 +10,7 @@ from absl import flags
 from alexnet_jax import command_line
 from alexnet_jax.errors import InputError
 from alexnet_jax.learning import augment
-from alexnet_jax.results import claims, section_6
+from alexnet_jax.results import claims, claims_of_no_config
 
 CLAIM = {'what': 'no norm', 'section': '3.3', 'against': '', 'source': '#148',
          'top1_error': 1.37, 'top5_error': 1.15}
@@ -89,22 +89,29 @@ def test_every_claim_of_ours_is_of_a_config_and_complete():
 
 def test_every_error_of_tables_1_and_2_and_of_fall_2009_is_a_claim():
   errors = {(claim.top1_error, claim.top5_error)
-            for claim in (*claims.read(), *section_6.CLAIMS)
+            for claim in (*claims.read(), *claims_of_no_config.CLAIMS)
             if claim.section == '6'}
   assert errors >= {
       (47.1, 28.2), (45.7, 25.7), (37.5, 17.0), (39.0, 18.3),  # Table 1
       (None, 26.2), (40.7, 18.2), (38.1, 16.4), (38.99, 16.62), (36.7, 15.4),
       (78.1, 60.9), (67.4, 40.9)}
   assert [re.findall(r'--checkpoint=runs/(\w+)', claim.command)
-          for claim in section_6.CLAIMS if claim.command] == [
+          for claim in claims_of_no_config.CLAIMS
+          if '--task=evaluate' in claim.command] == [
               ['five'] * 5, ['146'] * 2 + ['five'] * 5]
+
+
+def test_the_iterations_that_dropout_costs_are_a_claim():
+  claim, = [claim for claim in claims_of_no_config.CLAIMS
+            if claim.section == '4.2']
+  assert claim.ratio == 2 and '--reaches' in claim.command
 
 
 def test_the_commands_of_claims_have_tasks_flags_and_configs_that_exist():
   commands = {command
-              for claim in (*claims.read(), *section_6.CLAIMS)
+              for claim in (*claims.read(), *claims_of_no_config.CLAIMS)
               for command in claim.command.split('; ') if command}
-  assert len(commands) == 5
+  assert len(commands) == 6
   for command in commands:
     given = dict(word[2:].split('=', 1)
                  for word in shlex.split(command)[2:])

@@ -1,7 +1,8 @@
-"""Numbers of section 6 that no run of one config gives.
+"""Numbers of sections 4 and 6 that no run of one config gives.
 
-They are those of other groups, which have no command, and those of averages of
-networks, which --task=evaluate prints.
+They are those of other groups, which have no command, those of averages of
+networks, which --task=evaluate prints, and that of the iterations that dropout
+costs, which --task=curves prints for a run with it and one without.
 """
 
 from alexnet_jax.results.claims import Claim
@@ -28,6 +29,10 @@ def _average(what, top1_error, top5_error, test_error, workdirs, before=''):
 
 
 CLAIMS = (
+    Claim('', 'dropout doubles the iterations to converge', '4.2', '', None,
+          None, 'section 4.2: "roughly"', ratio=2,
+          command='python launch.py --task=curves --reaches=2.5,1.5'
+          ' --runs=WITHOUT --runs=WITH'),
     _of_others('six sparse-coding models, the winner of 2010', 47.1, 28.2,
                'Table 1: ILSVRC-2010 test'),
     _of_others('SIFT and Fisher vectors (Sanchez and Perronnin, 2011)', 45.7,
