@@ -79,12 +79,16 @@ def test_every_page_is_in_the_list_of_pages():
         f'[{page}]({page})' in listed), page
 
 
-def test_the_report_is_what_the_records_of_runs_print(tmp_path, monkeypatch):
+def test_reports_and_tables_are_what_the_records_of_runs_print(
+    tmp_path, monkeypatch):
   for archive in (ROOT / 'benchmarks/results').glob('*.tar.gz'):
     with tarfile.open(archive) as tar:
       tar.extractall(tmp_path, filter='data')
   monkeypatch.chdir(tmp_path)
   assert report.report('runs') == (ROOT / 'docs/report.md').read_text('utf-8')
+  for page, form in (('overfitting', 'overfit'), ('converged', 'converged')):
+    text = (ROOT / f'docs/{page}.md').read_text('utf-8')
+    assert report.by_seed('runs', form) in text, page
 
 
 def test_links_between_pages_lead_to_headings_and_files():

@@ -5,7 +5,7 @@ and not of others: overfitting (sections 4.1 and 4.2).
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -55,7 +55,7 @@ def draw(runs: Mapping[str, Sequence[Lines]], out: str,
       axes.set_xlabel('step')
     for axes in panels[:, 0]:
       axes.set_ylabel('top-1 error')
-    used[0].set(xlim=(0, None), ylim=(0, 1))
+    used[0].set(xlim=(0, None), ylim=(_lowest(runs.values()), 1))
     used[0].xaxis.set_major_locator(MaxNLocator(3, integer=True))
     used[0].yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     legend = figure.legend(loc='outside upper left', ncols=3, handles=[
@@ -103,6 +103,14 @@ def gap(seeds: Sequence[Lines]) -> float | None:
     return None
   late = (at[-2] < steps) & (steps <= at[-1])
   return float(validation[-1] - training[late].mean()) if late.any() else None
+
+
+def _lowest(runs: Iterable[Sequence[Lines]]) -> float:
+  """Returns the tenth below the smallest error, where the axes start."""
+  every = np.concatenate([mean(seeds, kind)[1] for seeds in runs
+                          for kind in ('train', 'validation')])
+  finite = every[np.isfinite(every)]
+  return math.floor(10 * finite.min()) / 10 if finite.size else 0.0
 
 
 def _draw_panel(axes: Axes, seeds: Sequence[Lines]) -> None:

@@ -83,7 +83,9 @@ def _cells(row: ClaimRow, base: Iterable[Run], seeds: Sequence[int],
     return ', '.join(MISSING if values.get(seed) is None
                      else text.format(values[seed]) for seed in seeds)
 
-  cells = [row.claim.what, row.claim.section,
+  name = row.claim.config.removeprefix(f'{claims.TABLE}/')
+  cells = [f'{row.claim.what} ({tables.markdown_code(name)})',
+           row.claim.section,
            by_seed({run.seed: _percent(training_error(run))
                     for run in row.runs}),
            *(by_seed({run.seed: _percent(run.errors[f'{test}_crop_top1_error'])

@@ -95,9 +95,10 @@ def reached(grouped: Mapping[str, Sequence[curves.Lines]],
     loss, and the ratio of the mean to that of the first config.
   """
   table = [('config', *(cell for goal in goals for cell in (
-      f'steps to a loss of {goal:g}', 'over the first')))]
+      f'steps to {goal:g}', 'over the first')))]
   first: dict[float, float | None] = {}
-  for config, seeds in grouped.items():
+  for config, seeds in zip(panels.short(list(grouped)), grouped.values(),
+                           strict=True):
     cells = []
     for goal in goals:
       steps = [_steps_to(lines, goal) for lines in seeds]

@@ -41,6 +41,13 @@ def test_the_area_between_the_curves_is_shaded():
   assert [note.get_text() for note in axes.texts] == ['gap 50']
 
 
+def test_the_axes_start_at_the_tenth_below_the_smallest_error():
+  high, low = [lines([.9, .68], [.9, .7])], [lines([.9, .02], [.9, .7])]
+  assert panels._lowest([high]) == 0.6
+  assert panels._lowest([high, low]) == 0
+  assert panels._lowest([[lines([float('nan')], [])]]) == 0
+
+
 @pytest.mark.parametrize('count', [1, 6])
 def test_each_config_has_a_panel(count, tmp_path):
   out = tmp_path / 'panels.png'

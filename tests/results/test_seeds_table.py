@@ -39,17 +39,19 @@ def test_rows_have_every_seed_and_the_baseline_comes_first(folder):
   cells = [[cell.strip() for cell in row[1:-1].split(' | ')] for row in rows]
   assert '| ten crops |' in head
   assert cells == [
-      ['the net', '6', '25.0, 25.0, 25.0, -', '45.0, 47.0, 49.0, -',
-       '40.0, 42.0, 44.0, -', '', '', '', '40.66 / 18.21 (#145)'],
-      ['no norm', '3.3', '25.0, 25.0, 25.0, -', '46.0, 49.0, 55.0, -',
-       '41.0, 44.0, 50.0, -', '+1.0, +2.0, +6.0, -', '+3.00 +- 1.53',
+      ['the net (`baseline`)', '6', '25.0, 25.0, 25.0, -',
+       '45.0, 47.0, 49.0, -', '40.0, 42.0, 44.0, -', '', '', '',
+       '40.66 / 18.21 (#145)'],
+      ['no norm (`no_norm`)', '3.3', '25.0, 25.0, 25.0, -',
+       '46.0, 49.0, 55.0, -', '41.0, 44.0, 50.0, -', '+1.0, +2.0, +6.0, -', '+3.00 +- 1.53',
        '3 of 3 (p = 0.25)', '+1.37 / +1.15 (#148)'],
-      ['tanh', '3.1', '-, 25.0, -, -', '-, 47.0, -, -', '-, 42.0, -, -',
-       '-, +0.0, -, -', '+0.00', '0 of 0', 'nowhere given']]
+      ['tanh (`tanh`)', '3.1', '-, 25.0, -, -', '-, 47.0, -, -',
+       '-, 42.0, -, -', '-, +0.0, -, -', '+0.00', '0 of 0', 'nowhere given']]
 
 
 def test_one_seed_is_said_to_be_one(tmp_path):
   workdirs.write(tmp_path, 'ablations.py:baseline,small', 3, 0.4)
   text = seeds_table.as_markdown('small', CLAIMS, workdirs.read(tmp_path))
   assert text.startswith('Seed 3.\n')
-  assert '| the net | 6 | - | 45.0 | 40.0 |' in text  # no training error logged
+  # No training error was logged.
+  assert '| the net (`baseline`) | 6 | - | 45.0 | 40.0 |' in text

@@ -88,7 +88,7 @@ def test_the_steps_to_a_loss_are_printed_beside_panels(
       ['--task=curves', f'--out={out}', '--panels', '--reaches=100,0.001',
        *(str(workdirs / name) for name in 'abc')], compiled)
   head, *rows = said.splitlines()[:3]
-  assert 'steps to a loss of 100  over the first' in head
+  assert 'steps to 100  over the first' in head
   assert [row.split()[-4:] for row in rows] == [
       ['1.00', 'never,', 'never', '-'], ['0', '1.00', 'never', '-']]
   assert ink(out) > 0.01
