@@ -122,7 +122,7 @@ def _draw_panel(axes: Axes, seeds: Sequence[Lines]) -> None:
     axes.fill_between(at, np.interp(at, steps, training), validation,
                       color=style.GRAY, alpha=0.15, lw=0)
   points = gap(seeds)
-  notes = [*([f'gap {100 * points:.0f}'] if points is not None else []),
+  notes = [*([f'gap {round(100 * points)}'] if points is not None else []),
            *([f'{len(seeds)} seeds'] if len(seeds) > 1 else [])]
   axes.annotate(', '.join(notes), (0.98, 0.97), xycoords='axes fraction',
                 ha='right', va='top', fontsize=7, color=style.GRAY)

@@ -48,6 +48,12 @@ def test_the_axes_start_at_the_tenth_below_the_smallest_error():
   assert panels._lowest([[lines([float('nan')], [])]]) == 0
 
 
+def test_a_gap_of_nought_has_no_sign():
+  axes = Figure().subplots()
+  panels._draw_panel(axes, [lines([.8, .701], [.9, .7])])
+  assert [note.get_text() for note in axes.texts] == ['gap 0']
+
+
 @pytest.mark.parametrize('count', [1, 6])
 def test_each_config_has_a_panel(count, tmp_path):
   out = tmp_path / 'panels.png'
