@@ -6,6 +6,7 @@ once. Tiny ImageNet takes 1.6 GB at 72 pixels and ILSVRC-2012 takes 250 GB at
 the loader.
 """
 
+import functools
 from collections.abc import Generator, Iterator
 
 import jax
@@ -19,8 +20,10 @@ from alexnet_jax.data.sources import Source
 from alexnet_jax.network import columns
 
 BATCH = 256  # images per decoded batch
+HAND_OVER = 'hand over a batch'  # in a profile
 
 
+@functools.partial(jax.profiler.annotate_function, name=HAND_OVER)
 def to_device(batch: dict, mesh: Mesh) -> dict[str, jax.Array]:
   """Converts this process's part of a batch to the global batch on the mesh."""
   sharding = columns.batch_sharding(mesh)
