@@ -41,8 +41,9 @@ def collect(out: str) -> dict[str, Any]:
     out: the folder that on_gpu.sh wrote.
   """
   results: dict[str, Any] = {'parts': [], 'steps': {}}
-  if lines := _text(os.path.join(out, 'parts.jsonl')):
-    results['parts'] = [json.loads(line) for line in lines.splitlines()]
+  for path in sorted(glob.glob(os.path.join(out, 'parts_*.jsonl'))):
+    results['parts'] += [
+        json.loads(line) for line in _text(path).splitlines()]
   if report := _text(os.path.join(out, 'tests.xml')):
     results['tests'] = _tests(report)
   for path in sorted(glob.glob(os.path.join(out, '*_[0-9]*.json'))):

@@ -1,26 +1,28 @@
 #!/usr/bin/env bash
-# What only a GPU can tell, in two calls of at most nine minutes:
+# What only a GPU can tell, in calls of at most nine minutes:
 #
-#   bash benchmarks/on_gpu.sh speed OUT        # tests, speed, roofline, a trace
+#   bash benchmarks/on_gpu.sh speed OUT        # tests, steps, share of roofline
+#   bash benchmarks/on_gpu.sh compiled OUT     # torch.compile, layers, a trace
 #   bash benchmarks/on_gpu.sh train OUT DATA   # trainings beside each other
 #
-# OUT gets on_gpu.json, logs and, from `train`, weights and metrics. DATA has the
-# folders tiny/ (Tiny ImageNet) and few/ (FEW of configs/ablations.py). A
-# part that fails or takes too long is recorded, and the next one starts.
-# REHEARSE=1 does everything small, on a CPU, and PATIENCE=5 allows five times
-# as long. `train` ends after SECONDS_LEFT; SEEDS, ROWS, AT_ONCE and EPOCHS (of
-# the photographic network) say what it trains.
+# OUT gets on_gpu.json, logs and, from `train`, weights and metrics. If each call
+# had a folder of its own, `python3 -m benchmarks.on_gpu OUT` makes one JSON of
+# all files copied into one. DATA has the folders tiny/ (Tiny ImageNet) and few/
+# (FEW of configs/ablations.py). A part that fails or takes too long is recorded,
+# and the next one starts; what has not begun after SECONDS_LEFT (500) is
+# recorded with code 124. REHEARSE=1 does everything small, on a CPU, and
+# PATIENCE=5 allows five times as long.
+# SEEDS, ROWS, AT_ONCE and EPOCHS (of the photographic network) say what `train`
+# trains, BATCHES what `speed` measures and COMPILED what `compiled` does.
 #
 # It needs what requirements-latest.txt and benchmarks/requirements.txt name. A
-# machine that has jax, torch and pytest alone and cannot reach PyPI takes the
-# rest as wheels: pip install --no-deps --no-index --target SITE WHEELS, and
-# PYTHONPATH=SITE. On an H200 with 16 cores these were array_record, flax, grain,
-# ml_collections, optax, orbax_checkpoint, portpicker (for grain), simplejpeg and
-# tensorboardX: 7 MB.
+# machine that cannot reach PyPI takes what it lacks as wheels: wheels.txt.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 what=$1 out=$(realpath "$2") data=$(realpath "${3:-.}")
 runs=${RUNS:-$(mktemp -d)}
+patience=${PATIENCE:-1}
+export END=$(($(date +%s) + ${SECONDS_LEFT:-500} * patience))
 export XLA_PYTHON_CLIENT_PREALLOCATE=false PYTHONUNBUFFERED=1
 mkdir -p "$out/logs"
 
@@ -31,13 +33,20 @@ if [ -n "${REHEARSE:-}" ]; then
     --config.run.evaluate_every=2 --config.run.views=1)
 fi
 
+left() {
+  echo $((END - $(date +%s)))
+}
+
 part() {  # NAME LIMIT COMMAND...
-  local name=$1 limit=$2 begin=$(date +%s) code
+  local name=$1 limit=$(($2 * patience)) begin=$(date +%s) code=124
   shift 2
-  timeout -k 10 $((limit * ${PATIENCE:-1})) "$@" >"$out/logs/$name.txt" 2>&1
-  code=$?
+  [ "$limit" -lt "$(left)" ] || limit=$(left)
+  if [ "$limit" -gt 0 ]; then  # For `timeout`, 0 is no limit.
+    timeout -k 10 "$limit" "$@" >"$out/logs/$name.txt" 2>&1
+    code=$?
+  fi
   echo "{\"part\": \"$name\", \"code\": $code," \
-    "\"seconds\": $(($(date +%s) - begin))}" | tee -a "$out/parts.jsonl"
+    "\"seconds\": $(($(date +%s) - begin))}" | tee -a "$out/parts_$what.jsonl"
 }
 
 step() {  # NAME LIMIT BATCH CONTENDERS...
@@ -61,6 +70,9 @@ speed() {
     step "step_$batch" 100 "$batch" ours ours-strict ours-bf16 \
       pytorch-last-hand pytorch-strict pytorch-bf16
   done
+}
+
+compiled() {
   for batch in ${COMPILED:-512}; do
     step "compiled_$batch" 150 "$batch" ours pytorch-compiled \
       pytorch-compiled-hand pytorch-compiled-bf16
@@ -71,11 +83,11 @@ speed() {
     --config.data.path= --out="$out/bench.json" --trace="$runs/trace" \
     ${REHEARSE:+--config.optimizer.batch_size=4 --config.data.image_size=64
       --config.augment.crop=56}
-  tar -C "$runs" -czf "$out/trace.tar.gz" trace
+  [ ! -d "$runs/trace" ] || tar -C "$runs" -czf "$out/trace.tar.gz" trace
 }
 
 train() {
-  export END=$(($(date +%s) + ${SECONDS_LEFT:-500})) data runs out
+  export data runs out
   export MORE="${few_steps[*]:-}"
   local rows=${ROWS:-baseline no_dropout no_crops_no_flips
     no_crops_no_flips_no_jitter no_weight_decay no_biases no_crops no_flips
@@ -92,10 +104,6 @@ train() {
   wait
   (cd "$runs" && tar -czf "$out/runs.tar.gz" $(find . \
     -name metrics.jsonl -o -name config.json -o -name command.txt))
-}
-
-left() {
-  echo $((END - $(date +%s)))
 }
 
 photographs() {
@@ -119,5 +127,5 @@ ablation() {  # ROW SEED, once, unless there is no time left for it
 }
 
 "$what"
-tar -C "$out" -czf "$out/logs.tar.gz" logs
+tar -C "$out" -czf "$out/logs_$what.tar.gz" logs
 python3 -m benchmarks.on_gpu "$out"

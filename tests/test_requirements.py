@@ -18,3 +18,11 @@ def test_the_latest_requirements_are_the_same_packages_in_newer_versions():
   for package, version in oldest.items():
     assert numbers(latest[package]) >= numbers(version), package
   assert numbers(latest['jax']) > numbers(oldest['jax'])
+
+
+def test_wheels_that_are_carried_to_a_gpu_are_the_latest_requirements():
+  latest = pins('requirements-latest.txt')
+  carried = pins('benchmarks/wheels.txt')
+  assert {name: carried[name] for name in latest if name in carried} == {
+      name: latest[name] for name in latest if name in carried}
+  assert set(carried) - set(latest) == {'portpicker'}  # for grain

@@ -1,10 +1,16 @@
 """What a GPU told is collected, also if a part of it failed."""
 
 import json
+import os
+import pathlib
+import subprocess
+import sys
 
 import pytest
 
 from benchmarks import on_gpu
+
+SCRIPT = pathlib.Path(on_gpu.__file__).with_suffix('.sh')
 
 
 def test_no_step_is_faster_than_its_bytes_or_its_arithmetic():
@@ -17,8 +23,9 @@ def test_no_step_is_faster_than_its_bytes_or_its_arithmetic():
 
 
 def test_parts_that_failed_are_in_the_result(tmp_path, capsys):
-  (tmp_path / 'parts.jsonl').write_text(
-      '{"part": "tests", "code": 1, "seconds": 7}\n'
+  (tmp_path / 'parts_speed.jsonl').write_text(
+      '{"part": "tests", "code": 1, "seconds": 7}\n')
+  (tmp_path / 'parts_compiled.jsonl').write_text(
       '{"part": "bench", "code": 124, "seconds": 90}\n')
   (tmp_path / 'tests.xml').write_text(
       '<testsuites><testsuite tests="2" failures="1" errors="0" skipped="0">'
@@ -36,6 +43,18 @@ def test_parts_that_failed_are_in_the_result(tmp_path, capsys):
       'step_128 ours: 32000 images/s, 51% of the roofline',
       'step_128 pytorch: no memory']
   found = json.loads((tmp_path / 'on_gpu.json').read_text())
-  assert [part['code'] for part in found['parts']] == [1, 124]
+  assert [part['code'] for part in found['parts']] == [124, 1]
   assert found['tests']['failed'] == ['test_b']
   assert found['machine']['device'] == 'NVIDIA H200'
+
+
+def test_a_call_that_has_no_time_left_still_writes_what_is_missing(tmp_path):
+  path = f'{os.path.dirname(sys.executable)}:{os.environ["PATH"]}'
+  for call in ('speed', 'compiled'):
+    subprocess.run(['bash', SCRIPT, call, tmp_path], check=True,
+                   env=os.environ | {'SECONDS_LEFT': '0', 'PATH': path})
+  found = json.loads((tmp_path / 'on_gpu.json').read_text())
+  assert {part['code'] for part in found['parts']} == {124}
+  assert [part['part'] for part in found['parts']] == [
+      'compiled_512', 'bench',
+      'surroundings', 'tests', 'step_128', 'step_512', 'step_1024']
