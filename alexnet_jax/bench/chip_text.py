@@ -37,7 +37,8 @@ def _program(name, program, memory) -> Iterator[str]:
            f'{1000 * seconds["links"]:.2f} ms')]
   yield from tables.aligned(rows)
   yield (f'Bound by {BOUND[program["roofline"]["bound_by"]]}. Compiled in'
-         f' {program["compile_seconds"]:.0f} s.')
+         f' {program["compile_seconds"]:.0f} s,'
+         f' {program["compile_processor_seconds"]:.0f} s of the processor.')
   needed = program['argument_bytes'] + program['temporary_bytes']
   yield (f'Arguments {program["argument_bytes"] / 2**30:.2f} GiB, temporaries'
          f' {program["temporary_bytes"] / 2**30:.2f} GiB:'

@@ -5,7 +5,8 @@ read: bytes, products, memory, and what devices exchange. The roofline is the
 least time that the data sheet allows; a real step takes longer.
 """
 
-from collections.abc import Mapping
+import time
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax
@@ -23,14 +24,16 @@ OTHER_SCOPES = ('augment', 'update')
 
 
 def examine(settings: Settings, target: Target, num_classes: int,
-            num_examples: int) -> dict[str, Any]:
-  """Compiles both programs for a chip and returns what they do, for JSON.
+            num_examples: int, names: Sequence[str] = (STEP, TEST)
+            ) -> dict[str, Any]:
+  """Compiles programs for a chip and returns what they do, for JSON.
 
   Args:
     settings: the experiment; `config.mesh` says how many chips.
     target: the chip.
     num_classes: number of outputs of the softmax layer.
     num_examples: number of training examples.
+    names: the programs, of STEP and TEST.
 
   Raises:
     InputError: the compiler is not installed, or `experiment.build` rejects the
@@ -52,7 +55,8 @@ def examine(settings: Settings, target: Target, num_classes: int,
       'programs': {
           name: _examine(built, target.chip, jitted, arguments,
                          flops[name] * batch_size / count)
-          for name, jitted, arguments in _programs(built)}}
+          for name, jitted, arguments in _programs(built)
+          if name in names}}
 
 
 def _programs(built: Experiment):
@@ -71,7 +75,9 @@ def _programs(built: Experiment):
 
 
 def _examine(built, chip, jitted, arguments, flops) -> dict[str, Any]:
+  begin = time.process_time()
   compiled, seconds = measurements.compile_anew(jitted, *arguments)
+  processor_seconds = time.process_time() - begin
   text = compiled.as_text()
   layers = [row.layer for row in describe.layer_rows(
       built.model, built.num_classes)]
@@ -84,6 +90,7 @@ def _examine(built, chip, jitted, arguments, flops) -> dict[str, Any]:
   memory: Any = compiled.memory_analysis()
   return {
       'compile_seconds': seconds,
+      'compile_processor_seconds': processor_seconds,
       'hbm_bytes': moved, 'scopes': scopes, 'flops': flops,
       # XLA's own count, of every memory: not every platform has it.
       'xla_bytes_accessed': cost.get('bytes accessed'),

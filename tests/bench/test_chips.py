@@ -68,7 +68,8 @@ def test_people_read_what_bounds_a_step():
                 'runs': 10, 'received_bytes': 2e6, 'asynchronous': True,
                 'meanwhile_instructions': 3, 'meanwhile_bytes': 5e6}
   program = {
-      'compile_seconds': 9.0, 'hbm_bytes': 819e9, 'flops': 197e9,
+      'compile_seconds': 9.0, 'compile_processor_seconds': 17.0,
+      'hbm_bytes': 819e9, 'flops': 197e9,
       'scopes': {'conv1': {'forward': 1e9, 'backward': 2e9},
                  'fc6': {'forward': 0, 'backward': 0}},
       'xla_bytes_accessed': 4e9, 'xla_flops': 5e9,
@@ -82,7 +83,8 @@ def test_people_read_what_bounds_a_step():
       'mesh': {'data': 4, 'column': 2}, 'full_layers': 'model',
       'programs': {'a step': program}})
   for part in ('mesh 4 x 2, full layers divided, jax 1; nothing was run.',
-               'Bound by the memory.', '1000.00 ms',
+               'Bound by the memory. Compiled in 9 s, 17 s of the processor.',
+               '1000.00 ms',
                'does not fit into 16 GiB', 'XLA counts 4.00 GB', '20.0 MB',
                'fc6, backward'):
     assert part in printed
