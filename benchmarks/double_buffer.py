@@ -20,7 +20,7 @@ from alexnet_jax import machine
 machine.set_flags()  # Before JAX starts.
 
 import jax  # noqa: E402
-from absl import app, flags  # noqa: E402
+from absl import app, flags, logging  # noqa: E402
 from ml_collections import ConfigDict, config_flags  # noqa: E402
 
 from alexnet_jax import tables  # noqa: E402
@@ -96,12 +96,14 @@ def as_text(steps: Sequence[Step]) -> str:
   cell = lambda span: ' to '.join(
       f'{1000 * (moment - zero):.1f}' for moment in span)
   early = in_time(steps)
-  return '\n'.join((*tables.aligned([
-      ('step', 'batch handed over, ms', 'computed, ms', 'in time'),
-      *((str(number), cell(step.handed_over), cell(step.computed), told)
-        for number, (step, told) in enumerate(
-            zip(steps, ('', *('yes' if one else 'no' for one in early)),
-                strict=True), 1))]),
+  rows = [('step', 'batch handed over, ms', 'computed, ms', 'in time'),
+          ('1', '', cell(steps[0].computed), '')]  # no step before it
+  rows += [(str(number), cell(step.handed_over), cell(step.computed),
+            'yes' if told else 'no')
+           for number, (step, told) in enumerate(
+               zip(steps[1:], early, strict=True), 2)]
+  return '\n'.join((
+      *tables.aligned(rows),
       f'{sum(early)} of {len(early)} batches were handed over while the device'
       ' computed the step before.'))
 
@@ -109,6 +111,7 @@ def as_text(steps: Sequence[Step]) -> str:
 def main(argv: list[str]) -> None:
   """Prints the events."""
   del argv
+  logging.set_verbosity(logging.WARNING)
   print(as_text(record(_CONFIG.value, _STEPS.value)))
 
 

@@ -209,8 +209,10 @@ def update(state: State, grads: Any,
 
 
 def kernel_rate(rates: Rates, learning_rate: float, step: int,
-                length: Length) -> float:
+                length: Length) -> jax.Array:
   """Returns the learning rate of the kernels in the step after `step` others.
+
+  It is computed on the device, after what is already under way there.
 
   Args:
     rates: schedules and drops of the learning rates.
@@ -220,11 +222,10 @@ def kernel_rate(rates: Rates, learning_rate: float, step: int,
   """
   done = jnp.int32(step)
   warm, progress = _warmth_and_progress(done, rates, length)
-  rate = optimizer.learning_rates(
+  return optimizer.learning_rates(
       rates._replace(layer_drops=(), layer_rates=(), frozen=()),
       {'layer': {'kernel': 0.0}}, jnp.float32(learning_rate),
       _epoch(done, length), progress, warm)['layer']['kernel']
-  return float(jax.device_get(rate))
 
 
 def _warmth_and_progress(step, rates, length):

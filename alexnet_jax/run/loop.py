@@ -44,7 +44,7 @@ class Session(NamedTuple):
   stop: StopRequest
   monitor: LossMonitor
   # (rate before schedules and drops, step) -> learning rate of the kernels.
-  kernel_rate: Callable[[float, int], float]
+  kernel_rate: Callable[[float, int], jax.Array]
 
 
 def run(
@@ -109,11 +109,13 @@ def run(
       timer.before_batch()
       batch = next(batches)
       timer.after_batch()
+      # Asked for later, it would wait for the step to end.
+      rate = metrics.rate_of(step + 1)
       state, measured = train_step(state, batch)
       if step == start:  # compiles, which is no part of the time of a step
         session.kernel_rate(metrics.base_rate, step)
       # The device computes this step while the loss of the last one is read.
-      metrics.add(step + 1, measured)
+      metrics.add(step + 1, measured, rate)
       timer.after_step()
     journal.tick()
   metrics.flush()
@@ -222,12 +224,25 @@ class DelayedMetrics:
     self._session = session
     self._log_every = log_every
     self._timer = timer
-    self._pending: tuple[int, Measured] | None = None
+    self._pending: tuple[int, Measured, jax.Array | None] | None = None
 
-  def add(self, step: int, measured: Measured) -> None:
-    """Adds the measurements of a step and reads those of the previous one."""
+  def rate_of(self, step: int) -> jax.Array | None:
+    """Returns the learning rate of a step that is logged, otherwise None."""
+    if step % self._log_every:
+      return None
+    return self._session.kernel_rate(self.base_rate, step - 1)
+
+  def add(self, step: int, measured: Measured,
+          rate: jax.Array | None) -> None:
+    """Adds the measurements of a step and reads those of the previous one.
+
+    Args:
+      step: the step.
+      measured: its measurements.
+      rate: the result of `rate_of`.
+    """
     self.flush()
-    self._pending = (step, measured)
+    self._pending = (step, measured, rate)
 
   def flush(self) -> None:
     """Reads the pending measurements.
@@ -237,18 +252,17 @@ class DelayedMetrics:
     """
     if self._pending is None:
       return
-    step, measured = self._pending
+    step, measured, rate = self._pending
     self._pending = None
     values = {k: float(v) for k, v in jax.device_get(measured).items()}
     self._session.monitor.observe(
         step, values['loss'], self._session.manager.latest_step())
     self.unlogged.append(values)
-    if step % self._log_every == 0:
+    if rate is not None:
       means = {name: statistics.fmean(m[name] for m in self.unlogged)
                for name in values}
-      rate = self._session.kernel_rate(self.base_rate, step - 1)
-      self._session.journal.train(
-          step, means, {'learning_rate': rate, **self._timer.pace()})
+      self._session.journal.train(step, means, {
+          'learning_rate': float(jax.device_get(rate)), **self._timer.pace()})
       self.error = means.get('top1_error', 1.0)  # none for an auto-encoder
       self.unlogged = []
 

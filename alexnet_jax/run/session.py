@@ -48,7 +48,7 @@ class Plan(NamedTuple):
   after_validation: Callable[[State, dict[str, float]], State]
   rank_checkpoints: bool  # by the top-1 error of validations
   # (rate before schedules and drops, step) -> learning rate of the kernels.
-  kernel_rate: Callable[[float, int], float]
+  kernel_rate: Callable[[float, int], jax.Array]
   num_classes: int = 2
   stall_steps: int = 0
   command: str = ''  # the command line of this run
