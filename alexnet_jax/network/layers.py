@@ -47,15 +47,19 @@ class LocallyConnected(nn.Module):
   def __call__(self, x: jax.Array) -> jax.Array:
     below = (self.size - 1) // 2
     reach = (below, self.size - 1 - below)
-    padded = jnp.pad(x, ((0, 0), reach, reach, (0, 0)))
+    # One product for each position: with positions in front, the maps are laid
+    # out once for it and both its gradients.
+    x = jnp.moveaxis(x, 0, 2)  # [H, W, B, C]
+    padded = jnp.pad(x, (reach, reach, (0, 0), (0, 0)))
     reads = jnp.concatenate([
-        unit for rows in _taps(padded, self.size, 1, 1)
-        for unit in _taps(rows, self.size, 1, 2)], axis=-1)
-    places = x.shape[1:3]
+        unit for rows in _taps(padded, self.size, 1, 0)
+        for unit in _taps(rows, self.size, 1, 1)], axis=-1)
+    places = x.shape[:2]
     kernel = self.param('kernel', self.kernel_init,
                         (*places, reads.shape[-1], self.maps))
     bias = self.param('bias', self.bias_init, (*places, self.maps))
-    return jnp.einsum('bhwr,hwrm->bhwm', reads, kernel) + bias[None]
+    y = jnp.einsum('hwbr,hwrm->hwbm', reads, kernel) + bias[:, :, None]
+    return jnp.moveaxis(y, 2, 0)
 
 
 def conv(
