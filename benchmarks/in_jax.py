@@ -4,7 +4,7 @@ The steps are those of a training run, built from configs/paper.py.
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from alexnet_jax import machine
 from alexnet_jax.bench import process, traffic
@@ -28,6 +28,13 @@ EXAMPLES = 1_281_167  # Of ILSVRC-2012; they define an epoch.
 PRECISION = {'default': 'tf32', 'strict': 'float32', 'bfloat16': 'bfloat16'}
 
 
+class _Trained(NamedTuple):
+  """What evaluation needs of a state: no velocities."""
+
+  variables: Any
+  input_stats: augment.PixelStats
+
+
 class OurWork:
   """One mode of our network."""
 
@@ -41,7 +48,8 @@ class OurWork:
     mean = 120.0 if _from_images(problem, ours) else 0.0
     pixels = augment.pixel_stats(
         np.full((size, size, 3), mean), 3000 * np.eye(3))
-    self._state = built.new_state(pixels)
+    self._state: Any = (built.new_state(pixels) if problem.mode == 'train'
+                        else _Trained(_parameters(built), pixels))
     batch = {'image': (problems.images(problem) if _from_images(problem, ours)
                        else problems.patches(problem)),
              'label': problems.labels(problem),
@@ -95,6 +103,22 @@ class OurWork:
       description |= {'device': device.device_kind,
                 'device_peak_bytes': memory['peak_bytes_in_use']}
     return description | self._program
+
+
+def _parameters(built):
+  """Returns small random parameters, one array after another.
+
+  Drawn together, as a training run draws them, they take more memory than the
+  evaluation that is to be measured.
+  """
+  random = np.random.default_rng(0)
+
+  def draw(leaf):
+    numbers = random.standard_normal(leaf.shape, np.float32)
+    numbers *= 0.01  # The paper's deviation, in place.
+    return jax.device_put(numbers, leaf.sharding)
+
+  return jax.tree.map(draw, built.state_shapes().params)
 
 
 def _from_images(problem, ours):
