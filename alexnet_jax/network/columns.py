@@ -20,7 +20,7 @@ from jax.sharding import PartitionSpec as P
 
 from alexnet_jax.errors import InputError
 from alexnet_jax.network import layers as L
-from alexnet_jax.network import partners, rng
+from alexnet_jax.network import norm_and_pool, partners, rng
 
 DATA, COLUMN = 'data', 'column'
 
@@ -318,7 +318,7 @@ def apply_post_ops(
     x: output of the weights of one column.
     keys: dropout keys, one per example [B], or None at test time.
   """
-  for f in layer.post_ops:
+  for f in norm_and_pool.join(layer.post_ops):
     x = f(x)
   return apply_dropout(layer, x, keys)
 
