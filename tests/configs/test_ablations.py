@@ -70,7 +70,7 @@ def test_the_default_is_the_baseline_in_the_form_of_the_program():
     ('no_nrm', r"no ablation 'no_nrm': .*no_norm, .* behind the colon\.$"),
     ('small', r"no ablation 'small'"),
     ('no_norm,tiny',
-     r"no form 'tiny': .*paper, small, overfit behind the comma\.$"),
+     r"no form 'tiny': .*paper, small, overfit, converged behind the comma\.$"),
     ('no_norm,small,paper', r"no form 'small,paper'"),
 ])
 def test_an_unknown_name_or_form_is_answered_with_the_known_ones(

@@ -25,7 +25,8 @@ def as_on_a_tpu(monkeypatch):
   """Every operation takes its form for a TPU, here on the processor."""
   monkeypatch.setattr(
       lax, 'platform_dependent',
-      lambda *arguments, default, tpu=None: (tpu or default)(*arguments))
+      lambda *arguments, default, tpu=None, **others:
+      (tpu or default)(*arguments))
 
 
 @pytest.mark.parametrize('below, above', [(2, 2), (2, 1), (0, 0), (4, 4)])
