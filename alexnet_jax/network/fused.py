@@ -1,13 +1,10 @@
 """The layers whose ReLU, norm and pooling are one kernel on NVIDIA GPUs."""
 
-import functools
-
 from flax import linen as nn
 from jax.sharding import Mesh
 
 from alexnet_jax.errors import InputError
-from alexnet_jax.network import classifier, on_nvidia
-from alexnet_jax.network import layers as L
+from alexnet_jax.network import classifier, norm_and_pool, on_nvidia
 from alexnet_jax.network.classifier import Model
 from alexnet_jax.network.columns import Layer
 
@@ -53,11 +50,8 @@ def _fused(layer: Layer) -> Layer:
   """Returns the layer with a kernel for its first three operations."""
   if len(layer.post_ops) < 3 or layer.post_ops[0] is not nn.relu:
     return layer
-  norm, pool = layer.post_ops[1:3]
-  if not (isinstance(norm, functools.partial)
-          and norm.func is L.local_response_norm
-          and isinstance(pool, functools.partial)
-          and pool.func is L.max_pool):
+  arguments = norm_and_pool.arguments_of_both(*layer.post_ops[1:3])
+  if not arguments or arguments['size'] > on_nvidia.LARGEST_WINDOW:
     return layer
-  op = on_nvidia.RectifyNormPool(**norm.keywords, **pool.keywords)
+  op = on_nvidia.RectifyNormPool(**arguments)
   return layer._replace(post_ops=layer.post_ops[3:], fused=op.of_columns)

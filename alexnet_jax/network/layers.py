@@ -187,22 +187,31 @@ def within_map_norm(
 @functools.partial(jax.custom_vjp, nondiff_argnums=(1, 2, 3, 4))
 def _divide(x, windows: tuple[Window, ...], k, alpha, beta):
   """X / (k + alpha * (sum of squares over the windows)) ** beta."""
-  return _divide_forward(x, windows, k, alpha, beta)[0]
+  return divide_forward(x, windows, k, alpha, beta)[0]
 
 
-def _divide_forward(x, windows, k, alpha, beta):
-  wide = _wide(x)
+def divide_forward(x: jax.Array, windows: tuple[Window, ...], k: float,
+                   alpha: float, beta: float) -> tuple[jax.Array, Any]:
+  """Returns the normalized maps, and (x, root) for `divide_backward`."""
   # Every power of the divisor is a power of its fourth root. Storing only this
   # root for the gradient saves both memory and the recomputation of roots.
-  root = _root(wide, windows, k, alpha)
-  return _narrow(wide * _power(root, 4 * beta), x), (x, root)
+  root = _root(_wide(x), windows, k, alpha)
+  return divided(x, root, beta), (x, root)
+
+
+def divided(x: jax.Array, root: jax.Array, beta: float) -> jax.Array:
+  """Returns the normalized maps; `root` is the divisor to the power of -1/4."""
+  return _narrow(_wide(x) * _power(root, 4 * beta), x)
 
 
 def _root(wide, windows, k, alpha):
   return lax.rsqrt(lax.sqrt(k + alpha * _window_sum(wide * wide, windows)))
 
 
-def _divide_backward(windows, k, alpha, beta, residuals, g):
+def divide_backward(windows: tuple[Window, ...], k: float, alpha: float,
+                    beta: float, residuals: Any,
+                    g: jax.Array) -> tuple[jax.Array]:
+  """Returns the gradient of the maps from that of the normalized ones."""
   x, root = residuals
 
   def stored(x, root):
@@ -223,7 +232,7 @@ def _divide_backward(windows, k, alpha, beta, residuals, g):
   return ((scaled - (2 * alpha * beta) * wide * disturbed).astype(x.dtype),)
 
 
-_divide.defvjp(_divide_forward, _divide_backward)
+_divide.defvjp(divide_forward, divide_backward)
 
 
 def _wide(x):
@@ -303,7 +312,9 @@ def _max_pool_forward(x, size, stride):
   return y, (x, y)
 
 
-def _max_pool_backward(size, stride, residuals, g):
+def max_pool_backward(size: int, stride: int, residuals: Any,
+                      g: jax.Array) -> tuple[jax.Array]:
+  """Returns the gradient of maps x from that of pooled ones y; (x, y) given."""
   x, y = residuals
   return (lax.platform_dependent(
       x, y, g, default=functools.partial(
@@ -327,7 +338,7 @@ def _to_every_maximum(x, y, g, size, stride):
   return dx
 
 
-max_pool.defvjp(_max_pool_forward, _max_pool_backward)
+max_pool.defvjp(_max_pool_forward, max_pool_backward)
 
 
 def avg_pool(x: jax.Array, size: int = 3, stride: int = 2) -> jax.Array:

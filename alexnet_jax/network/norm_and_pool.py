@@ -2,11 +2,14 @@
 
 Max-pooling needs the normalized maps for its gradient. On a CPU they are worked
 out again there, as one product of what the norm stores anyway. So they are not
-stored until then, which saves a tenth of the memory of a step.
+stored until then, which saves a tenth of the memory of a step with jaxlib
+0.10.2; with 0.11.2 XLA stores them all the same.
 """
 
 import functools
+import inspect
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import jax
 from jax import lax
@@ -23,23 +26,36 @@ def join(post_ops: Sequence[Operation]) -> list[Operation]:
   """
   joined = list(post_ops)
   for place in reversed(range(len(joined) - 1)):
-    norm, pool = joined[place:place + 2]
-    if (_function(norm) is L.local_response_norm
-        and _function(pool) is L.max_pool):
-      joined[place:place + 2] = [functools.partial(
-          _pooled_norm, **_keywords(norm), **_keywords(pool))]
+    arguments = arguments_of_both(*joined[place:place + 2])
+    if arguments:
+      joined[place:place + 2] = [functools.partial(_pooled_norm, **arguments)]
   return joined
+
+
+def arguments_of_both(first: Operation,
+                      second: Operation) -> dict[str, Any] | None:
+  """Returns the arguments of a response norm and of the max-pooling after it.
+
+  None: the two operations are not these.
+  """
+  if (_function(first) is not L.local_response_norm
+      or _function(second) is not L.max_pool):
+    return None
+  return _arguments(first) | _arguments(second)
 
 
 def _function(f):
   return getattr(f, 'func', f)
 
 
-def _keywords(f):
-  return getattr(f, 'keywords', {})
+def _arguments(f):
+  """Returns the given and the default arguments of an operation on maps."""
+  _, *others = inspect.signature(_function(f)).parameters.values()
+  return ({other.name: other.default for other in others}
+          | getattr(f, 'keywords', {}))
 
 
-def _pooled_norm(x, k=2.0, n=5, alpha=1e-4, beta=0.75, size=3, stride=2):
+def _pooled_norm(x, k, n, alpha, beta, size, stride):
   window = (-1, n // 2, n - 1 - n // 2)
   return _pooled(x, (window,), k, alpha, beta, size, stride)
 
@@ -50,7 +66,7 @@ def _pooled(x, windows, k, alpha, beta, size, stride):
 
 
 def _forward(x, windows, k, alpha, beta, size, stride):
-  maps, (x, root) = L._divide_forward(x, windows, k, alpha, beta)
+  maps, (x, root) = L.divide_forward(x, windows, k, alpha, beta)
   y = L.max_pool(maps, size, stride)
   return y, (x, root, maps, y)
 
@@ -65,12 +81,12 @@ def _backward(windows, k, alpha, beta, size, stride, residuals, g):
   def computed_again(x, root, maps):
     del maps
     x, root = lax.optimization_barrier((x, root))  # or XLA stores the maps
-    return L._narrow(L._wide(x) * L._power(root, 4 * beta), x)
+    return L.divided(x, root, beta)
 
   maps = lax.platform_dependent(
       x, root, maps, default=stored, cpu=computed_again)
-  g, = L._max_pool_backward(size, stride, (maps, y), g)
-  return L._divide_backward(windows, k, alpha, beta, (x, root), g)
+  g, = L.max_pool_backward(size, stride, (maps, y), g)
+  return L.divide_backward(windows, k, alpha, beta, (x, root), g)
 
 
 _pooled.defvjp(_forward, _backward)

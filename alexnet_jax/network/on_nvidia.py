@@ -5,6 +5,7 @@ maps, in both directions. The kernels here, in Pallas for Triton, read the maps
 once and write the pooled ones; on the way back they read the maps again,
 compute the norm anew and write the gradient. Of each window they store which
 units equal its maximum, in two bytes, so ties are those of `layers.max_pool`.
+A NaN in one map becomes one in all maps of its position.
 """
 
 import functools
@@ -62,6 +63,9 @@ def _pooled_backward(op, count, residuals, gs):
 
 
 _pooled.defvjp(_pooled_forward, _pooled_backward)
+
+
+LARGEST_WINDOW = 4  # its 16 units have a bit each
 
 
 # --- Both kernels -------------------------------------------------------------

@@ -12,10 +12,10 @@ from alexnet_jax.run import experiment
 # Of the lowered program. A change that is meant to alter it renews these lines
 # with what the failing test prints.
 JAX = '0.10.2'
-STEPS = {(): '2cd5c072f602250d',
-         (('mesh.data', 2), ('mesh.column', 2)): '4eeb1e33d29d9d58',
-         (('precision', 'bfloat16'),): '4cd87148b3511e96'}
-TEST = '7dbcc334cedbfd36'
+STEPS = {(): 'd84e0aee12fff5d7',
+         (('mesh.data', 2), ('mesh.column', 2)): 'c4b917e94927d757',
+         (('precision', 'bfloat16'),): '471b708d4ae55c92'}
+TEST = '6a87702c403438d7'
 
 
 def lowered(fields, which):

@@ -106,6 +106,9 @@ def test_a_network_gives_it_the_maps_of_all_columns(
   close(jax.jit(loss_and_gradients(model.apply))(*problem()), solve_on())
 
 
+@pytest.mark.skipif(
+    jax.__version__ != '0.10.2' and jax.default_backend() != 'gpu',
+    reason='JAX lowers it for a GPU that is there only')
 @pytest.mark.parametrize('mesh, kernels', [((1, 1), 6), ((1, 2), 4)], ids=str)
 def test_a_gpu_runs_a_kernel_in_each_direction(
     net, problem, mesh_of, loss_and_gradients, mesh, kernels):
