@@ -108,6 +108,7 @@ train() {
 
 photographs() {
   local run=$runs/tiny_imagenet_small
+  [ "$(left)" -gt 0 ] || return 0
   timeout -k 20 "$(left)" python3 launch.py --workdir="$run" \
     --config=configs/tiny_imagenet_small.py \
     --config.data.path="$data/tiny" $MORE \

@@ -39,6 +39,11 @@ CLAIM = {
 def get_config(form: str = 'authors_2012') -> ConfigDict:
   config = six_conv.get_config(form)
   longer = config.run.epochs / authors_2012.get_config().run.epochs
+  if longer < 0.75:
+    raise ValueError(
+        f'a run of {config.run.epochs:g} epochs is too short for the drops of'
+        f' this fine-tuning, so it has no form {form!r}: give authors_2012 or'
+        ' overfit behind the colon.')
 
   def epoch(of_program: int) -> int:
     return round(longer * of_program)

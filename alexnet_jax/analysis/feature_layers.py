@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from jax.sharding import Mesh
 
 from alexnet_jax.errors import InputError
-from alexnet_jax.network import classifier, columns
+from alexnet_jax.network import classifier, columns, models
 from alexnet_jax.network.classifier import Model
 
 LAST = ''  # as the name of a layer: the last hidden one
@@ -42,8 +42,8 @@ def named_layer(model: Model, name: str) -> str:
   return LAST if name == names[-1] else name
 
 
-def outputs_of(model: Model, mesh: Mesh,
-               layer: str) -> Callable[..., jax.Array]:
+def outputs_of(model: Model, mesh: Mesh, layer: str,
+               precision: str = 'float32') -> Callable[..., jax.Array]:
   """Returns f(variables, patches) -> the outputs of a layer [B, D].
 
   Maps are those after the norm and the pooling of their layer, row by row.
@@ -52,6 +52,7 @@ def outputs_of(model: Model, mesh: Mesh,
     model: the network.
     mesh: its devices.
     layer: as `named_layer` returns it, but not PIXELS.
+    precision: that in which the network computes; LAST has its own.
   """
   if layer == LAST:
     return lambda variables, patches: model.apply(variables, patches)[1]
@@ -65,7 +66,7 @@ def outputs_of(model: Model, mesh: Mesh,
                None).features
     return maps.reshape(len(maps), -1)
 
-  return outputs
+  return models.rounded(precision, outputs)
 
 
 def _output_shape(model, layer):

@@ -77,7 +77,8 @@ def make_feature_step(trained: Trained,
     patches = augment.cut_crop(images, jnp.asarray(central), model.patch)
     if layer == PIXELS:
       return feature_layers.small(patches)
-    outputs = feature_layers.outputs_of(model, trained.mesh, layer)
+    outputs = feature_layers.outputs_of(model, trained.mesh, layer,
+                                       trained.settings.precision)
     return outputs(params, augment.subtract_mean(patches, pixels))
 
   return jax.jit(feature_step)

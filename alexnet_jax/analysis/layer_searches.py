@@ -23,6 +23,7 @@ from alexnet_jax.analysis.features import (
     FOLDER,
     Features,
     folder_of,
+    layer_of,
     open_splits,
     rows_at,
 )
@@ -77,18 +78,30 @@ def open_layers(workdir: str, model: Model,
         raise InputError(
             f'there are no features of {name} in {folder}: make them with'
             f' --task=features --workdir={workdir} --layer={name}.')
-      layers.append(Layer(name, *open_splits(folder)))
+      training, validation = open_splits(folder)
+      found = layer_of(training.index)
+      if found != layer:
+        raise InputError(
+            f'{folder} has features of {found or names[-1]}, not of {name}:'
+            ' remove it, and make them again with --task=features'
+            f' --workdir={workdir} --layer={name}.')
+      if training.index['path'] != validation.index['path']:
+        raise InputError(
+            f'{training.folder} and {validation.folder} are of different data:'
+            ' make both with the same --data.')
+      layers.append(Layer(name, training, validation))
   if not layers:
     raise InputError(
         f'there are no features in {workdir}: make some with --task=features'
         f' --workdir={workdir}, and with --layer={names[1]} and so on.')
   for one in layers[1:]:
-    for field in ('step', 'saved', 'path', 'count', 'class_names'):
-      ours, first = (layer.training.index[field] for layer in (one, layers[0]))
-      if ours != first:
-        raise InputError(
-            f'{layers[0].training.folder} and {one.training.folder} differ in'
-            f' their {field}: make both with the same --checkpoint and --data.')
+    for first, other in ((layers[0].training, one.training),
+                         (layers[0].validation, one.validation)):
+      for field in ('step', 'saved', 'path', 'count', 'class_names'):
+        if first.index[field] != other.index[field]:
+          raise InputError(
+              f'{first.folder} and {other.folder} differ in their {field}: make'
+              ' both with the same --checkpoint and --data.')
   return layers
 
 

@@ -9,7 +9,7 @@ differences between their sums are smaller than bfloat16 resolves.
 """
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
@@ -124,21 +124,26 @@ def compute_in(precision: str, model: Model) -> Model:
   if precision not in PRECISIONS:
     raise InputError(f'config.precision={precision!r} is not known: give one of'
                      f' {", ".join(PRECISIONS)}.')
+  return model._replace(forward=rounded(precision, model.forward))
+
+
+def rounded(precision: str, forward: Callable) -> Callable:
+  """Returns forward(variables, patches, ...), computing in a precision."""
   if precision != 'bfloat16':
 
-    def forward(variables, patches, keys=None):
+    def in_float32(variables, patches, *keys):
       with jax.default_matmul_precision(PRECISIONS[precision]):
-        return model.forward(variables, patches, keys)
+        return forward(variables, patches, *keys)
 
-    return model._replace(forward=forward)
+    return in_float32
 
-  def forward_rounded(variables, patches, keys=None):
+  def in_bfloat16(variables, patches, *keys):
     params, batch_stats = split(variables)
     params, patches = _cast((params, patches), jnp.bfloat16)
-    outputs = model.forward(merge(params, batch_stats), patches, keys)
-    return _cast(outputs, jnp.float32)
+    return _cast(forward(merge(params, batch_stats), patches, *keys),
+                 jnp.float32)
 
-  return model._replace(forward=forward_rounded)
+  return in_bfloat16
 
 
 def _cast(tree: Any, dtype) -> Any:

@@ -92,7 +92,10 @@ def _cells(row: ClaimRow, base: Iterable[Run], seeds: Sequence[int],
                       for run in row.runs}) for test in ('one', crops))]
   if not row.claim.against:
     return [*cells, '', '', '', report_table.theirs(row.claim)]
-  more = runs.differences(row.runs, base, crops, 1)
+  like = row.runs[0]
+  more = runs.differences(
+      row.runs, [run for run in base if run.name == row.claim.against
+                 and run.conditions == like.conditions], crops, 1)
   return [*cells, by_seed(more, '{:+.1f}'),
           runs.as_text(runs.estimate([*more.values()]), sign=True),
           runs.sign_as_text(runs.sign_test(more.values())),

@@ -83,7 +83,8 @@ def open_weights(path: str) -> Trained:
   card = read.card or _card_beside(path)
   try:
     settings = experiment.read(stored_config(
-        checkpoint.with_added_fields(card['config'])))
+        checkpoint.with_added_fields(card['config'])))._replace(
+            mesh=MeshShape(1, 1))
     step = int(card.get('step', 0))
     mesh = columns.make_mesh(1, 1, settings.model.num_columns)
     model = settings.build_model(mesh, len(read.class_names))

@@ -175,7 +175,9 @@ def compare(runs: Sequence[str], steps: Sequence[str] = ('latest',),
   numbers: dict[str, Any] = {'rows': rows}
   p_values = [row['difference']['p_value'] for row in rows.values()
               if row['difference']]
-  if len(runs) > 1 and p_values:
+  seeds = {network.settings.seed for network in networks.values()}
+  # Checkpoints of one run are no independent tests.
+  if len(runs) > 1 and p_values and len(seeds) == len(runs):
     numbers['p_value_over_runs'] = specialization.over_runs(p_values)
   figure3_picture.draw_rows(weights, numbers, per_kernel, out)
   print(kernel_tables.of_several(numbers))

@@ -30,7 +30,8 @@ FIGURE = 'figure1.json'  # The file that --task=figure1 writes.
 def define_flags(values: flags.FlagValues) -> None:
   """Defines the flags of this task."""
   flags.DEFINE_string(
-      'out', '', 'The file to write; WORKDIR/report.md unless given.',
+      'out', '', 'The file to write; WORKDIR/report.md unless given, and none'
+      ' for --form.',
       flag_values=values)
   flags.DEFINE_string(
       'form', '', 'A form of configs/ablations.py, such as overfit: prints its'
@@ -41,7 +42,11 @@ def run(invocation: Invocation) -> None:
   """Writes and prints the report, or prints the table of one form."""
   folder, values = invocation.workdir or 'runs', invocation.flags
   if values.form:
-    print(by_seed(folder, values.form), end='')
+    table = by_seed(folder, values.form)
+    if values.out:
+      with files.atomic_write(os.path.expanduser(values.out)) as file:
+        file.write(table.encode())
+    print(table, end='')
   else:
     report(folder, values.out)
 

@@ -56,3 +56,13 @@ def test_one_seed_is_said_to_be_one(tmp_path):
   assert text.startswith('Seed 3.\n')
   # No training error was logged.
   assert '| the net (`baseline`) | 6 | - | 45.0 | 40.0 |' in text
+
+
+def test_a_difference_is_to_the_baseline_of_the_same_length(tmp_path):
+  workdirs.write(tmp_path, 'ablations.py:baseline,small', 0, 0.4)
+  workdirs.write(tmp_path / 'longer', 'ablations.py:baseline,small', 0, 0.3,
+                 steps=200)
+  workdirs.write(tmp_path, 'ablations.py:no_norm,small', 0, 0.41)
+  text = seeds_table.as_markdown('small', CLAIMS, workdirs.read(tmp_path))
+  row, = [line for line in text.splitlines() if '`no_norm`' in line]
+  assert '| +1.0 | +1.00 |' in row

@@ -415,3 +415,9 @@ def test_a_run_starts_from_a_network_of_the_package():
   assert 'Took conv1 to fc7 from' in origin and 'fc8 is new' in origin
   kernel = np.asarray(started['columns']['conv1']['kernel'])
   assert kernel.dtype == np.float32 and kernel.std() > 0.01
+
+
+@pytest.mark.parametrize('form', ['small', 'converged'])
+def test_a_form_that_is_too_short_for_its_drops_is_refused(form):
+  with pytest.raises(ValueError, match=f'no form {form!r}: give authors_2012'):
+    config_of('fine_tune_2011', form)

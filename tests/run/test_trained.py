@@ -80,3 +80,10 @@ def test_a_card_that_is_nonsense_is_refused(fields, exported, tmp_path):
                      ' network of this version .*export it again') as error:
     open_weights(path)
   assert '\n' not in str(error.value)
+
+
+def test_a_network_of_several_gpus_opens_on_one_processor(exported, tmp_path):
+  config = json.loads(json.dumps(exported[1].card['config']))
+  config['mesh'] |= {'data': 8, 'norm_and_pooling': 'triton'}
+  path = changed(tmp_path / 'a.npz', exported, config=config)
+  assert open_weights(path).step == 6

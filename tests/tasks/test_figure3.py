@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import types
 
 import cv2
 import numpy as np
@@ -137,8 +138,17 @@ def test_initial_kernels_of_another_network_are_not_known(told, command):
       ' initial kernels are not known: leave out --checkpoint=0.')
 
 
-def test_several_runs_are_tested_together(trained, drawn, tmp_path, capsys):
+def test_several_runs_are_tested_together(
+    trained, drawn, tmp_path, capsys, monkeypatch):
   _, workdir, _ = trained
+  load, seeds = figure3.load, iter(range(3))
+
+  def load_with_another_seed(run):
+    network = load(run).trained
+    return types.SimpleNamespace(trained=network._replace(
+        settings=network.settings._replace(seed=next(seeds))))
+
+  monkeypatch.setattr(figure3, 'load', load_with_another_seed)
   export_task.export(workdir, out=str(tmp_path / 'weights.npz'))
   numbers = figure3.compare(
       [f'{workdir}@4', workdir, str(tmp_path / 'weights.npz')],
@@ -157,6 +167,15 @@ def test_several_runs_are_tested_together(trained, drawn, tmp_path, capsys):
   picture = (tmp_path / 'runs.svg').read_text()
   for name, row in rows.items():
     assert f'{name}: {row["difference"]["value"]:.2f} apart, p = ' in picture
+
+
+def test_checkpoints_of_one_run_are_no_independent_tests(
+    trained, tmp_path, capsys):
+  _, workdir, _ = trained
+  numbers = figure3.compare([f'{workdir}@4', workdir],
+                            out=str(tmp_path / 'one_run.svg'))
+  assert 'p_value_over_runs' not in numbers
+  assert 'together' not in capsys.readouterr().out
 
 
 def test_runs_with_other_kernels_are_no_rows_of_one_picture(

@@ -188,3 +188,23 @@ def test_damaged_codes_are_named(copied):
     np.save(path, content)
     said = refusal(copied)
     assert f'{path} is damaged' in said and '--task=codes' in said
+
+
+def test_features_of_another_layer_than_their_folder_says_are_refused(copied):
+  for split in ('train', 'validation'):
+    change(f'{copied}/features_conv5/{split}/index.json', layer='pixels')
+  said = refusal(copied)
+  assert 'features_conv5 has features of pixels, not of conv5' in said
+  assert '--layer=conv5' in said
+
+
+def test_splits_of_different_data_are_refused(copied):
+  change(f'{copied}/features_conv5/validation/index.json', path='/elsewhere')
+  said = refusal(copied)
+  assert 'features_conv5/validation are of different data' in said
+  assert 'same --data' in said
+
+
+def test_validation_images_of_all_layers_are_the_same(copied):
+  change(f'{copied}/features_conv5/validation/index.json', count=1)
+  assert 'features_conv5/validation differ in their count' in refusal(copied)

@@ -58,12 +58,14 @@ def test_a_folder_without_a_finished_run_is_refused(tmp_path):
 def test_the_table_of_one_form_is_printed_alone(tmp_path, compiled):
   workdirs.write_trio(tmp_path)
   (code, out, err), (refused, _, why) = program.launch_many(
-      [['--task=report', f'--workdir={tmp_path}', f'--form={form}']
+      [['--task=report', f'--workdir={tmp_path}', f'--form={form}',
+        f'--out={tmp_path}/{form}.md']
        for form in ('small', 'nothing')], compiled)
   assert (code, err) == (0, '') and out == report.by_seed(str(tmp_path),
                                                           'small')
   assert out.startswith('Seeds 0, 1, 2, 3, in this order')
   assert not (tmp_path / 'report.md').exists()
+  assert (tmp_path / 'small.md').read_text() == out
   assert refused == 2
   assert ('--form=nothing: no ablation of this form has been finished. Give one'
           ' of small.') in why
