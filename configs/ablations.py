@@ -25,7 +25,7 @@ used:
       --config.data.path=FEW
 
 `converged` is the same network on 12,500 images of 50 classes for 40 epochs,
-until its rate has dropped twice and its error no longer falls, because a
+until its rate has dropped twice and its error falls no further, because a
 network that has barely begun to learn has no use for more layers. FIFTY has the
 first 50 classes, made by the same lines with `head -50`.
 

@@ -160,10 +160,10 @@ def test_a_run_without_features_is_told_how_to_make_some(trained):
   assert '--task=features' in said and '--layer=conv1' in said
 
 
-def change(path, **fields):
-  with open(path, encoding='utf-8') as file:
+def change(index_path, **fields):
+  with open(index_path, encoding='utf-8') as file:
     index = json.load(file)
-  with open(path, 'w', encoding='utf-8') as file:
+  with open(index_path, 'w', encoding='utf-8') as file:
     json.dump(index | fields, file)
 
 
@@ -206,5 +206,5 @@ def test_splits_of_different_data_are_refused(copied):
 
 
 def test_validation_images_of_all_layers_are_the_same(copied):
-  change(f'{copied}/features_conv5/validation/index.json', count=1)
-  assert 'features_conv5/validation differ in their count' in refusal(copied)
+  change(f'{copied}/features_conv5/validation/index.json', saved=1)
+  assert 'features_conv5/validation differ in their saved' in refusal(copied)
