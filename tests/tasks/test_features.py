@@ -55,6 +55,23 @@ def asked(monkeypatch):
   return seen
 
 
+@pytest.mark.parametrize('layer', ['conv5', 'fc6', features.LAST])
+@pytest.mark.parametrize('precision, every', [
+    ('float32', 'HIGHEST'), ('bfloat16', 'bf16')])
+def test_each_layer_computes_in_the_precision_of_the_config(
+    precision, every, layer, trained):
+  network = trained_network.open_trained(trained[1])
+  settings = network.settings._replace(precision=precision)
+  network = network._replace(settings=settings, model=settings.build_model(
+      network.mesh, len(network.class_names)))
+  text = features.make_feature_step(network, layer).lower(
+      network.params, network.input_stats,
+      np.zeros((2, 72, 72, 3), np.uint8)).as_text()
+  products = [line for line in text.splitlines()
+              if 'stablehlo.convolution' in line or 'dot_general' in line]
+  assert products and all(every in line for line in products)
+
+
 def bytes_of(folder):
   files = {}
   for name in sorted(os.listdir(folder)):
