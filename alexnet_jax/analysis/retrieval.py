@@ -84,16 +84,29 @@ def open_database(workdir: str, features: Features, names: Sequence[str],
       f' {describe_features(here)}: give --workdir and --features of one'
       ' network.'
     )
-  if len(source) != index['count'] or any(
+  check_images(features, source, path)
+  return Database(features, network, path, source, tuple(names))
+
+
+def check_images(features: Features, source: Source, path: str) -> None:
+  """Checks by a few labels that features are those of some images.
+
+  Args:
+    features: the features.
+    source: the images.
+    path: where they are; '' for the run's own data.
+
+  Raises:
+    InputError: the features are of other images.
+  """
+  if len(source) != features.index['count'] or any(
       source[int(i)]['label'] != features.labels[i]
       for i in evenly_spread(len(source), GLANCES)):
     raise InputError(
-      f'{features.folder} holds features {describe_features(index)},'
-      ' and the images that'
-      f' are now in {here["path"] or "this data set"} are others: give the'
-      ' same ones as --data, or make features of these.'
-    )
-  return Database(features, network, path, source, tuple(names))
+        f'{features.folder} holds features'
+        f' {describe_features(features.index)}, and the images that are now in'
+        f' {path or "this data set"} are others: give the same ones as --data,'
+        ' or make features of these.')
 
 
 def drawn(source: Source, count: int) -> list[tuple[int, dict]]:

@@ -84,8 +84,12 @@ def layers(workdir: str, chosen: str = '', out: str = '', figure: str = '',
   searches = layer_searches.searches_of(workdir, opened)
   _, training, validation = opened[-1]
   names = readable(training.class_names, words)
-  database = (retrieval.open_database(workdir, training, names, data)
-              if figure else None)
+  database, asked = None, []
+  if figure:
+    database = retrieval.open_database(workdir, training, names, data)
+    images = open_split(database.network, 'validation', database.path)
+    retrieval.check_images(validation, images, database.path)
+    asked = retrieval.drawn(images, queries)
   numbers = {
       'workdir': workdir, 'step': training.index['step'],
       **layer_searches.compare(searches, training, validation)}
@@ -93,16 +97,14 @@ def layers(workdir: str, chosen: str = '', out: str = '', figure: str = '',
   precision_picture.draw_searches(numbers, out)
   print(style.drawn(out))
   if database:
-    _draw_found(searches, database, queries, figure)
+    _draw_found(searches, database, asked, figure)
     print(style.drawn(figure))
   return numbers
 
 
-def _draw_found(searches, database, count, figure):
+def _draw_found(searches, database, queries, figure):
   """Draws the nearest images of some queries, the uppermost layer first."""
   network, names = database.network, database.names
-  queries = retrieval.drawn(
-      open_split(network, 'validation', database.path), count)
   indices = [i for i, _ in queries]
   neighbors = min(NEIGHBORS, len(database.features.labels))
   places = {search.name: search.nearest(indices, neighbors)

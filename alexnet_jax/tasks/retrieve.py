@@ -33,6 +33,7 @@ from alexnet_jax.analysis.features import (
 from alexnet_jax.analysis.retrieval import (
   Database,
   Queries,
+  check_images,
   drawn_queries,
   found,
   open_database,
@@ -217,11 +218,13 @@ def _compare(query_set, database, neighbors, folder, figure):
   features, network, path, source, _ = database
   tested, images, labels = None, list(query_set.images), []
   try:
-    tested = _open_tested(folder, features)
+    opened = _open_tested(folder, features)
+    validation = open_split(network, 'validation', path)
+    check_images(opened, validation, path)
+    tested = opened
   except InputError as error:
     print(f'Without precision@k: {printable(str(error))}', file=sys.stderr)
   if tested:
-    validation = open_split(network, 'validation', path)
     for i in evenly_spread(len(validation), precision_at.PIXEL_QUERIES):
       example = validation[int(i)]
       images.append(example['image'])

@@ -222,6 +222,20 @@ def test_validation_features_of_another_network_count_nothing(
   assert f'Without precision@k: {kept}/validation holds features' in said
 
 
+def test_validation_features_of_other_images_count_nothing(
+    run, pictures, tmp_path, capsys):
+  kept = tmp_path / 'kept'
+  shutil.copytree(f'{run}/features', kept)
+  path, = (kept / 'validation').glob('labels-*')
+  np.save(path, np.load(path)[::-1])
+  retrieve.retrieve(run, [f'{pictures}/7.png'], neighbors=1,
+                    features=str(kept), figure=str(tmp_path / 'figure.png'))
+  assert not os.path.exists(tmp_path / 'figure_precision.png')
+  said = capsys.readouterr().err
+  assert f'Without precision@k: {kept}/validation holds features' in said
+  assert 'are others' in said
+
+
 def pretend_another_network(folder):
   path = folder / 'index.json'
   index = json.loads(path.read_text())
