@@ -14,7 +14,6 @@ from alexnet_jax import files
 from alexnet_jax.analysis import compression, hamming
 from alexnet_jax.analysis.features import Features, folder_of, layer_of
 from alexnet_jax.errors import InputError
-from alexnet_jax.run import checkpoint
 
 FOLDER = 'codes'  # in the workdir of the network's run
 LENGTH = re.compile(r'bits_(\d+)')  # the folder of an auto-encoder
@@ -63,7 +62,7 @@ def longest(workdir: str, training: Features,
   for bits in sorted(lengths, reverse=True):
     at = os.path.join(home, f'bits_{bits}')
     if os.path.exists(_file(at, 'validation')):  # The last that is written.
-      _check_origin(at, training)
+      _check_origin(at, training, validation)
       return Codes(bits, _read(at, 'train', bits, len(training.labels)),
                    _read(at, 'validation', bits, len(validation.labels)))
   return None
@@ -73,11 +72,9 @@ def _file(at, name):
   return os.path.join(at, f'{name}.npy')
 
 
-def _check_origin(at, training):
-  with checkpoint.open_to_read(at) as manager:
-    saved = checkpoint.read_metadata(
-        manager, checkpoint.find_step(manager, 'latest', at))
-  if saved.config.get('features') != compression.origin(training):
+def _check_origin(at, training, validation):
+  ours = compression.origin(training, validation)
+  if compression.saved_config(at, ours).get('features') != ours:
     raise InputError(
         f'{at} has codes of other features than {training.folder}: remove that'
         ' folder, and make the codes again with --task=codes.')

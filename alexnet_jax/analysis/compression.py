@@ -5,7 +5,9 @@ checkpoints, and resumes as exactly.
 """
 
 import functools
-from collections.abc import Callable, Sequence
+import json
+import zlib
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -85,7 +87,7 @@ def train(settings: CodeSettings, training: Features, validation: Features,
     InputError: the workdir contains another auto-encoder, or the loss is not
       finite.
   """
-  check_resumable(settings, training, workdir)
+  check_resumable(settings, training, validation, workdir)
   model = autoencoder.build(
       training.index['dimension'], settings.sizes, settings.bits)
   rule = optimizer.momentum_sgd(settings.momentum, settings.weight_decay)
@@ -108,8 +110,8 @@ def train(settings: CodeSettings, training: Features, validation: Features,
     rates = Rates(schedule='linear', target_factor=settings.target_factor)
     ended = session.run(
         Plan(
-            Metadata(written_config(settings, training), training.class_names,
-                     training.index['count']),
+            Metadata(written_config(settings, training, validation),
+                     training.class_names, training.index['count']),
             Cadence(length.total_steps,
                     settings.evaluate_every or length.steps_per_epoch,
                     settings.save_every or length.steps_per_epoch,
@@ -145,32 +147,64 @@ def count_steps(settings: CodeSettings, training: Features) -> Length:
       settings.batch_size, settings.epochs, training.index['count'])
 
 
-def written_config(settings: CodeSettings,
-                   training: Features) -> dict[str, Any]:
+def written_config(settings: CodeSettings, training: Features,
+                   validation: Features) -> dict[str, Any]:
   """Returns the stored config of an auto-encoder, with its `origin`."""
   return {
       **settings.config,
       'code': {'bits': settings.bits, 'sizes': settings.sizes},
-      'features': origin(training)}
+      'features': origin(training, validation)}
 
 
-def origin(training: Features) -> dict[str, Any]:
-  """Returns what identifies features: their network, whatever their folder."""
+def origin(training: Features, validation: Features) -> dict[str, Any]:
+  """Returns what identifies features, whatever their folder.
+
+  It is their network and the classes of their images, in their order.
+  """
   index = training.index
   layer = layer_of(index)
   return {
       'count': index['count'], 'dimension': index['dimension'],
       'network': f'step {index["step"]}, saved at {index["saved"]}',
+      'labels': _checksum(training, validation),
       **({'layer': layer} if layer else {})}
 
 
+def _checksum(*splits):
+  """Returns a number that differs for images of other classes, in hex."""
+  crc = 0
+  for features in splits:
+    for part in (json.dumps(features.class_names).encode(),
+                 np.asarray(features.labels, '<i4').tobytes()):
+      crc = zlib.crc32(part, crc)
+  return f'{crc:08x}'
+
+
+def saved_config(workdir: str, ours: Mapping[str, Any]) -> dict[str, Any]:
+  """Reads the config of an auto-encoder.
+
+  Args:
+    workdir: its workdir.
+    ours: the `origin` of our features, whose labels are taken for an
+      auto-encoder of a version that did not store them.
+  """
+  with checkpoint.open_to_read(workdir) as manager:
+    saved = checkpoint.read_metadata(
+        manager, checkpoint.find_step(manager, 'latest', workdir)).config
+  features = saved.get('features')
+  if isinstance(features, dict):
+    saved['features'] = {'labels': ours['labels'], **features}
+  return saved
+
+
 def check_resumable(settings: CodeSettings, training: Features,
-                    workdir: str) -> None:
+                    validation: Features, workdir: str) -> None:
   """Checks that a workdir has no auto-encoder or the same one.
 
   Args:
     settings: how to train the auto-encoder.
     training: features of the training set.
+    validation: features of the validation set.
     workdir: directory of the run.
 
   Raises:
@@ -178,11 +212,9 @@ def check_resumable(settings: CodeSettings, training: Features,
   """
   if not checkpoint.exists(workdir):
     return
-  with checkpoint.open_to_read(workdir) as manager:
-    saved = checkpoint.read_metadata(
-        manager, checkpoint.find_step(manager, 'latest', workdir))
+  config = written_config(settings, training, validation)
   difference = checkpoint.first_difference(
-      saved.config, written_config(settings, training), IDENTITY)
+      saved_config(workdir, config['features']), config, IDENTITY)
   if difference:
     field, theirs, ours = difference
     raise InputError(

@@ -88,7 +88,7 @@ def codes(config: ConfigDict, workdir: str, features: str = '', out: str = '',
   folders = {bits: os.path.join(home, f'bits_{bits}')
              for bits in config.code.bits}
   for bits, at in folders.items():
-    compression.check_resumable(settings[bits], training, at)
+    compression.check_resumable(settings[bits], training, validation, at)
   stats = compression.feature_stats(training.vectors)
   total = len(validation.labels)
   chosen = evenly_spread(total, config.code.queries or total)

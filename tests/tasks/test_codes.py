@@ -13,7 +13,7 @@ import pytest
 import tiny
 
 from alexnet_jax.analysis import codes_table, compression, hamming
-from alexnet_jax.analysis.features import open_features
+from alexnet_jax.analysis.features import open_features, open_splits
 from alexnet_jax.errors import InputError
 from alexnet_jax.results import runs
 from alexnet_jax.run import checkpoint, loop
@@ -329,6 +329,36 @@ def test_features_of_another_size_are_not_gone_on_with(
   assert_refused(
       [f'{made[0]}/codes/bits_32', 'features.dimension=32', '16',
        'remove that folder'], config_with(), made[0], str(narrow))
+
+
+@pytest.mark.parametrize('split', ['train', 'validation'])
+def test_features_of_images_of_other_classes_are_not_gone_on_with(
+    split, made, features, tmp_path):
+  others = shutil.copytree(features, tmp_path / 'others')
+  path, = (others / split).glob('labels-*')
+  np.save(path, np.load(path)[::-1])
+  assert_refused([f'{made[0]}/codes/bits_32', 'features.labels=',
+                  'remove that folder'], config_with(), made[0], str(others))
+
+
+def test_an_auto_encoder_of_an_older_version_is_gone_on_with(
+    made, features, monkeypatch):
+  read = checkpoint.read_metadata
+
+  def older(*arguments):
+    metadata = read(*arguments)
+    del metadata.config['features']['labels']
+    return metadata
+
+  splits = open_splits(features)
+  settings = codes.read_settings(config_with(), 32)
+  at = f'{made[0]}/codes/bits_32'
+  monkeypatch.setattr(checkpoint, 'read_metadata', older)
+  compression.check_resumable(settings, *splits, at)
+  with pytest.raises(InputError, match='optimizer.momentum'):
+    compression.check_resumable(
+        settings._replace(config=settings.config | {'optimizer': {
+            **settings.config['optimizer'], 'momentum': 0.5}}), *splits, at)
 
 
 def test_another_auto_encoder_is_refused_before_anything_is_trained(

@@ -1,5 +1,6 @@
 """Layers beside each other: what their features and codes find."""
 
+import glob
 import json
 import os
 import shutil
@@ -180,6 +181,24 @@ def test_codes_of_other_features_are_not_compared(copied):
     for split in ('train', 'validation'):
       change(f'{copied}/features{layer}/{split}/index.json', saved=1)
   assert 'codes of other features' in refusal(copied)
+
+
+@pytest.mark.parametrize('split', ['train', 'validation'])
+def test_codes_of_other_images_are_not_compared(split, copied):
+  for layer in ('', '_conv5', '_pixels'):
+    path, = glob.glob(f'{copied}/features{layer}/{split}/labels-*')
+    np.save(path, np.load(path)[::-1])
+  said = refusal(copied)
+  assert 'codes of other features' in said and '--task=codes' in said
+
+
+def test_queries_are_of_the_images_of_the_validation_features(copied, tmp_path):
+  path, = glob.glob(f'{copied}/features_conv5/validation/labels-*')
+  np.save(path, np.load(path)[::-1])
+  said = refusal(
+      copied, chosen='conv5', figure=str(tmp_path / 'found.png'))
+  assert 'features_conv5/validation holds' in said and 'are others' in said
+  assert not os.path.exists(tmp_path / 'found.png')
 
 
 def test_damaged_codes_are_named(copied):
