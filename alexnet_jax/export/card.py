@@ -45,7 +45,8 @@ def describe(network: Trained, data_license: str = '') -> dict[str, Any]:
       },
       'errors': measured_errors(network.workdir, network.step),
       'data': {'name': settings.data.name, 'path': settings.data.path,
-               'license': data_license or 'not stated'},
+               'license': data_license or 'not stated',
+               'train_examples': network.train_examples},
       'config': settings.config,
   }
 

@@ -95,9 +95,10 @@ def _facts(run: Record, network: Trained,
           ('Classes', f'{len(network.class_names):,}: '
            + _listed(names))]
   with checkpoint.open_to_read(run.workdir) as manager:
-    count = checkpoint.read_metadata(manager, network.step).train_examples
     saved = checkpoint.saved_at(manager, network.step)
-  rows.append(('Training pictures', f'{count:,}, squares of'
+  count = network.train_examples
+  rows.append(('Training pictures',
+               f'{f"{count:,}" if count else "not known"}, squares of'
                f' {settings.data.image_size} pixels; patches of'
                f' {network.model.patch}'))
   images = network.step * batch

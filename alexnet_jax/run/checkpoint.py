@@ -55,7 +55,7 @@ class Metadata(NamedTuple):
 
   config: dict[str, Any]
   class_names: tuple[str, ...]
-  train_examples: int
+  train_examples: int  # 0: not known, of an imported network
   unlogged: Sequence[dict[str, float]] = ()  # since the last log line
   data_fingerprint: str = ''  # of the training data; '' if they have no files
   # The lowest top-1 validation error so far, its step, and the number of

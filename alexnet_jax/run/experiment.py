@@ -30,6 +30,9 @@ from alexnet_jax.run import checkpoint, device_data, processes, ranges
 
 # The fields of config.data that give a path.
 PATHS = ('path', 'labels')
+# The training images of ILSVRC-2012, which published networks have seen. The
+# length of a run counts them where a file does not say how many there were.
+ILSVRC_EXAMPLES = 1_281_167
 
 
 # --- Settings -----------------------------------------------------------------

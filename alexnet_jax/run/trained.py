@@ -31,6 +31,7 @@ class Trained(NamedTuple):
   model: Model
   params: Any  # the variables, as Model.apply takes them
   input_stats: PixelStats  # mean image and colors of the training set
+  train_examples: int = 0  # in the training set; 0: not known
 
 
 def open_trained(workdir: str, which_checkpoint: str = 'latest', data: int = 1,
@@ -53,11 +54,12 @@ def open_trained(workdir: str, which_checkpoint: str = 'latest', data: int = 1,
     settings = read_settings(metadata, workdir)._replace(
         mesh=MeshShape(data, column))
     built = experiment.build(
-        settings, len(metadata.class_names), metadata.train_examples)
+        settings, len(metadata.class_names),
+        metadata.train_examples or experiment.ILSVRC_EXAMPLES)
     state = checkpoint.restore(manager, step, built.state_shapes())
   return Trained(os.path.normpath(workdir), step, settings,
                  metadata.class_names, built.mesh, built.model,
-                 state.variables, state.input_stats)
+                 state.variables, state.input_stats, metadata.train_examples)
 
 
 def initial(network: Trained) -> Trained:
@@ -86,6 +88,7 @@ def open_weights(path: str) -> Trained:
         checkpoint.with_added_fields(card['config'])))._replace(
             mesh=MeshShape(1, 1))
     step = int(card.get('step', 0))
+    examples = max(0, int(card.get('data', {}).get('train_examples', 0)))
     mesh = columns.make_mesh(1, 1, settings.model.num_columns)
     model = settings.build_model(mesh, len(read.class_names))
     shapes = jax.eval_shape(model.init, jax.random.key(0))
@@ -110,7 +113,7 @@ def open_weights(path: str) -> Trained:
   params, stats = jax.device_put(
       (params, stats), columns.param_shardings(mesh, (params, stats)))
   return Trained(os.path.normpath(path), step, settings, read.class_names, mesh,
-                 model, params, stats)
+                 model, params, stats, examples)
 
 
 def _card_beside(path):

@@ -231,8 +231,8 @@ def _check_same_data(saved: Metadata, sound: Sound, workdir: str) -> None:
   if saved.data_fingerprint and ours:
     same = saved.data_fingerprint == ours
   else:  # of a version before 1.1, or data without files
-    same = 0 <= saved.train_examples - count <= len(
-        skipped.listed_files(sound))
+    same = not saved.train_examples or (
+        0 <= saved.train_examples - count <= len(skipped.listed_files(sound)))
   if same:
     return
   if saved.train_examples != count:

@@ -124,14 +124,16 @@ def evaluate(config: ConfigDict, workdir: str, which_checkpoint: str,
     evaluation.check_classes(source, metadata.class_names, workdir)
     names = readable(metadata.class_names, words)
     built = experiment.build(
-        settings, len(metadata.class_names), metadata.train_examples)
+        settings, len(metadata.class_names),
+        metadata.train_examples or experiment.ILSVRC_EXAMPLES)
     state = checkpoint.restore(manager, step, built.state_shapes())
   evaluation.print_notes(source)
   answered = None
   if confusion:
     network = Trained(
         os.path.normpath(workdir), step, settings, metadata.class_names,
-        built.mesh, built.model, state.variables, state.input_stats)
+        built.mesh, built.model, state.variables, state.input_stats,
+        metadata.train_examples)
     answered = answers.measure(network, source, settings.run.views)
   errors = evaluation.final_errors(
       built, state, source,

@@ -38,10 +38,9 @@ from alexnet_jax.run import (
     weights,
 )
 from alexnet_jax.run.checkpoint import Metadata
+from alexnet_jax.run.experiment import ILSVRC_EXAMPLES
 
 CONFIG = 'required'
-# The training images of ILSVRC-2012, which the published networks have seen.
-TRAIN_EXAMPLES = 1_281_167
 CLASSES = 1000  # of a file without fc8, unless --words lists others
 FORM = ('model', 'augment', 'data')  # sections that shape the layers
 ORDERS = ('bgr', 'rgb')
@@ -135,13 +134,13 @@ def _make(config, path, mean, words, order) -> _Run:
   if foreign.is_exported(path):
     return _make_exported(config, path, mean or words or order)
   settings = experiment.read(config)
-  built = experiment.build(settings, CLASSES, TRAIN_EXAMPLES)
+  built = experiment.build(settings, CLASSES, ILSVRC_EXAMPLES)
   source = foreign.open_file(path, built.model)
   order = order or source.order
   names = _class_names(source.classes or CLASSES, words)
   file_classes = source.classes or len(names)
   stats = _input_stats(config, path, source.mean, mean, order)
-  built = experiment.build(settings, len(names), TRAIN_EXAMPLES)
+  built = experiment.build(settings, len(names), ILSVRC_EXAMPLES)
   state = built.new_state(stats)
   imported = source.into(weights.to_layers(built.model, state.variables), order,
                          file_classes == len(names))
@@ -154,7 +153,7 @@ def _make(config, path, mean, words, order) -> _Run:
     said += (f' fc8 has {file_classes:,} classes in the file and'
              f' {len(names):,} in --words.')
   return _Run(state._replace(params=params, batch_stats=batch_stats),
-              Metadata(config.to_dict(), names, TRAIN_EXAMPLES),
+              Metadata(config.to_dict(), names, ILSVRC_EXAMPLES),
               said + source.notes)
 
 
@@ -173,12 +172,13 @@ def _make_exported(config, path, others) -> _Run:
         f'{path} has {field}={theirs!r}, not {ours!r}: give the --config that'
         ' it was trained with.')
   built = experiment.build(experiment.read(config), len(network.class_names),
-                           TRAIN_EXAMPLES)
+                           network.train_examples or ILSVRC_EXAMPLES)
   params, batch_stats = classifier.split(network.params)
   return _Run(
       built.new_state(network.input_stats)._replace(
           params=params, batch_stats=batch_stats),
-      Metadata(config.to_dict(), network.class_names, TRAIN_EXAMPLES),
+      Metadata(config.to_dict(), network.class_names,
+               network.train_examples),
       f'Took all layers from {path}, step {network.step}.')
 
 

@@ -22,7 +22,8 @@ def test_the_card_says_what_a_user_of_the_file_must_know(trained):
   mean = network.input_stats.mean[4:68, 4:68].mean((0, 1))
   assert said['input']['mean_color'] == pytest.approx(mean.tolist(), abs=1e-3)
   assert said['data'] == {
-      'name': 'procedural', 'path': '', 'license': 'CC BY 4.0'}
+      'name': 'procedural', 'path': '', 'license': 'CC BY 4.0',
+      'train_examples': 64}
 
 
 def test_the_errors_are_those_measured_at_the_step(trained):

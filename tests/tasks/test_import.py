@@ -17,7 +17,14 @@ from alexnet_jax.data import procedural
 from alexnet_jax.errors import InputError
 from alexnet_jax.library.network import Network
 from alexnet_jax.network import columns
-from alexnet_jax.run import checkpoint, experiment, fine_tune, trained, training
+from alexnet_jax.run import (
+    checkpoint,
+    experiment,
+    fine_tune,
+    trained,
+    training,
+    weights,
+)
 from alexnet_jax.tasks import (
     evaluate,
     export,
@@ -171,6 +178,7 @@ def test_an_exported_file_becomes_a_run_of_the_same_network(run, tmp_path):
   import_task.import_weights(config_of(), path, back)
   ours, theirs = map(trained.open_trained, (back, workdir))
   assert ours.class_names == theirs.class_names == WORDS
+  assert ours.train_examples == theirs.train_examples == 1_281_167
   for a, b in zip(*(jax.tree.leaves((one.params, one.input_stats))
                     for one in (ours, theirs)), strict=True):
     np.testing.assert_array_equal(a, b)
@@ -183,6 +191,33 @@ def test_an_exported_file_becomes_a_run_of_the_same_network(run, tmp_path):
   assert not os.path.exists(tmp_path / 'new')
 
 
+@pytest.mark.parametrize('said, count', [
+    ({'train_examples': 32}, 32), ({}, 0), ({'train_examples': -1}, 0)],
+    ids=str)
+def test_the_training_examples_are_those_that_the_card_says(
+    run, said, count, tmp_path):
+  path = export.export(run[0], out=str(tmp_path / 'w.npz'))
+  read = weights.load(path)
+  weights.save(path, read._replace(card=dict(read.card) | {'data': said}))
+  workdir = str(tmp_path / 'back')
+  import_task.import_weights(config_of(), path, workdir)
+  assert trained.open_trained(workdir).train_examples == count
+
+
+def test_a_network_of_unknown_examples_trains_on_with_any(run, tmp_path):
+  fields = {'run.steps': 1, 'run.log_every': 1, 'augment.jitter': 0.0,
+            'optimizer.learning_rate': 0.001}
+  path = export.export(run[0], out=str(tmp_path / 'w.npz'))
+  read = weights.load(path)
+  weights.save(path, read._replace(card=dict(read.card) | {'data': {}}))
+  workdir = str(tmp_path / 'back')
+  config = config_of(fields=fields)
+  import_task.import_weights(config, path, workdir)
+  training.train(experiment.read(config), workdir)
+  network = trained.open_trained(workdir)
+  assert (network.step, network.train_examples) == (1, 32)
+
+
 def test_a_network_of_the_package_becomes_a_run_by_its_name(
     tmp_path, capsys):
   config = command_line.load_config(
@@ -192,6 +227,7 @@ def test_a_network_of_the_package_becomes_a_run_by_its_name(
   assert 'Took all layers from' in capsys.readouterr().out
   network = trained.open_trained(str(tmp_path / 'run'))
   assert network.settings.data.path == 'TINY'
+  assert network.train_examples == 0  # Its card is older than that field.
   assert len(network.class_names) == 100
   assert np.asarray(network.input_stats.stddevs).min() > 0
 
