@@ -9,8 +9,9 @@ import tiny
 from html_page import read
 
 from alexnet_jax.errors import InputError, printable
-from alexnet_jax.pages import markup, record, run_page
+from alexnet_jax.pages import markup, numbers, record, run_page
 from alexnet_jax.run import experiment, journal, training
+from alexnet_jax.run.trained import open_trained
 
 NAMES = ('<script>alert(1)</script>', '" onload="x', "it's", 'new\nline',
          'שלום\u202e', os.fsdecode(b'caf\xff'), '&amp;')
@@ -65,6 +66,16 @@ def test_the_errors_are_those_of_the_run(page):
   assert markup.percent(11 / 12) in shown.words  # chance
   assert 'Finished after 6 steps' in shown.words
   assert '6 steps of 16 images, 1.5 epochs: 96 images seen' in shown.words
+
+
+@pytest.mark.parametrize('count, shown', [
+    (1_281_167, '1,281,167, squares of'), (0, 'not known, squares of')])
+def test_training_pictures_that_nobody_counted_are_not_known(
+    count, shown, trained):
+  _, workdir, _ = trained
+  network = open_trained(workdir)._replace(train_examples=count)
+  text = numbers.numbers(record.read(workdir), network, network.class_names)
+  assert shown in text and ('epochs' in text) == bool(count)
 
 
 def test_the_kernels_and_pictures_are_there(page):
