@@ -15,12 +15,10 @@ import time
 import jax
 import jax.numpy as jnp
 import numpy as np
-from absl import app, flags
+from absl import app
 from jax import lax
 
-BATCH = flags.DEFINE_integer('batch', 32, 'Images.', lower_bound=1)
-ROUNDS = flags.DEFINE_integer('rounds', 7, 'Turns.', lower_bound=1)
-
+BATCH, ROUNDS = 32, 7
 SIDE = 13  # of the maps of conv3 to conv5
 LAYERS = {'conv3': (256, 384), 'conv4, a column': (192, 192),
           'conv5, a column': (192, 128)}  # maps read, kernels
@@ -73,14 +71,14 @@ def main(argv: list[str]) -> None:
   draw = np.random.default_rng(0)
   for name, (maps, count) in LAYERS.items():
     x = np.maximum(
-        draw.normal(size=(BATCH.value, SIDE, SIDE, maps)), 0).astype(np.float32)
+        draw.normal(size=(BATCH, SIDE, SIDE, maps)), 0).astype(np.float32)
     kernels = draw.normal(0, 0.01, (3, 3, maps, count)).astype(np.float32)
     for what in ('forward', 'both gradients'):
       compiled = {form: _compiled(f, what, x, kernels)
                   for form, f in FORMS.items()}
       expected, *_ = compiled['direct'](x, kernels)
       spent: dict[str, list[float]] = {form: [] for form in compiled}
-      for _ in range(ROUNDS.value):
+      for _ in range(ROUNDS):
         for form, f in compiled.items():
           before = time.process_time()
           jax.block_until_ready(f(x, kernels))
