@@ -25,9 +25,6 @@ jax.config.update('jax_num_cpu_devices', 4)
 jax.config.update('jax_numpy_rank_promotion', 'raise')
 jax.config.update('jax_numpy_dtype_promotion', 'strict')
 # Compiling is most of what the tests do; speed is `--task=bench`'s matter.
-if jax.__version__ == '0.10.2':  # others abort on a flag that they do not know
-  os.environ['XLA_FLAGS'] = ' '.join([  # programs that are launched inherit it
-      os.environ.get('XLA_FLAGS', ''), '--xla_cpu_use_fusion_emitters=false'])
 if 'JAX_DISABLE_MOST_OPTIMIZATIONS' not in os.environ:
   jax.config.update('jax_disable_most_optimizations', True)
 
