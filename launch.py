@@ -22,6 +22,7 @@ if IS_PROGRAM:
 from alexnet_jax import machine  # noqa: E402
 
 if IS_PROGRAM:
+  machine.require_packages()
   machine.use_huge_pages()
   signals.watch()
 elif __name__ == '__mp_main__':  # a worker process, before its slow imports

@@ -1,6 +1,7 @@
 """Process settings that must precede the import of JAX; does not import JAX."""
 
 import importlib.metadata
+import importlib.util
 import math
 import multiprocessing
 import os
@@ -30,7 +31,21 @@ HUGE_PAGES = ('GLIBC_TUNABLES', 'glibc.malloc.hugetlb=1')
 MEMORY_LIMITS = ('/sys/fs/cgroup/memory.max',
                  '/sys/fs/cgroup/memory/memory.limit_in_bytes')
 MOST_THREADS = 16  # more decode no faster
+# What the program imports before it can say anything.
+PACKAGES = ('absl', 'cv2', 'flax', 'grain', 'jax', 'jaxlib', 'ml_collections',
+            'numpy', 'optax', 'orbax', 'PIL', 'tqdm')
 PARENT_SECONDS = 0.2  # between two checks that the parent still exists
+
+
+def require_packages() -> None:
+  """Ends the process with a sentence if packages are not installed."""
+  missing = [name for name in PACKAGES if not importlib.util.find_spec(name)]
+  if missing:
+    sys.stderr.write(
+        f'launch.py: {sys.executable} has no {", ".join(missing)}: run pip'
+        ' install -r requirements.txt, or activate the environment that has'
+        ' them.\n')
+    sys.exit(2)
 
 
 def set_flags() -> None:

@@ -26,6 +26,17 @@ def jaxlib(monkeypatch):
   monkeypatch.delenv('XLA_FLAGS')
 
 
+def test_a_python_without_the_packages_is_told_apart_in_one_sentence():
+  ran = subprocess.run(
+      [sys.executable, '-S', 'launch.py', '--help'], cwd=program.ROOT,
+      text=True, capture_output=True, check=False)
+  assert (ran.returncode, ran.stdout) == (2, '')
+  assert ran.stderr == (
+      f'launch.py: {sys.executable} has no {", ".join(machine.PACKAGES)}: run'
+      ' pip install -r requirements.txt, or activate the environment that has'
+      ' them.\n')
+
+
 def test_the_flags_are_set():
   machine.set_flags()
   assert os.environ['XLA_FLAGS'].split() == [FLAG, SECOND]

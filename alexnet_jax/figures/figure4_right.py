@@ -18,7 +18,7 @@ from alexnet_jax.figures import style
 QUERIES, NEIGHBORS = 8, 10  # At most this many are drawn.
 # Inches: a picture, the smaller ones below, the query beside both, and text.
 SIDE, SMALL, QUERY, LINE = 1.15, 0.82, 1.7, 0.19
-LEGEND, BETWEEN = 0.4, 0.1
+LEGEND, BETWEEN = 0.4, 0.15  # below the legend, between queries
 NARROWEST = 4.0  # of the title
 # Characters that fit below, at 8 points or 0.07 inches each.
 UNDER, UNDER_QUERY = 17, 24
@@ -58,16 +58,19 @@ def draw(rows: Sequence[QueryRow], numbers: Mapping[str, Any],
   ways = list(rows[0].by)
   sides = (SIDE, SMALL) if len(ways) == 2 else (SMALL,) * len(ways)
   columns = min(NEIGHBORS, len(rows[0].by[ways[0]]))
-  width = max(NARROWEST, QUERY + LINE + columns * (SIDE + 0.08))
+  width = max(NARROWEST, QUERY + LINE + columns * (max(sides) + 0.08))
   height = len(rows) * (
       sum(sides) + len(sides) * LINE + BETWEEN) + LEGEND
+  lines = len(ways) + 1  # of a query; the last is empty
+  under = round(UNDER * max(sides) / SIDE)
   with style.figure(out, width, height, numbers, style.SCREEN, w_pad=0.02,
                     h_pad=0.02, wspace=0.01, hspace=0.01) as figure:
     grid = figure.add_gridspec(
-        len(ways) * len(rows), 2 + columns, height_ratios=sides * len(rows),
-        width_ratios=(QUERY, LINE, *(SIDE,) * columns))
+        lines * len(rows), 2 + columns,
+        height_ratios=(*sides, BETWEEN) * len(rows),
+        width_ratios=(QUERY, LINE, *(max(sides),) * columns))
     for i, row in enumerate(rows):
-      top = len(ways) * i
+      top = lines * i
       _draw_picture(figure.add_subplot(grid[top:top + len(ways), 0]), row.query,
                     UNDER_QUERY, 'black')
       for line, (name, neighbors) in enumerate(row.by.items(), top):
@@ -77,7 +80,7 @@ def draw(rows: Sequence[QueryRow], numbers: Mapping[str, Any],
                     fontsize=8, color=style.GRAY)
         for place, picture in enumerate(neighbors[:columns]):
           _draw_picture(figure.add_subplot(grid[line, 2 + place]),
-                        picture, UNDER, style.GRAY)
+                        picture, under, style.GRAY)
     known = any(picture.same is not None
                 for row in rows for picture in row.by[ways[0]])
     figure.legend(

@@ -22,10 +22,10 @@ def classification_sums(
   """
   counts = valid.astype(jnp.float32)
   return {name: (jnp.where(valid, value, 0).sum(), counts.sum())
-          for name, value in _of_each(log_probabilities, labels).items()}
+          for name, value in _per_image(log_probabilities, labels).items()}
 
 
-def _of_each(log_probabilities, labels):
+def _per_image(log_probabilities, labels):
   label_scores = jnp.take_along_axis(
       log_probabilities, labels[:, None], axis=-1)
   return {
@@ -49,7 +49,7 @@ def averaged_sums(
 
 
 @jax.jit
-def errors_of_each(
+def errors_per_image(
     probabilities: jax.Array, labels: jax.Array) -> dict[str, jax.Array]:
   """Returns what `averaged_sums` sums: loss and errors of each image, [B].
 
@@ -57,7 +57,7 @@ def errors_of_each(
     probabilities: [B, classes].
     labels: [B] class numbers.
   """
-  return _of_each(_logarithms(probabilities), labels)
+  return _per_image(_logarithms(probabilities), labels)
 
 
 def _logarithms(probabilities):

@@ -9,7 +9,7 @@ from alexnet_jax import command_line, files
 from alexnet_jax.errors import InputError
 from alexnet_jax.flag_errors import fields
 from alexnet_jax.results import claims, runs
-from alexnet_jax.run import journal, session
+from alexnet_jax.run import commands, journal, session
 
 
 class Record(NamedTuple):
@@ -42,7 +42,7 @@ def read(workdir: str) -> Record:
     raise InputError(f'{workdir} holds no run: give the --workdir of one, or'
                      ' train with --config=CONFIG.')
   try:
-    path, overrides, init_from = runs.parse(journal.read_command(workdir))
+    path, overrides, init_from = commands.parse(journal.read_command(workdir))
   except ValueError:  # the file was changed
     path, overrides, init_from = '', {}, ''
   machine = files.read_json(os.path.join(workdir, session.MACHINE))

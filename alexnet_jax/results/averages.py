@@ -20,7 +20,7 @@ import numpy as np
 from alexnet_jax.learning import metrics
 from alexnet_jax.results.runs import Estimate, estimate
 
-OfEach = dict[str, np.ndarray]  # 'top1_error': that of each image, [N]
+PerImage = dict[str, np.ndarray]  # 'top1_error': that of each image, [N]
 
 # The search of avg-valid.py: initial weights, candidates, number of sweeps.
 FIRST, GRID, SWEEPS = 0.5, np.arange(21) / 20, 5
@@ -40,29 +40,29 @@ def average(probabilities: Sequence[np.ndarray],
           shares, probabilities, strict=True)))
 
 
-def of_each(probabilities: np.ndarray, labels: np.ndarray) -> OfEach:
+def per_image(probabilities: np.ndarray, labels: np.ndarray) -> PerImage:
   """Returns loss, top-1 and top-5 error of each image: [N, C], [N] -> [N]."""
   batches = [
-      metrics.errors_of_each(jnp.asarray(probabilities[start : start + 1024]),
+      metrics.errors_per_image(jnp.asarray(probabilities[start : start + 1024]),
                              jnp.asarray(labels[start : start + 1024]))
       for start in range(0, len(labels), 1024)]
   return {name: np.concatenate([batch[name] for batch in batches], dtype=float)
           for name in batches[0]}
 
 
-def errors(each: OfEach) -> dict[str, float]:
+def mean_errors(each: PerImage) -> dict[str, float]:
   """Returns mean loss, top-1 and top-5 error: three numbers."""
   return {name: float(values.mean()) for name, values in each.items()}
 
 
-def mean_of(networks: Sequence[OfEach]) -> OfEach:
+def mean_of(networks: Sequence[PerImage]) -> PerImage:
   """Returns the mean errors of several networks, image by image."""
   return {name: np.mean([one[name] for one in networks], axis=0)
           for name in networks[0]}
 
 
-def of_sizes(probabilities: Sequence[np.ndarray],
-             labels: np.ndarray) -> list[OfEach]:
+def by_size(probabilities: Sequence[np.ndarray],
+             labels: np.ndarray) -> list[PerImage]:
   """Returns the errors of averages of 1 to M networks, each size M choose k.
 
   The errors of a size are means over all choices of so many networks, image by
@@ -72,12 +72,12 @@ def of_sizes(probabilities: Sequence[np.ndarray],
     probabilities: the softmax outputs of each network, M x [N, C].
     labels: the class numbers, [N].
   """
-  return [mean_of([of_each(average(chosen, [1.0] * size), labels)
+  return [mean_of([per_image(average(chosen, [1.0] * size), labels)
                    for chosen in itertools.combinations(probabilities, size)])
           for size in range(1, len(probabilities) + 1)]
 
 
-def gains(before: OfEach, after: OfEach) -> dict[str, Estimate]:
+def gains(before: PerImage, after: PerImage) -> dict[str, Estimate]:
   """Returns how much smaller the errors of `after` are, with standard errors.
 
   Both are tested on the same images, so the difference is taken image by image,

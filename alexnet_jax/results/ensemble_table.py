@@ -9,7 +9,7 @@ import numpy as np
 
 from alexnet_jax import tables
 from alexnet_jax.results import averages, runs
-from alexnet_jax.results.averages import OfEach
+from alexnet_jax.results.averages import PerImage
 from alexnet_jax.results.predictions import Predictions
 from alexnet_jax.results.runs import Estimate
 
@@ -25,8 +25,8 @@ class Measured(NamedTuple):
 
   rows: list[tuple[str, ...]]  # of the table
   result: dict[str, Any]  # the content of the JSON line
-  mean: OfEach  # the errors of one network, on the average
-  average: OfEach  # those of the average
+  mean: PerImage  # the errors of one network, on the average
+  average: PerImage  # those of the average
 
 
 def report(predictions: Sequence[Predictions],
@@ -60,7 +60,7 @@ def _measure(predictions, weights):
   """Measures each network, all smaller averages and the average."""
   labels = predictions[0].labels
   every = [one.probabilities for one in predictions]
-  alone = [averages.of_each(outputs, labels) for outputs in every]
+  alone = [averages.per_image(outputs, labels) for outputs in every]
   mean = averages.mean_of(alone)
   shares, averaged = _averaged(every, labels, weights)
   rows = [_row(f'{one.workdir}, step {one.step}', each,
@@ -68,13 +68,13 @@ def _measure(predictions, weights):
           for one, weight, each in zip(predictions, shares, alone, strict=True)]
   result = {'networks': [
       {'workdir': one.workdir, 'step': one.step, 'views': one.views,
-       'weight': float(weight), **averages.errors(each)}
+       'weight': float(weight), **averages.mean_errors(each)}
       for one, weight, each in zip(predictions, shares, alone, strict=True)]}
   if len(every) > 1:
     rows.append(_row('mean of the networks', mean))
   if weights and len({*weights}) == 1 and 2 < len(every) <= SEVERAL:
     sizes = [(size, math.comb(len(every), size), each) for size, each
-             in enumerate(averages.of_sizes(every, labels), 1)]
+             in enumerate(averages.by_size(every, labels), 1)]
     rows += [_row(f'mean of the {sets} averages of {size}', each,
                   averages.gains(mean, each))
              for size, sets, each in sizes[1:-1]]
@@ -107,7 +107,7 @@ def _averaged(every, labels, weights):
     shares = weights
     chosen = {'average': (shares, np.ones(len(labels), bool))}
   return shares, {
-      name: (images, averages.of_each(averages.average(
+      name: (images, averages.per_image(averages.average(
           [outputs[images] for outputs in every], of_row), labels[images]))
       for name, (of_row, images) in chosen.items()}
 
@@ -116,7 +116,7 @@ def _row(name, each=None, gains=None, crops='', weight=''):
   """Returns the cells of a row; gains are in percentage points."""
   cells = [''] * 4
   if each:
-    errors = averages.errors(each)
+    errors = averages.mean_errors(each)
     cells = [str(len(each['loss'])), f'{errors["loss"]:.4f}',
              f'{errors["top1_error"]:.2%}', f'{errors["top5_error"]:.2%}']
   gained = [runs.as_text(_percent(gain), sign=True)
@@ -131,7 +131,7 @@ def _percent(gain):
 
 def _as_json(each, before):
   """Returns the errors of an average and its gain over `before`."""
-  return averages.errors(each) | {
+  return averages.mean_errors(each) | {
       'gain': _gains_as_json(averages.gains(before, each))}
 
 

@@ -1,6 +1,5 @@
 """Finished runs, read from their workdirs, and means over their seeds."""
 
-import itertools
 import math
 import os
 import re
@@ -11,7 +10,7 @@ from typing import Any, NamedTuple
 
 from alexnet_jax.learning import augment
 from alexnet_jax.results import claims
-from alexnet_jax.run import checkpoint, journal
+from alexnet_jax.run import checkpoint, commands, journal
 
 # Overrides that `Run.conditions` omits: results are averaged over seeds, and
 # data and steps are compared as the run resolves them.
@@ -68,8 +67,9 @@ class Run(NamedTuple):
     """Equal for two runs that differ only in their configs and seeds."""
     changed = sorted((field, value) for field, value in self.overrides.items()
                      if not COMPARED_ELSEWHERE.fullmatch(field))
-    return (self.form, self.data, self.steps, bool(self.init_from),
-            tuple(changed))
+    # Seeds may begin with networks of their own: runs/others-0, runs/others-1.
+    init_from = re.sub(rf'-{self.seed}$', '', self.init_from.rstrip('/'))
+    return (self.form, self.data, self.steps, init_from, tuple(changed))
 
   @property
   def command(self) -> str:
@@ -88,7 +88,7 @@ def read(workdir: str) -> Run | None:
   errors = {name: value for name, value in final.items()
             if name not in ('step', 'kind')}
   try:
-    path, overrides, init_from = parse(command_line)
+    path, overrides, init_from = commands.parse(command_line)
     # Runs of different years have the same fields, so that they are seeds of
     # one experiment.
     config = checkpoint.with_added_fields(config)
@@ -105,37 +105,6 @@ def workdirs(folder: str) -> list[str]:
   """Returns the workdirs of all runs in a folder, at any depth, sorted."""
   return sorted(workdir for workdir, _, files in os.walk(folder)
                 if {journal.METRICS, journal.COMMAND} <= set(files))
-
-
-def parse(command_line: str) -> tuple[str, dict[str, str], str]:
-  """Parses a command line into config path, overrides and --init_from."""
-  path, overrides, init_from = '', {}, ''
-  words = shlex.split(command_line)
-  for word, next_word in itertools.pairwise([*words, '-']):
-    match = re.fullmatch(
-        r'--?(no)?(config|init_from)(?:\.([\w.]+))?(?:=(.*))?', word, re.DOTALL)
-    if not match:
-      continue
-    no, flag, field, value = match.groups()
-    if value is None:  # --config FILE, --config.model.dropout
-      value = ('False' if no else 'True') if next_word.startswith(
-          '-') else next_word
-    if field:
-      overrides[field] = value
-    elif flag == 'config':
-      path = value
-    else:
-      init_from = value
-  return path, overrides, init_from
-
-
-def began_with(workdir: str) -> str | None:
-  """Returns the --init_from of a run, or None if that is not known."""
-  command_line = journal.read_command(workdir).strip()
-  try:
-    return parse(command_line)[2] if command_line else None
-  except ValueError:  # the file was changed
-    return None
 
 
 def command(path: str, overrides: Mapping[str, Any], **flags: str) -> str:

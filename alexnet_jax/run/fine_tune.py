@@ -94,10 +94,12 @@ def start_from(init_from: str, model: Model, params: Any,
 def _open(path: str, data: int, column: int) -> Pretrained:
   if os.path.isdir(path):
     network = trained.open_trained(path, data=data, column=column)
+    origin = f'{network.workdir}, step {network.step}'
+    if journal.read(path) and not journal.final_line(path):
+      origin += ' of a run that has not ended'
     return Pretrained(
         weights.to_layers(network.model, network.params), network.class_names,
-        f'{network.workdir}, step {network.step}', network.settings.config,
-        journal.read_command(path))
+        origin, network.settings.config, journal.read_command(path))
   loaded = weights.load(path)
   config = loaded.card.get('config')
   return Pretrained(loaded.layers, loaded.class_names, path,

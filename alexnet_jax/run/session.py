@@ -20,7 +20,7 @@ from tqdm import tqdm
 from alexnet_jax import files, machine
 from alexnet_jax.data import loader
 from alexnet_jax.learning.step import Measured, State
-from alexnet_jax.run import checkpoint, first_process, loop
+from alexnet_jax.run import checkpoint, commands, first_process, loop
 from alexnet_jax.run.checkpoint import Metadata
 from alexnet_jax.run.journal import Journal, SilentJournal
 from alexnet_jax.run.loop import Cadence, Session
@@ -78,8 +78,9 @@ def run(plan: Plan, workdir: str,
         files.hold(workdir, 'a training run')))
     manager = stack.enter_context(checkpoint.saving(workdir, plan.keep))
     newest = manager.latest_step()
-    metadata = plan.metadata
+    metadata, command = plan.metadata, plan.command
     if newest is not None:
+      command = commands.resumed(workdir, command)
       saved = checkpoint.read_metadata(manager, newest)
       metadata = metadata._replace(**{
           name: getattr(saved, name) for name in checkpoint.PROGRESS})
@@ -89,7 +90,7 @@ def run(plan: Plan, workdir: str,
     if jax.process_index() == 0:
       files.write_json(os.path.join(workdir, MACHINE), describe_machine())
       journal = Journal(
-          workdir, metadata.config, first, cadence.total, plan.command, bar,
+          workdir, metadata.config, first, cadence.total, command, bar,
           -(-cadence.total // cadence.evaluate_every)
           - first // cadence.evaluate_every)
     for line in origin.splitlines():

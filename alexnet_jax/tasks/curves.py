@@ -23,7 +23,7 @@ from alexnet_jax.errors import InputError, printable
 from alexnet_jax.figures import curves, panels, style
 from alexnet_jax.flag_errors import fields, shortened
 from alexnet_jax.results import claims, learning_rate_search, runs
-from alexnet_jax.run import checkpoint, journal
+from alexnet_jax.run import checkpoint, commands, journal
 
 CONFIG, POSITIONAL = 'unused', 'runs'
 
@@ -183,6 +183,6 @@ def _names(workdirs):
 def _parsed(workdir):
   """Returns the config's path and the fields of a run's command line."""
   try:
-    return runs.parse(journal.read_command(workdir))[:2]
+    return commands.parse(journal.read_command(workdir))[:2]
   except ValueError:  # the file was changed
     return '', {}

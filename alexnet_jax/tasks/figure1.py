@@ -22,7 +22,13 @@ from alexnet_jax.figures import curves, style
 from alexnet_jax.figures import figure1 as picture
 from alexnet_jax.results import learning_rate_search, runs
 from alexnet_jax.results.learning_rate_search import Curve, RateSearch
-from alexnet_jax.run import checkpoint, experiment, journal, training
+from alexnet_jax.run import (
+    checkpoint,
+    commands,
+    experiment,
+    journal,
+    training,
+)
 from alexnet_jax.run.watch import Diverged
 
 CONFIG = 'required'
@@ -233,7 +239,7 @@ def _run_command(command, rate_config, at):
   """Returns the command line that trains this run alone."""
   if not command:
     return ''
-  path, overrides, _ = runs.parse(command)
+  path, overrides, _ = commands.parse(command)
   fixed = {'model.nonlinearity': rate_config.model.nonlinearity,
            'optimizer.learning_rate': rate_config.optimizer.learning_rate,
            'run.steps': rate_config.run.steps}

@@ -23,9 +23,8 @@ from alexnet_jax.figures import figure3 as figure3_picture
 from alexnet_jax.figures import style
 from alexnet_jax.library.opening import load
 from alexnet_jax.network import classifier
-from alexnet_jax.results import runs as run_records
 from alexnet_jax.run import checkpoint as checkpoints
-from alexnet_jax.run import damage, trained
+from alexnet_jax.run import commands, damage, trained
 from alexnet_jax.run.trained import Trained
 
 CONFIG, POSITIONAL = 'unused', 'runs'
@@ -139,10 +138,10 @@ def compare(runs: Sequence[str], steps: Sequence[str] = ('latest',),
   """Draws the kernels of several runs, or of several checkpoints of one.
 
   Args:
-    runs: what `library.opening.load` takes, or one workdir.
+    runs: what `library.opening.load` takes, or WORKDIR@0; or one workdir.
     steps: checkpoints of a single run; see `open_step`.
-    out: the picture file; '' is figure3_rows.png in the first run, or in this
-      folder if that is a file.
+    out: the picture file; '' is figure3_rows.png in the first run's workdir,
+      or in this folder if that run is a file.
     per_kernel: scale the contrast of each kernel separately, not per row.
 
   Returns:
@@ -155,14 +154,14 @@ def compare(runs: Sequence[str], steps: Sequence[str] = ('latest',),
   if len(runs) != 1 and list(steps) != ['latest']:
     raise InputError('--checkpoint is for one run: leave out the others, or'
                      ' write RUN@STEP for each.')
-  folder = runs[0] if os.path.isdir(runs[0]) else ''
+  folder = _workdir_and_step(runs[0])[0]
   out = os.path.expanduser(out) or os.path.join(folder, 'figure3_rows.png')
   style.check_picture_path('out', out)
   if len(runs) == 1:
     opened = [open_step(runs[0], step) for step in steps]
     networks = {f'step {network.step}': network for network in opened}
   else:
-    opened = [(run, load(run).trained) for run in runs]
+    opened = [(run, _open(run)) for run in runs]
     networks = {
         f'{run.removesuffix(f"@{network.step}")}, step {network.step}': network
         for run, network in opened}
@@ -199,11 +198,24 @@ def open_step(workdir: str, step: str) -> Trained:
   if step != '0' or 0 in damage.saved_steps(folder):
     return trained.open_trained(workdir, step)
   newest = trained.open_trained(workdir)
-  if run_records.began_with(workdir) != '':
+  if commands.began_with(workdir) != '':
     raise InputError(f'{printable(workdir)} does not say that it began with new'
                      ' parameters, so that its initial kernels are not known:'
-                     ' leave out --checkpoint=0.')
+                     ' give a later checkpoint.')
   return trained.initial(newest)
+
+
+def _open(run: str) -> Trained:
+  workdir, step = _workdir_and_step(run)
+  return open_step(workdir, '0') if step == '0' else load(run).trained
+
+
+def _workdir_and_step(run: str) -> tuple[str, str]:
+  """Splits WORKDIR@STEP; the workdir is '' if the run is none."""
+  workdir, _, step = run.rpartition('@')
+  if os.path.exists(run) or not workdir:
+    workdir, step = run, ''
+  return (workdir, step) if os.path.isdir(workdir) else ('', '')
 
 
 def _source(network):

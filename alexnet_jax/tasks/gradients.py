@@ -32,9 +32,10 @@ from alexnet_jax.figures import gradients as picture
 from alexnet_jax.figures import style
 from alexnet_jax.learning import augment
 from alexnet_jax.learning.augment import PixelStats
-from alexnet_jax.results import claims, runs, sweeps
+from alexnet_jax.results import claims, sweeps
 from alexnet_jax.run import (
     checkpoint,
+    commands,
     device_data,
     evaluation,
     experiment,
@@ -215,7 +216,7 @@ def of_run(workdir: str, batch_size: int = 0, data: str = '') -> Steps:
 
 def first_step(workdir: str) -> list[int]:
   """Returns [0], or [] if a run may have begun with parameters of another."""
-  init_from = runs.began_with(workdir)
+  init_from = commands.began_with(workdir)
   if init_from == '':
     return [0]
   began = ('does not say what it began with' if init_from is None else

@@ -29,6 +29,7 @@ from alexnet_jax.learning.step import State
 from alexnet_jax.network import classifier
 from alexnet_jax.run import (
     checkpoint,
+    commands,
     experiment,
     foreign,
     journal,
@@ -44,10 +45,10 @@ CONFIG = 'required'
 CLASSES = 1000  # of a file without fc8, unless --words lists others
 FORM = ('model', 'augment', 'data')  # sections that shape the layers
 ORDERS = ('bgr', 'rgb')
-IMPORTED = 'imported.txt'  # what was taken
 # A workdir is written under this name first, with nothing but these.
 PART = '.part'
-WRITTEN = (checkpoint.FOLDER, journal.CONFIG, journal.COMMAND, IMPORTED)
+WRITTEN = (checkpoint.FOLDER, journal.CONFIG, journal.COMMAND,
+           commands.IMPORTED)
 
 
 def define_flags(values: flags.FlagValues) -> None:
@@ -229,7 +230,7 @@ def _write(made: _Run, workdir: str, command: str) -> None:
       checkpoint.save(manager, 0, made.state, made.metadata, None)
       manager.wait_until_finished()
     files.write_json(os.path.join(part, journal.CONFIG), made.metadata.config)
-    _write_lines(os.path.join(part, IMPORTED), [made.said])
+    _write_lines(os.path.join(part, commands.IMPORTED), [made.said])
     if command:
       _write_lines(os.path.join(part, journal.COMMAND), [command])
     os.replace(part, workdir)

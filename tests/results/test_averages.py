@@ -54,7 +54,7 @@ def test_an_average_is_the_weighted_mean_of_the_outputs(predictions):
 
 def test_errors_are_those_of_the_outputs(predictions):
   (one, *_), labels = predictions
-  errors = averages.errors(averages.of_each(one, labels))
+  errors = averages.mean_errors(averages.per_image(one, labels))
   assert errors == pytest.approx({
       'loss': -np.log(one[np.arange(N), labels]).mean(),
       'top1_error': (one.argmax(-1) != labels).mean(),
@@ -65,7 +65,7 @@ def test_errors_are_those_of_the_outputs(predictions):
 def test_classes_that_tie_in_an_average_share_the_credit():
   each = np.float32([[0.6, 0.4, 0], [0.4, 0.6, 0]])
   averaged = averages.average([each, each[::-1]], [1, 1])
-  errors = averages.of_each(averaged, np.zeros(2, int))
+  errors = averages.per_image(averaged, np.zeros(2, int))
   assert list(errors['top1_error']) == [0.5, 0.5]
 
 
@@ -73,7 +73,7 @@ def test_an_average_of_any_size_counts_all_choices_of_networks():
   # The first two know the first of two images, the third the second.
   of_label = np.float32([[0.9, 0.4], [0.6, 0.3], [0.2, 0.9]])
   outputs = np.stack([of_label, 1 - of_label], -1)
-  alone, pairs, all_three = averages.of_sizes(outputs, np.zeros(2, int))
+  alone, pairs, all_three = averages.by_size(outputs, np.zeros(2, int))
   assert list(alone['top1_error']) == pytest.approx([1 / 3, 2 / 3])
   assert list(pairs['top1_error']) == pytest.approx([1 / 3, 1 / 3])
   assert list(all_three['top1_error']) == [0, 0]
@@ -103,7 +103,7 @@ def test_a_search_lowers_the_error_of_the_images_it_sees(predictions):
   probabilities, labels = predictions
   weights = averages.search(probabilities, labels)
   searched, equal = (
-      averages.errors(averages.of_each(
+      averages.mean_errors(averages.per_image(
           averages.average(probabilities, shares), labels))
       for shares in (weights, [1] * M))
   assert searched['top5_error'] < equal['top5_error']

@@ -142,8 +142,8 @@ def test_searched_weights_are_judged_on_images_not_searched(
   for images, errors in ((seen, result['searched_on']), (unseen, result)):
     mean = averages.average([one.probabilities[images] for one in kept],
                             weights)
-    assert of_ensemble(errors) == averages.errors(
-        averages.of_each(mean, kept[0].labels[images]))
+    assert of_ensemble(errors) == averages.mean_errors(
+        averages.per_image(mean, kept[0].labels[images]))
   *_, first, second, third, _ = capsys.readouterr().out.splitlines()
   assert first.startswith('searched weights, images searched')
   assert second.startswith('equal weights, other images')

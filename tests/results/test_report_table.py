@@ -126,6 +126,14 @@ def test_runs_under_other_conditions_are_not_compared(tmp_path, config, other):
       'no run of ablations/baseline to compare with', '', '']
 
 
+def test_seeds_may_begin_with_networks_of_their_own(tmp_path):
+  for seed, origin in enumerate(('other-0', 'other-1/', 'another-2')):
+    workdirs.write(tmp_path, 'ablations.py:baseline', seed, 0.4,
+                   init_from=origin)
+  assert [[run.seed for run in group] for group in report_table.grouped(
+      workdirs.read(tmp_path))] == [[2], [0, 1]]
+
+
 @pytest.mark.parametrize('config, other', [
     ('ablations/no_norm.py:small', {}),  # an old run, when each was a file
     *(('ablations.py:no_norm,small', other) for other in (

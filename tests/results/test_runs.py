@@ -84,23 +84,3 @@ def test_minutes_leave_out_a_first_step_without_a_speed():
            {'kind': 'validation', 'step': 11},
            {'kind': 'train', 'step': 31, 'images_per_second': 4.0}]
   assert runs.minutes(lines, 12) == pytest.approx((60 + 60) / 60)
-
-
-@pytest.mark.parametrize('command, parts', [
-    ('python launch.py --config=a.py:b --workdir=w', ('a.py:b', {}, '')),
-    ("python launch.py --config a.py '--config.model.kernels=(1, 2)'",
-     ('a.py', {'model.kernels': '(1, 2)'}, '')),
-    ('launch.py -config=a.py --noconfig.model.dropout --config.data.path /x'
-     ' --config.data.reshuffle --init_from=/y',
-     ('a.py', {'model.dropout': 'False', 'data.path': '/x',
-               'data.reshuffle': 'True'}, '/y')),
-    ("launch.py --config '' --init_from=/y", ('', {}, '/y')),
-])
-def test_a_command_line_is_read_as_the_shell_reads_it(command, parts):
-  assert runs.parse(command) == parts
-
-
-def test_a_command_that_was_written_is_read_back():
-  fields = {'model.kernels': '(1, 2)', 'data.path': "/a b/'c'"}
-  assert runs.parse(runs.command('a.py', fields, init_from='/x y')) == (
-      'a.py', fields, '/x y')

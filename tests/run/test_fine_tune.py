@@ -3,6 +3,7 @@
 import importlib
 import json
 import os
+import shutil
 
 import jax
 import jax.numpy as jnp
@@ -14,7 +15,7 @@ from alexnet_jax.errors import InputError
 from alexnet_jax.learning import optimizer
 from alexnet_jax.learning.augment import PixelStats
 from alexnet_jax.network import columns, describe
-from alexnet_jax.run import experiment, fine_tune, training, weights
+from alexnet_jax.run import experiment, fine_tune, journal, training, weights
 from alexnet_jax.run import trained as opened
 from alexnet_jax.tasks import export as export_task
 
@@ -154,6 +155,16 @@ def begin():
     return weights.to_layers(built.model, jax.device_get(params)), sentence
 
   return start
+
+
+def test_a_run_that_was_stopped_is_said_to_have_not_ended(
+    trained, begin, tmp_path):
+  workdir = shutil.copytree(trained[1], tmp_path / 'stopped')
+  path = workdir / journal.METRICS
+  path.write_text(''.join(path.read_text().splitlines(True)[:-1]))
+  _, sentence = begin(str(workdir), ('a', 'b'))
+  assert sentence.startswith(
+      f'Took conv1 to fc7 from {workdir}, step 6 of a run that has not ended;')
 
 
 @pytest.mark.parametrize('name', ['weights.npz', 'weights.safetensors'])

@@ -12,7 +12,7 @@ from alexnet_jax.pages import comparison_page, markup
 from alexnet_jax.results import runs, sweeps
 from alexnet_jax.results.runs import Estimate, Run
 from alexnet_jax.results.sweeps import Variant
-from alexnet_jax.run import experiment, training
+from alexnet_jax.run import commands, experiment, training
 from alexnet_jax.tasks import compare
 
 FIRST, SECOND = 'configs/quickstart.py', 'configs/trials/faster.py:small'
@@ -101,7 +101,7 @@ def test_a_run_says_by_which_command_it_can_be_made(compared):
   for (path, seed), workdir in workdirs(compared[0]).items():
     with open(os.path.join(workdir, 'command.txt'), encoding='utf-8') as file:
       command = file.read()
-    given, overrides, _ = runs.parse(command)
+    given, overrides, _ = commands.parse(command)
     examples = {'data.train_examples': '64'} if path == SECOND else {}
     assert given == path
     assert overrides == {'run.steps': '3', 'seed': str(seed), **examples}

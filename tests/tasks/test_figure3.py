@@ -1,6 +1,7 @@
 """Figure 3 as a whole: of a run, and of arrays that come from elsewhere."""
 
 import json
+import os
 import shutil
 import types
 
@@ -135,7 +136,17 @@ def test_initial_kernels_of_another_network_are_not_known(told, command):
     figure3.figure3(workdir, '0')
   assert str(refused.value) == (
       f'{workdir} does not say that it began with new parameters, so that its'
-      ' initial kernels are not known: leave out --checkpoint=0.')
+      ' initial kernels are not known: give a later checkpoint.')
+
+
+def test_a_run_among_others_may_be_at_its_first_step(told):
+  workdir, write = told
+  write('python launch.py --config=configs/quickstart.py\n')
+  rows = figure3.compare([f'{workdir}@0', workdir])['rows']
+  assert list(rows) == [f'{workdir}, step 0', f'{workdir}, step 6']
+  assert rows == {f'{workdir}, {name}': row for name, row in figure3.compare(
+      [workdir], ['0', '6'])['rows'].items()}
+  assert os.path.exists(f'{workdir}/figure3_rows.png')
 
 
 def test_several_runs_are_tested_together(
