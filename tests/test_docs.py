@@ -17,6 +17,7 @@ import yaml
 from PIL import Image
 
 from alexnet_jax import command_line, flag_errors
+from alexnet_jax.results import claims, report_table, runs
 from alexnet_jax.run import ranges
 from alexnet_jax.tasks import export, report
 
@@ -79,16 +80,38 @@ def test_every_page_is_in_the_list_of_pages():
         f'[{page}]({page})' in listed), page
 
 
-def test_reports_and_tables_are_what_the_records_of_runs_print(
-    tmp_path, monkeypatch):
+@pytest.fixture(scope='module')
+def records(tmp_path_factory):
+  """A folder with the records of all runs that are kept, in runs/."""
+  folder = tmp_path_factory.mktemp('records')
   for archive in (ROOT / 'benchmarks/results').glob('*.tar.gz'):
     with tarfile.open(archive) as tar:
-      tar.extractall(tmp_path, filter='data')
-  monkeypatch.chdir(tmp_path)
+      tar.extractall(folder, filter='data')
+  return folder
+
+
+def test_reports_and_tables_are_what_the_records_of_runs_print(
+    records, monkeypatch):
+  monkeypatch.chdir(records)
   assert report.report('runs') == (ROOT / 'docs/report.md').read_text('utf-8')
   for page, form in (('overfitting', 'overfit'), ('converged', 'converged')):
     text = (ROOT / f'docs/{page}.md').read_text('utf-8')
     assert report.by_seed('runs', form) in text, page
+
+
+def test_the_readme_has_the_differences_of_the_records(records):
+  text = (ROOT / 'README.md').read_text('utf-8')
+  printed = dict(re.findall(
+      r'^\| .*\(`(\w+)`.* \| ([+-]\d.*) \|$', text, re.MULTILINE))
+  finished = [run for run in map(runs.read, runs.workdirs(str(records))) if run]
+  measured = {}
+  for row in report_table.claim_rows(claims.read(), finished):
+    if row.runs and row.runs[0].form in ('converged', 'overfit'):  # the first
+      measured.setdefault(row.claim.config.partition('/')[2], row.top1)
+  assert len(printed) > 9
+  for name, difference in printed.items():
+    mean, error = measured[name]
+    assert difference == f'{mean:+.1f} ± {error:.1f}', name
 
 
 def test_links_between_pages_lead_to_headings_and_files():

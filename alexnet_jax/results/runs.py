@@ -12,7 +12,7 @@ from alexnet_jax.learning import augment
 from alexnet_jax.results import claims
 from alexnet_jax.run import checkpoint, commands, journal
 
-# Overrides that `Run.conditions` omits: results are averaged over seeds, and
+# Overrides that `Run.changed` omits: results are averaged over seeds, and
 # data and steps are compared as the run resolves them.
 COMPARED_ELSEWHERE = re.compile(r'seed|data\..*|mesh\..*|run\..*')
 # Overrides that do not change the results of a run.
@@ -63,13 +63,18 @@ class Run(NamedTuple):
     return ', '.join(words)
 
   @property
+  def changed(self) -> tuple[tuple[str, str], ...]:
+    """The overrides that make it another experiment than its config's."""
+    return tuple(sorted(
+        (field, value) for field, value in self.overrides.items()
+        if not COMPARED_ELSEWHERE.fullmatch(field)))
+
+  @property
   def conditions(self) -> tuple:
     """Equal for two runs that differ only in their configs and seeds."""
-    changed = sorted((field, value) for field, value in self.overrides.items()
-                     if not COMPARED_ELSEWHERE.fullmatch(field))
     # Seeds may begin with networks of their own: runs/others-0, runs/others-1.
     init_from = re.sub(rf'-{self.seed}$', '', self.init_from.rstrip('/'))
-    return (self.form, self.data, self.steps, init_from, tuple(changed))
+    return self.form, self.data, self.steps, init_from, self.changed
 
   @property
   def command(self) -> str:

@@ -15,6 +15,7 @@ HEAD = ('changed', 'section', 'training', 'one crop', '{crops} crops',
         'more than the baseline', 'mean +- error', 'seeds worse',
         'paper or program')
 MISSING = '-'
+BASELINE = f'{claims.TABLE}/{claims.BASELINE}'
 
 
 def as_markdown(form: str, all_claims: Sequence[Claim],
@@ -23,7 +24,7 @@ def as_markdown(form: str, all_claims: Sequence[Claim],
 
   Training errors are means since the last validation but one, as the network
   was trained. Differences are of the errors with the most crops, as in the
-  report.
+  report, which also has the runs with changed fields.
 
   Args:
     form: such as 'overfit'.
@@ -38,7 +39,7 @@ def as_markdown(form: str, all_claims: Sequence[Claim],
   """
   of_table = [run for run in finished if run.name.startswith(
       f'{claims.TABLE}/')]
-  chosen = [run for run in of_table if run.form == form]
+  chosen = [run for run in of_table if run.form == form and not run.changed]
   if not chosen:
     forms = sorted({run.form for run in of_table if run.form})
     raise InputError(
@@ -48,7 +49,9 @@ def as_markdown(form: str, all_claims: Sequence[Claim],
           if row.runs]
   rows.sort(key=lambda row: bool(row.claim.against))  # the baseline first
   base = [run for row in rows if not row.claim.against for run in row.runs]
-  seeds = sorted({run.seed for run in chosen})
+  # A baseline may have more seeds, for averages of networks.
+  changed = [run for run in chosen if run.name != BASELINE]
+  seeds = sorted({run.seed for run in changed or chosen})
   crops = runs.crops(chosen)[-1]
   head = [cell.format(crops=crops) for cell in HEAD]
   table = tables.markdown(

@@ -66,3 +66,12 @@ def test_a_difference_is_to_the_baseline_of_the_same_length(tmp_path):
   text = seeds_table.as_markdown('small', CLAIMS, workdirs.read(tmp_path))
   row, = [line for line in text.splitlines() if '`no_norm`' in line]
   assert '| +1.0 | +1.00 |' in row
+
+
+def test_changed_fields_and_seeds_of_the_baseline_alone_are_left_out(folder):
+  before = seeds_table.as_markdown('small', CLAIMS, workdirs.read(folder))
+  workdirs.write(folder / 'more', 'ablations.py:baseline,small', 7, 0.4)
+  workdirs.write(folder / 'rate', 'ablations.py:tanh,small', 0, 0.5,
+                 flags='--config.optimizer.learning_rate=0.1')
+  assert seeds_table.as_markdown(
+      'small', CLAIMS, workdirs.read(folder)) == before
