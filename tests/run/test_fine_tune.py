@@ -126,6 +126,20 @@ def test_a_run_that_has_begun_goes_on_from_its_own(began, tune, capsys):
   assert 'Going on from step 1 of 2.' in capsys.readouterr().err
 
 
+def test_a_run_that_goes_on_still_says_where_it_began(tune, trained):
+  fields = {'optimizer.frozen': (*BELOW, 'fc8')}
+  command = 'python launch.py --config=configs/fine_tune.py'
+  workdir, _ = tune(fields, command=f'{command} --init_from={trained[1]}')
+  longer = fields | {'run.steps': 2}
+  tune(longer, workdir=workdir, init_from='', command=command)
+  stored = journal.read_command(workdir)
+  assert stored == f'{command} --init_from={trained[1]}\n'
+  with pytest.raises(InputError, match='--init_from=/other: the run in'
+                     f' --workdir={workdir} began with the parameters of'):
+    tune(longer, workdir=workdir, command=f'{command} --init_from=/other')
+  assert journal.read_command(workdir) == stored
+
+
 # --- Where a start comes from -------------------------------------------------
 
 
