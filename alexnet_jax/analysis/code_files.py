@@ -73,7 +73,7 @@ def _file(at, name):
 
 
 def _check_origin(at, training, validation):
-  ours = compression.origin(training, validation)
+  ours = compression.identity(training, validation)
   if compression.saved_config(at, ours).get('features') != ours:
     raise InputError(
         f'{at} has codes of other features than {training.folder}: remove that'

@@ -149,14 +149,14 @@ def count_steps(settings: CodeSettings, training: Features) -> Length:
 
 def written_config(settings: CodeSettings, training: Features,
                    validation: Features) -> dict[str, Any]:
-  """Returns the stored config of an auto-encoder, with its `origin`."""
+  """Returns the stored config of an auto-encoder, with its `identity`."""
   return {
       **settings.config,
       'code': {'bits': settings.bits, 'sizes': settings.sizes},
-      'features': origin(training, validation)}
+      'features': identity(training, validation)}
 
 
-def origin(training: Features, validation: Features) -> dict[str, Any]:
+def identity(training: Features, validation: Features) -> dict[str, Any]:
   """Returns what identifies features, whatever their folder.
 
   It is their network and the classes of their images, in their order.
@@ -185,7 +185,7 @@ def saved_config(workdir: str, ours: Mapping[str, Any]) -> dict[str, Any]:
 
   Args:
     workdir: its workdir.
-    ours: the `origin` of our features, whose labels are taken for an
+    ours: the `identity` of our features, whose labels are taken for an
       auto-encoder of a version that did not store them.
   """
   with checkpoint.open_to_read(workdir) as manager:

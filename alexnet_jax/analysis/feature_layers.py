@@ -66,7 +66,7 @@ def outputs_of(model: Model, mesh: Mesh, layer: str,
                None).features
     return maps.reshape(len(maps), -1)
 
-  return models.rounded(precision, outputs)
+  return models.forward_in_precision(precision, outputs)
 
 
 def _output_shape(model, layer):
@@ -84,7 +84,7 @@ def dimension_of(model: Model, layer: str = LAST) -> int:
   return model.num_columns * math.prod(_output_shape(model, layer))
 
 
-def small(patches: jax.Array) -> jax.Array:
+def shrink(patches: jax.Array) -> jax.Array:
   """Returns patches of at most 32 pixels a side: [B, P, P, 3] -> [B, D]."""
   side = min(SIDE, patches.shape[1])
   resized = jax.image.resize(

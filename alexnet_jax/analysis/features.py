@@ -76,7 +76,7 @@ def make_feature_step(trained: Trained,
   def feature_step(params, pixels, images):
     patches = augment.cut_crop(images, jnp.asarray(central), model.patch)
     if layer == PIXELS:
-      return feature_layers.small(patches)
+      return feature_layers.shrink(patches)
     outputs = feature_layers.outputs_of(model, trained.mesh, layer,
                                        trained.settings.precision)
     return outputs(params, augment.subtract_mean(patches, pixels))

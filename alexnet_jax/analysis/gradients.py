@@ -155,7 +155,7 @@ def with_meters(built: Experiment) -> Model:
     layers += [layer._replace(side=()),
                Layer(METER.format(layer.name), Meter(), False, (),
                      side=layer.side)]
-  metered = models.compute_in(built.settings.precision, classifier.build(
+  metered = models.with_precision(built.settings.precision, classifier.build(
       layers, plain.softmax, built.settings.model, built.mesh, plain.patch,
       plain.side_weight))
 

@@ -38,8 +38,8 @@ def unpack(words: np.ndarray) -> np.ndarray:
       words.astype('<u4').view(np.uint8), axis=1).astype(bool)
 
 
-def sides(features: jax.Array, center: jax.Array,
-          normals: jax.Array) -> jax.Array:
+def hyperplane_codes(features: jax.Array, center: jax.Array,
+                     normals: jax.Array) -> jax.Array:
   """Codes by the side of each hyperplane through `center`: the baseline.
 
   With random normals, the Hamming distance estimates the angle between features

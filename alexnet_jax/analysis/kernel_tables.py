@@ -7,7 +7,7 @@ from alexnet_jax import tables
 from alexnet_jax.errors import printable
 
 
-def of_one(numbers: Mapping[str, Any]) -> str:
+def table_of_columns(numbers: Mapping[str, Any]) -> str:
   """Formats the table of the columns and the test between them.
 
   Args:
@@ -33,7 +33,7 @@ def of_one(numbers: Mapping[str, Any]) -> str:
   return '\n'.join(lines)
 
 
-def of_several(numbers: Mapping[str, Any]) -> str:
+def table_of_networks(numbers: Mapping[str, Any]) -> str:
   """Formats the mean colorfulness of each column, a line for each network.
 
   Args:

@@ -155,14 +155,16 @@ def compare(searches: Sequence[Search], training: Features,
   """
   chosen = evenly_spread(
       len(validation.labels), retrieval_precision.FEATURE_QUERIES)
-  labels, depth = validation.labels[chosen], retrieval_precision.depth(training)
+  labels = validation.labels[chosen]
+  depth = retrieval_precision.largest_k(training)
   return {
       'images': len(training.labels), 'queries': len(chosen),
-      'chance': retrieval_precision.chance(labels, training.labels),
+      'chance': retrieval_precision.precision_by_chance(
+          labels, training.labels),
       'searches': [{
           'name': search.name, 'layer': search.layer, 'bits': search.bits,
           'bytes': search.size,
-          **retrieval_precision.of_found(
+          **retrieval_precision.precision_at_each_k(
               labels, training.labels[search.nearest(chosen, depth)])}
                    for search in searches]}
 

@@ -93,14 +93,14 @@ def strongest_units(maps: jax.Array) -> tuple[jax.Array, jax.Array]:
   return flat.max(1), jnp.stack([at // width, at % width], axis=-1)
 
 
-def nothing_yet(top: int, count: int) -> Strongest:
-  """Initial value for `merge`: `top` empty entries for each of `count` maps."""
+def no_units_yet(top: int, count: int) -> Strongest:
+  """Returns `top` empty entries for each of `count` maps."""
   return Strongest(np.full((top, count), -np.inf, np.float32),
                    np.full((top, count), -1), np.zeros((top, count, 2), int))
 
 
-def merge(strongest: Strongest, activations: np.ndarray, images: np.ndarray,
-          places: np.ndarray) -> Strongest:
+def keep_strongest(strongest: Strongest, activations: np.ndarray,
+                   images: np.ndarray, places: np.ndarray) -> Strongest:
   """Merges the strongest units so far with one unit of each new image.
 
   Ties are resolved in favor of the earlier image.
@@ -120,7 +120,8 @@ def merge(strongest: Strongest, activations: np.ndarray, images: np.ndarray,
   return Strongest(*(one[order, each] for one in everything))
 
 
-def choose(strongest: Strongest, count: int, num_columns: int) -> np.ndarray:
+def choose_maps(strongest: Strongest, count: int,
+                num_columns: int) -> np.ndarray:
   """Chooses the maps with the strongest units on average, evenly by column.
 
   If `count` is not divisible by the number of columns, the first columns get

@@ -109,7 +109,7 @@ def check_images(features: Features, source: Source, path: str) -> None:
         ' or make features of these.')
 
 
-def drawn(source: Source, count: int) -> list[tuple[int, dict]]:
+def draw_images(source: Source, count: int) -> list[tuple[int, dict]]:
   """Chooses images with a fixed seed, from as many classes as TRIES allows.
 
   Returns:
@@ -133,17 +133,17 @@ def drawn(source: Source, count: int) -> list[tuple[int, dict]]:
   return [*new.values(), *further][:count]
 
 
-def drawn_queries(source: Source, count: int) -> Queries:
-  """Returns images that are chosen as by `drawn` as queries."""
-  chosen = drawn(source, count)
+def draw_queries(source: Source, count: int) -> Queries:
+  """Returns images that are chosen as by `draw_images` as queries."""
+  chosen = draw_images(source, count)
   return Queries(
       [source.where(i) for i, _ in chosen],
       [example['image'] for _, example in chosen],
       [int(example['label']) for _, example in chosen], source.class_names)
 
 
-def found(database: Database, indices: Iterable[int],
-          label: int) -> Iterator[tuple[np.ndarray, str, bool | None]]:
+def with_classes(database: Database, indices: Iterable[int],
+                 label: int) -> Iterator[tuple[np.ndarray, str, bool | None]]:
   """Yields (image, name of its class, whether it is the query's) of neighbors.
 
   Args:

@@ -24,7 +24,7 @@ FEATURE_QUERIES, PIXEL_QUERIES = 5000, 500
 PIXEL_ROWS = 256  # images per block
 
 
-class Shown:
+class WithProgress:
   """Blocks with a progress bar for each iteration over them.
 
   Args:
@@ -69,7 +69,7 @@ def search_features(queries: np.ndarray, database: Features,
   Returns:
     (distances, indices): [Q, k] each.
   """
-  return nearest(queries, Shown(
+  return nearest(queries, WithProgress(
       database.vectors, len(database.labels), 'by features'), k)
 
 
@@ -86,16 +86,17 @@ def search_pixels(queries: np.ndarray, source: Source, k: int,
   Returns:
     (distances, indices): [Q, k] each.
   """
-  return nearest(queries.reshape(len(queries), -1), Shown(
+  return nearest(queries.reshape(len(queries), -1), WithProgress(
       Pixels(source, threads), len(source), 'by pixels'), k)
 
 
-def depth(database: Features) -> int:
+def largest_k(database: Features) -> int:
   """Returns the largest k of the figure: 100, or the image count if less."""
   return min(DEPTH, len(database.labels))
 
 
-def of_features(tested: Features, database: Features) -> dict[str, Any]:
+def precision_of_features(tested: Features,
+                          database: Features) -> dict[str, Any]:
   """Computes the precision by features and by chance.
 
   Args:
@@ -104,21 +105,22 @@ def of_features(tested: Features, database: Features) -> dict[str, Any]:
   """
   chosen = evenly_spread(len(tested.labels), FEATURE_QUERIES)
   _, indices = search_features(
-      rows_at(tested, chosen), database, depth(database))
+      rows_at(tested, chosen), database, largest_k(database))
   labels = tested.labels[chosen]
   return {
       'images': len(database.labels),
-      'chance': chance(labels, database.labels),
-      'features': of_found(labels, database.labels[indices])}
+      'chance': precision_by_chance(labels, database.labels),
+      'features': precision_at_each_k(labels, database.labels[indices])}
 
 
-def of_found(labels: np.ndarray, neighbor_labels: np.ndarray) -> dict[str, Any]:
+def precision_at_each_k(labels: np.ndarray,
+                        neighbor_labels: np.ndarray) -> dict[str, Any]:
   """Returns precision@1 to @k for JSON, from labels [Q] and [Q, k]."""
   return {'queries': len(labels),
           'precision': metrics.precision_at(labels, neighbor_labels).tolist()}
 
 
-def chance(query_labels: np.ndarray, labels: np.ndarray) -> float:
+def precision_by_chance(query_labels: np.ndarray, labels: np.ndarray) -> float:
   """Returns the precision of random images: labels [Q], of all images [N]."""
   shares = np.bincount(labels, minlength=query_labels.max() + 1)
   return float((shares[query_labels] / len(labels)).mean())

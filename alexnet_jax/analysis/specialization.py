@@ -45,7 +45,7 @@ def colorfulness(kernels: np.ndarray) -> np.ndarray:
   nothing else. A kernel of zeros has 0.
 
   Random Gaussian kernels, such as those of an untrained network, have 2/3 on
-  average: two of the three directions are colors. See `of_noise`.
+  average: two of the three directions are colors. See `measure_noise`.
   """
   gray = (kernels.sum(-1) ** 2).sum((-2, -1)) / 3
   return np.clip(1 - _ratio(gray, energy(kernels), 1.0), 0, 1)
@@ -78,7 +78,7 @@ class Noise(NamedTuple):
   structure_stddev: float  # around 0
 
 
-def of_noise(height: int, width: int) -> Noise:
+def measure_noise(height: int, width: int) -> Noise:
   """Returns the measures of random kernels [height, width, 3].
 
   Their colorfulness has the distribution Beta(n, n / 2) with
@@ -96,7 +96,7 @@ def has_learned(kernels: np.ndarray) -> np.ndarray:
 
   For 11 x 11 kernels, this requires a pattern with about a third of the energy.
   """
-  noise = of_noise(*kernels.shape[-3:-1])
+  noise = measure_noise(*kernels.shape[-3:-1])
   return structure(kernels) > 3 * noise.structure_stddev
 
 
@@ -196,7 +196,7 @@ def permutation_test(values: np.ndarray, permutations: int = PERMUTATIONS,
   return Difference(float(value), float((1 + as_far) / (1 + permutations)))
 
 
-def over_runs(p_values: Sequence[float]) -> float:
+def combine_p_values(p_values: Sequence[float]) -> float:
   """Combines the p-values of independent runs into one (Fisher's method).
 
   Minus twice the sum of their logarithms has a chi-squared distribution with
@@ -218,7 +218,7 @@ def measure(kernels: np.ndarray) -> dict[str, Any]:
   'oriented'. Each column has its mean colorfulness, its shares of learned and
   of oriented kernels, and the mean frequency of its oriented kernels.
   """
-  noise = of_noise(*kernels.shape[2:4])
+  noise = measure_noise(*kernels.shape[2:4])
   wave = preferred_wave(kernels)
   learned = has_learned(kernels)
   each = {

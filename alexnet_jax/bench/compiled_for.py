@@ -51,7 +51,7 @@ def examine(settings: Settings, target: Target, num_classes: int,
       'data_sheet': target.chip._asdict(), 'jax': jax.__version__,
       'network': settings.config['model']['name'],
       'precision': settings.precision, 'batch_size': batch_size,
-      **measurements.division(built),
+      **measurements.describe_mesh(built),
       'programs': {
           name: _examine(built, target.chip, jitted, arguments,
                          flops[name] * batch_size / count)

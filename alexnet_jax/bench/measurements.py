@@ -65,7 +65,7 @@ def speeds(rows: Mapping[str, Timed], batch_size: int,
   return results
 
 
-def division(built: Experiment) -> dict[str, Any]:
+def describe_mesh(built: Experiment) -> dict[str, Any]:
   """Returns the devices of both axes, and what divides the full layers.
 
   'full_layers' is 'data' or 'model' as in `config.mesh.full_layers`, but 'data'
@@ -176,7 +176,7 @@ def input_forms(source: Source, image_size: int,
           for name, form_rates in rates.items()}
 
 
-def surroundings() -> dict[str, Any]:
+def describe_environment() -> dict[str, Any]:
   """Describes the machine and the software of the measurements."""
   device = jax.devices()[0]
   settings = ('XLA_FLAGS', 'GLIBC_TUNABLES', 'JAX_NUM_CPU_DEVICES')

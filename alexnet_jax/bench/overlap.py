@@ -37,7 +37,8 @@ def collectives(program: Program, mesh: tuple[int, int],
     layers: names of the layers, which are also the named scopes.
   """
   found = []
-  for home, line, runs in traffic.runs_of(program, program.entry):
+  for home, line, runs in traffic.instructions_with_counts(
+      program, program.entry):
     for inner, start_home, start in _exchanges(program, home, line):
       for one in network_collectives.find_collectives(
           '\n  ' + inner.line, mesh, layers):

@@ -103,7 +103,7 @@ def in_plain_form(built):
   def forward(params, patches, keys=None):
     return Outputs(*apply(params, patches, keys), (), {})
 
-  return built._replace(model=models.compute_in(
+  return built._replace(model=models.with_precision(
       settings.precision, built.model._replace(forward=forward)))
 
 

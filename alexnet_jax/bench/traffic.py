@@ -67,13 +67,14 @@ def moved_bytes(text: str) -> int:
 
 def moves(program: Program) -> Iterator[tuple[Instruction, int]]:
   """Yields every instruction that moves bytes, with those of all its runs."""
-  for name, line, runs in runs_of(program, program.entry):
+  for name, line, runs in instructions_with_counts(program, program.entry):
     if line.opcode not in FREE and not line.opcode.endswith('-done'):
       yield line, runs * bytes_of(program, program.computations[name], line)
 
 
-def runs_of(program: Program, name: str,
-            runs: int = 1) -> Iterator[tuple[str, Instruction, int]]:
+def instructions_with_counts(
+    program: Program, name: str, runs: int = 1
+) -> Iterator[tuple[str, Instruction, int]]:
   """Yields (computation, instruction, how often it is run), in order.
 
   Args:
@@ -84,7 +85,7 @@ def runs_of(program: Program, name: str,
   for line in program.computations.get(name, {}).values():
     if line.opcode in CALLS:
       for called in line.calls:
-        yield from runs_of(program, called, runs * line.runs)
+        yield from instructions_with_counts(program, called, runs * line.runs)
     else:
       yield name, line, runs
 

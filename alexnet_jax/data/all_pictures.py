@@ -10,7 +10,7 @@ from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 from alexnet_jax.data import classes, splits, walk
-from alexnet_jax.data.classes import Classes, LabeledPictures, number
+from alexnet_jax.data.classes import Classes, LabeledPictures, counted
 from alexnet_jax.errors import InputError, printable
 
 
@@ -53,8 +53,9 @@ def open_all(path: str, class_names: Sequence[str], image_size: int,
   if not parts:
     raise InputError(
         f'{printable(path)!r} has no folders named like the'
-        f' {number(len(known), "class")} of the network, {classes.some(known)};'
-        ' name them so, or give a list of labels as --config.data.labels.')
+        f' {counted(len(known), "class")} of the network,'
+        f' {classes.first_names(known)}; name them so, or give a list of labels'
+        ' as --config.data.labels.')
   # Two of them may be links to one folder.
   parts = [*{os.path.realpath(part.folder): part for part in parts}.values()]
   listed = [_listed(part, [other.folder for other in parts if other != part],
@@ -66,9 +67,9 @@ def open_all(path: str, class_names: Sequence[str], image_size: int,
   if not pictures:
     raise InputError(f'the class folders in {printable(path)!r} hold no'
                      ' pictures; give --data another folder.')
-  summary = (f'All {number(classes.total(pictures), "picture")} in'
+  summary = (f'All {counted(classes.total(pictures), "picture")} in'
              f' {printable(path)}, of {len(pictures):,} of'
-             f' {number(len(known), "class")}.')
+             f' {counted(len(known), "class")}.')
   passed_over = {name: sum((one.passed_over.get(name, Counter())
                             for one in listed), Counter()) for name in known}
   return LabeledPictures(class_names, Classes(
@@ -129,8 +130,8 @@ def _parts(path: str, known: Collection[str], labels: str,
 
 def _listed(part, beside, known):
   if part.list_path:
-    return classes.of_list(part.folder, part.list_path, beside, known)
-  by_class = classes.of_folders(part.folder, beside)
+    return classes.from_list(part.folder, part.list_path, beside, known)
+  by_class = classes.from_folders(part.folder, beside)
   pictures = by_class.pictures.items()
   classes.check_known((name for name, paths in pictures if paths), known,
                       part.folder)

@@ -56,9 +56,9 @@ def _from_array(array):
   return images.from_pillow(Image.fromarray(array))
 
 
-def squares(several: Iterable[Any], size: int, threads: int = 2,
-            ahead: int = 64,
-            resize: str = 'crop') -> Iterator[np.ndarray | InputError]:
+def read_squares(several: Iterable[Any], size: int, threads: int = 2,
+                 ahead: int = 64,
+                 resize: str = 'crop') -> Iterator[np.ndarray | InputError]:
   """Reads the central square of every image, in order.
 
   Args:

@@ -15,7 +15,7 @@ import simplejpeg
 from tqdm import tqdm
 
 from alexnet_jax.data import images, loader, records
-from alexnet_jax.data.classes import LabeledPictures, number
+from alexnet_jax.data.classes import LabeledPictures, counted
 from alexnet_jax.data.images import UnreadablePicture
 from alexnet_jax.data.records import Records
 from alexnet_jax.data.sources import Source, Subset
@@ -100,7 +100,7 @@ def without_damaged(
       [path for path in source.paths if path not in left_out], mode, threads)
   left_out.update(error.name for error in damaged)
   if damaged and len(left_out) == len(source):
-    raise InputError(f'none of {number(len(source), "picture")} can be read:'
+    raise InputError(f'none of {counted(len(source), "picture")} can be read:'
                      f' {damaged[0]}')
   return source.without(left_out, _notes(damaged, known, list_path)), damaged
 
@@ -110,14 +110,15 @@ def _notes(damaged: Sequence[UnreadablePicture], known: Collection[str],
   notes = []
   where = f' listed in {printable(list_path)}' if list_path else ''
   if known:
-    notes.append(f'Left out as before: {number(len(known), "picture")}{where}.')
+    notes.append(
+        f'Left out as before: {counted(len(known), "picture")}{where}.')
   if damaged:
     shown = ', '.join(f'{printable(error.name)} ({printable(error.reason)})'
                       for error in damaged[:SHOWN])
     more = len(damaged) - SHOWN
     notes.append(
         f'Left out, as {"it is" if len(damaged) == 1 else "they are"} damaged:'
-        f' {number(len(damaged), "picture")}{where}, {shown}'
+        f' {counted(len(damaged), "picture")}{where}, {shown}'
         + (f' and {more:,} more.' if more > 0 else '.'))
   return tuple(notes)
 

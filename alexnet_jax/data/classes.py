@@ -83,7 +83,7 @@ class LabeledPictures:
     return other
 
 
-def of_folders(folder: str, beside: Sequence[str] = ()) -> Classes:
+def from_folders(folder: str, beside: Sequence[str] = ()) -> Classes:
   """Lists the pictures in the class folders of a folder.
 
   Args:
@@ -102,15 +102,15 @@ def of_folders(folder: str, beside: Sequence[str] = ()) -> Classes:
   loose = listing.pictures['']
   if loose:
     notes.append('Not used, as they are in no class folder:'
-                 f' {number(len(loose), "picture")} directly in'
+                 f' {counted(len(loose), "picture")} directly in'
                  f' {printable(folder)}.')
   return Classes({name: sorted(pictures[name]) for name in sorted(pictures)},
                  passed_over, (*notes, *_passed_over(folder, passed_over)),
                  listing.reports())
 
 
-def of_list(folder: str, list_path: str, beside: Sequence[str] = (),
-            known: Collection[str] = ()) -> Classes:
+def from_list(folder: str, list_path: str, beside: Sequence[str] = (),
+              known: Collection[str] = ()) -> Classes:
   """Lists the pictures in a folder whose classes a list of labels tells.
 
   Args:
@@ -126,14 +126,14 @@ def of_list(folder: str, list_path: str, beside: Sequence[str] = (),
   entries = label_files.read(list_path)
   check_known((entry.class_name for entry in entries), known, list_path)
   listing = walk.list_pictures(folder)
-  labels, others = label_files.assign(
+  labels, others = label_files.find_pictures(
       entries, list_path, folder, listing.pictures)
   for other in beside:
     if others:
-      _, others = label_files.assign(
+      _, others = label_files.find_pictures(
           others, list_path, other, walk.list_pictures(other).pictures)
   lacking = (
-      f'{printable(list_path)} names {number(len(others), "picture")} that'
+      f'{printable(list_path)} names {counted(len(others), "picture")} that'
       f' {printable(folder)!r} lacks, such as'
       f' {printable(others[0].file)!r} in line {others[0].line}'
       if others else '')
@@ -147,7 +147,7 @@ def of_list(folder: str, list_path: str, beside: Sequence[str] = (),
   if unlabeled:
     notes.append(
         'Not used, as they have no label:'
-        f' {number(len(unlabeled), "picture")} in {printable(folder)}, such as'
+        f' {counted(len(unlabeled), "picture")} in {printable(folder)}, such as'
         f' {printable(os.path.basename(unlabeled[0]))}.')
   pictures: dict[str, list[str]] = {
       name: [] for name in sorted(set(labels.values()))}
@@ -177,25 +177,25 @@ def check_known(names: Iterable[str], known: Collection[str],
   others = sorted(set(names).difference(known)) if known else []
   if others:
     raise InputError(
-        f'{printable(where)!r} has {number(len(others), "unknown class")},'
-        f' {some(others)}; rename or remove them, as there are'
-        f' {number(len(known), "class")}, {some(sorted(known))}.')
+        f'{printable(where)!r} has {counted(len(others), "unknown class")},'
+        f' {first_names(others)}; rename or remove them, as there are'
+        f' {counted(len(known), "class")}, {first_names(sorted(known))}.')
 
 
-def some(names: Sequence[str]) -> str:
+def first_names(names: Sequence[str]) -> str:
   """Returns the first names of many, in quotes, and how many more there are."""
   shown = ', '.join(repr(printable(name)) for name in names[:SHOWN])
   more = len(names) - SHOWN
   return f'{shown} and {more:,} more' if more > 0 else shown
 
 
-def number(count: int, noun: str) -> str:
+def counted(count: int, noun: str) -> str:
   """Returns a count and a noun in its plural, unless it is one."""
   plural = 'es' if noun.endswith('s') else 's'
   return f'{count:,} {noun}{plural if count != 1 else ""}'
 
 
-def endings(passed_over: Counter[str]) -> str:
+def counted_endings(passed_over: Counter[str]) -> str:
   """Returns counts of files by ending, as in '12 .txt, 1 without ending'."""
   return ', '.join(f'{count:,} {printable(ending) or "without ending"}'
                    for ending, count in passed_over.most_common())
@@ -211,5 +211,5 @@ def how_to_read(endings: Iterable[str]) -> tuple[str, ...]:
 def _passed_over(folder, passed_over):
   total = sum(passed_over.values(), Counter())
   return (f'Passed over in {printable(folder)}, as they are no pictures:'
-          f' {endings(total)}.',
+          f' {counted_endings(total)}.',
           *how_to_read(total)) if total else ()

@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from alexnet_jax.data import classes, splits, walk
-from alexnet_jax.data.classes import Classes, LabeledPictures, number
+from alexnet_jax.data.classes import Classes, LabeledPictures, counted
 from alexnet_jax.data.images import EXTENSIONS
 from alexnet_jax.data.splits import LAYOUT
 from alexnet_jax.errors import InputError, printable
@@ -95,7 +95,7 @@ class _Layout:
       return self._one_side(by_class, 'train', fraction)
     notes = [*self._notes, _summary('train', by_class, self._train)]
     if self._test and self._test != self._validation:
-      count = number(len(walk.list_pictures(self._test).pictures), 'picture')
+      count = counted(len(walk.list_pictures(self._test).pictures), 'picture')
       notes.append(
           f'test: {count} in {printable(self._test)}, for --task=evaluate'
           ' --split=test only.' if self._has_labels('test', self._test) else
@@ -154,9 +154,9 @@ class _Layout:
         return ()
       same = inside
     return () if not same else (
-        f'Each of the classes {classes.some(self.class_names)} has the folders'
-        f' {classes.some(same)}: if these are the classes, name the folders'
-        ' around them train and val.',)
+        f'Each of the classes {classes.first_names(self.class_names)} has the'
+        f' folders {classes.first_names(same)}: if these are the classes, name'
+        ' the folders around them train and val.',)
 
   def _use_test_for_validation(self, test):
     if self._has_labels('test', test):
@@ -171,7 +171,7 @@ class _Layout:
     """Returns the training pictures, which every class must have."""
     if self._train_list:
       return self._listed(self._train, self._train_list)
-    by_class = classes.of_folders(self._train, self._beside(self._train))
+    by_class = classes.from_folders(self._train, self._beside(self._train))
     for name in self.class_names:
       if not by_class.pictures.get(name):
         raise InputError(' '.join((_no_pictures(
@@ -185,7 +185,7 @@ class _Layout:
     if list_path:
       by_class = self._listed(folder, list_path, self.class_names)
     else:
-      by_class = classes.of_folders(self._class_root(folder) or folder,
+      by_class = classes.from_folders(self._class_root(folder) or folder,
                                  self._beside(folder))
       if split == 'test' and not self._class_root(folder):
         raise InputError(
@@ -209,8 +209,8 @@ class _Layout:
     missing = [name for name in self.class_names if name not in pictures]
     if pictures and missing:
       notes.append(
-          f'{len(missing):,} of {number(len(self.class_names), "class")}'
-          f' without {split} pictures: {classes.some(missing)}.')
+          f'{len(missing):,} of {counted(len(self.class_names), "class")}'
+          f' without {split} pictures: {classes.first_names(missing)}.')
     return by_class._replace(pictures=pictures, notes=tuple(notes))
 
   def _one_side(self, by_class, split, fraction):
@@ -222,17 +222,17 @@ class _Layout:
     notes = [
         *self._notes,
         f'No folder for validation in {printable(self._path)}:'
-        f' {number(aside, "picture")} set aside for it'
+        f' {counted(aside, "picture")} set aside for it'
         f' (config.data.validation_fraction={fraction}),'
-        f' {number(rest, "picture")} left for training, of'
-        f' {number(len(self.class_names), "class")}.', *by_class.notes]
+        f' {counted(rest, "picture")} left for training, of'
+        f' {counted(len(self.class_names), "class")}.', *by_class.notes]
     alone = [name for name, paths in by_class.pictures.items()
              if len(paths) == 1]
     if alone:
       notes.append(
-          f'{len(alone):,} of {number(len(self.class_names), "class")} with a'
+          f'{len(alone):,} of {counted(len(self.class_names), "class")} with a'
           ' single picture, which is for training, so that none is left to'
-          f' validate with: {classes.some(alone)}.')
+          f' validate with: {classes.first_names(alone)}.')
     # Both splits are of one folder, whose other files are counted once.
     return by_class._replace(
         pictures=sides[split], notes=tuple(notes),
@@ -254,7 +254,7 @@ class _Layout:
     return self._labels or splits.find_labels(folder, split)
 
   def _listed(self, folder, list_path, known=()):
-    return classes.of_list(folder, list_path, self._beside(folder), known)
+    return classes.from_list(folder, list_path, self._beside(folder), known)
 
   def _beside(self, folder):
     return [root for root in self._roots if root != folder]
@@ -262,15 +262,15 @@ class _Layout:
 
 def _summary(split: str, by_class: Classes, folder: str) -> str:
   count = sum(map(bool, by_class.pictures.values()))
-  return (f'{split}: {number(classes.total(by_class.pictures), "picture")} of'
-          f' {number(count, "class")} in {printable(folder)}.')
+  return (f'{split}: {counted(classes.total(by_class.pictures), "picture")} of'
+          f' {counted(count, "class")} in {printable(folder)}.')
 
 
 def _no_pictures(folder: str, passed_over: Counter[str]) -> str:
   if os.path.isdir(folder) and not os.access(folder, os.R_OK | os.X_OK):
     return (f'the class folder {printable(folder)!r} cannot be read; change its'
             ' permissions.')
-  other = classes.endings(passed_over)
+  other = classes.counted_endings(passed_over)
   return (f'the class folder {printable(folder)!r} holds no pictures'
           f' ({" ".join(EXTENSIONS)}){", only " + other if other else ""}; add'
           ' some or remove the folder.')

@@ -98,8 +98,9 @@ def read(path: str) -> list[Entry]:
   return entries
 
 
-def assign(entries: Iterable[Entry], path: str, folder: str,
-           pictures: Sequence[str]) -> tuple[dict[str, str], list[Entry]]:
+def find_pictures(
+    entries: Iterable[Entry], path: str, folder: str, pictures: Sequence[str]
+) -> tuple[dict[str, str], list[Entry]]:
   """Finds the pictures that the entries of a list name.
 
   Args:

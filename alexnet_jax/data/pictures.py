@@ -42,7 +42,7 @@ def find(paths: Sequence[str]) -> list[str]:
 def _in_folder(folder: str) -> list[str]:
   listing = walk.list_pictures(folder)
   if not listing.pictures:
-    other = classes.endings(listing.passed_over)
+    other = classes.counted_endings(listing.passed_over)
     raise InputError(
         f'the folder {printable(folder)!r} holds no pictures'
         f' ({" ".join(images.EXTENSIONS)}){", only " + other if other else ""}:'
@@ -52,5 +52,5 @@ def _in_folder(folder: str) -> list[str]:
     print(report, file=sys.stderr)
   if listing.passed_over:
     print(f'Passed over in {printable(folder)}, as they are no pictures:'
-          f' {classes.endings(listing.passed_over)}.', file=sys.stderr)
+          f' {classes.counted_endings(listing.passed_over)}.', file=sys.stderr)
   return listing.pictures

@@ -70,11 +70,11 @@ def measured_errors(workdir: str, step: int) -> dict[str, Mapping[str, float]]:
   return errors
 
 
-def beside(path: str) -> str:
+def card_path(path: str) -> str:
   """Returns the name of the card that is beside a file."""
   return path + weights.CARD_ENDING
 
 
 def save(path: str, card: Mapping[str, Any]) -> None:
   """Writes the card beside the file `path`."""
-  files.write_json(beside(path), card)
+  files.write_json(card_path(path), card)

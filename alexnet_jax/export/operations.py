@@ -234,7 +234,7 @@ class _Chain:
       self._add('tanh')
       self._add('scale', factor=layers_1998.AMPLITUDE)
       return
-    if base is resnet.one_before:
+    if base is resnet.pad_before:
       self._before, self._column = 1, jax.eval_shape(base, self._column)
       return
     kind, settings = KINDS.get(base), {}

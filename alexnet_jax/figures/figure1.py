@@ -64,7 +64,7 @@ def draw(numbers: Mapping[str, Any],
 
 def _points(curve, steps_per_epoch):
   return [
-    at / steps_per_epoch for at in learning_rate_search.positions(curve)
+    at / steps_per_epoch for at in learning_rate_search.middle_iterations(curve)
   ], curve.errors
 
 

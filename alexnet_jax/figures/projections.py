@@ -52,12 +52,12 @@ def draw(name: str, blocks: Sequence[Block], out: str) -> None:
     grid = figure.add_gridspec(rows, across)
     for i, block in enumerate(blocks):
       axes = figure.add_subplot(grid[i % rows, i // rows])
-      axes.imshow(pair(block))
+      axes.imshow(side_by_side(block))
       axes.set_title(block.title, pad=3, fontsize=8)
       axes.set_axis_off()
 
 
-def pair(block: Block) -> np.ndarray:
+def side_by_side(block: Block) -> np.ndarray:
   """Puts projections left and patches right, as uint8 [H, W, 3]."""
   gutter = np.full((NINE, GUTTER, 3), 255, np.uint8)
   return np.concatenate([

@@ -140,7 +140,7 @@ def make_train_step(
       drawn = {name: keys(name) for name in ('crop', 'jitter', 'dropout')}
       grads, (measured, batch_stats) = _mean(
           lambda part: gradients(state, part[0], part[1].get),
-          columns.in_parts((batch, drawn), parts, mesh))
+          columns.split_batch((batch, drawn), parts, mesh))
     batch_stats = _unless_frozen(batch_stats, state.batch_stats, rates.frozen)
     state = update(state, grads, rule, rates, length)._replace(
         batch_stats=batch_stats)

@@ -218,7 +218,7 @@ class Network:
       return
     # One size for all batches: every other size needs another compilation.
     batch_size = 1 << (len(first) - 1).bit_length()
-    squares = any_image.squares(
+    squares = any_image.read_squares(
         itertools.chain(first, images), size,
         self.trained.settings.run.threads, ahead=2 * batch_size,
         resize=self.trained.settings.data.resize)

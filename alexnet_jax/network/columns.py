@@ -131,7 +131,7 @@ def on_each_data_shard(f: Callable, mesh: Mesh) -> Callable:
   return jax.shard_map(f, mesh=mesh, in_specs=P(DATA), out_specs=P(DATA))
 
 
-def in_parts(batch: Any, count: int, mesh: Mesh) -> Any:
+def split_batch(batch: Any, count: int, mesh: Mesh) -> Any:
   """Splits a batch: [B, ...] -> [count, B / count, ...].
 
   Each data shard splits its own examples, so that no example changes device.
@@ -163,7 +163,7 @@ def process_shard(mesh: Mesh) -> tuple[int, int]:
 # --- Running the columns ------------------------------------------------------
 
 
-def every_column(xs: Sequence[jax.Array]) -> jax.Array:
+def concatenate_columns(xs: Sequence[jax.Array]) -> jax.Array:
   """Concatenates all columns' maps: local [B, ..., C] each -> [B, ..., K*C]."""
   here = jnp.concatenate(xs, axis=-1)
   if jax.lax.axis_size(COLUMN) == 1:
@@ -195,7 +195,7 @@ def run(layers: Sequence[Layer], mesh: Mesh, maps: bool = False) -> Callable:
     def apply(layer, xs):
       with jax.named_scope(layer.name):
         if layer.crosses:
-          everything = every_column(xs)
+          everything = concatenate_columns(xs)
           xs = (partners.read(layer.partners, everything, local, first)
                 if layer.partners else [everything] * local)
         stats = batch_stats.get(layer.name)

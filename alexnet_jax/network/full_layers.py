@@ -154,7 +154,7 @@ def _of_all_devices(xs: Sequence[jax.Array], layer: Layer, first: jax.Array,
       they have different examples.
   """
   local = len(xs)
-  here = (columns.every_column(xs) if layer.crosses
+  here = (columns.concatenate_columns(xs) if layer.crosses
           else jnp.concatenate(xs, axis=-1))
   if not is_share:
     whole = lax.all_gather(here, DATA, tiled=True)

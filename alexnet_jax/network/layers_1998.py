@@ -122,7 +122,7 @@ def uniform_by_inputs(key: jax.Array, shape: tuple[int, ...],
   return uniform(math.prod(shape[:-1]))(key, shape, dtype)
 
 
-def twice_a_code(key: jax.Array, shape: tuple[int, ...],
+def code_weights(key: jax.Array, shape: tuple[int, ...],
                  dtype=jnp.float32) -> jax.Array:
   """Initializes a softmax layer as radial basis functions around codes.
 

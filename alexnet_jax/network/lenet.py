@@ -24,12 +24,12 @@ from alexnet_jax.network.classifier import Model, check_length
 from alexnet_jax.network.columns import Layer
 from alexnet_jax.network.initial import he_normal
 from alexnet_jax.network.layers_1998 import (
-    GrayConv,
-    Subsampling,
-    TableConv,
-    scaled_tanh,
-    twice_a_code,
-    uniform_by_inputs,
+  GrayConv,
+  Subsampling,
+  TableConv,
+  code_weights,
+  scaled_tanh,
+  uniform_by_inputs,
 )
 
 # Table I: the maps of S2 that each map of C3 reads.
@@ -107,5 +107,5 @@ def build(spec: Spec, mesh: Mesh, num_classes: int, patch: int) -> Model:
         layer('f6', full, f),                        #        84
     )
   softmax = L.FullyConnected(
-      num_classes, kernel_init=twice_a_code if spec.codes else init)
+      num_classes, kernel_init=code_weights if spec.codes else init)
   return classifier.build(layers, softmax, spec, mesh, patch)

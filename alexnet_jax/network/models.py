@@ -109,11 +109,11 @@ def build(spec: Spec, mesh: Mesh, num_classes: int, patch: int,
     model = fused.fuse(model, mesh)
   if parallel == 'model' and mesh.shape[DATA] > 1:
     model = full_layers.divide(model, mesh)
-  return compute_in(
+  return with_precision(
       precision, model._replace(layers=layers, network=name, spec=spec))
 
 
-def compute_in(precision: str, model: Model) -> Model:
+def with_precision(precision: str, model: Model) -> Model:
   """Returns the same network, computing in 'float32', 'tf32' or 'bfloat16'.
 
   The parameters are float32 master weights, and their gradients are float32.
@@ -124,10 +124,10 @@ def compute_in(precision: str, model: Model) -> Model:
   if precision not in PRECISIONS:
     raise InputError(f'config.precision={precision!r} is not known: give one of'
                      f' {", ".join(PRECISIONS)}.')
-  return model._replace(forward=rounded(precision, model.forward))
+  return model._replace(forward=forward_in_precision(precision, model.forward))
 
 
-def rounded(precision: str, forward: Callable) -> Callable:
+def forward_in_precision(precision: str, forward: Callable) -> Callable:
   """Returns forward(variables, patches, ...), computing in a precision."""
   if precision != 'bfloat16':
 

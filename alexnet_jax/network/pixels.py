@@ -31,7 +31,7 @@ def divide(x: jax.Array, stddevs: Sequence[float]) -> jax.Array:
   return x / jnp.asarray(stddevs, x.dtype).reshape(1, 1, 1, -1)
 
 
-def before(conv: nn.Module, stddevs: Sequence[float]) -> nn.Module:
+def before_conv(conv: nn.Module, stddevs: Sequence[float]) -> nn.Module:
   """Returns a convolution that divides colors first, unless stddevs is ()."""
   if not stddevs:
     return conv

@@ -97,7 +97,7 @@ def build(spec: Spec, mesh: Mesh, num_classes: int, patch: int) -> Model:
       full(7),                                                  # 4096
   )
   first = layers[0]._replace(
-      module=pixels.before(layers[0].module, spec.pixel_stddevs))
+      module=pixels.before_conv(layers[0].module, spec.pixel_stddevs))
   readers = [layer.name for layer in layers[1:]] + ['fc8']
   layers = [layer._replace(dropout=reader in spec.dropout_before, inverted=True)
             for layer, reader in zip((first, *layers[1:]), readers,

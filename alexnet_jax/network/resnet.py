@@ -109,7 +109,7 @@ def build(spec: Spec, mesh: Mesh, num_classes: int, patch: int) -> Model:
   # Stage 1 is a single convolution; blocks are in the stages from 2 on.
   size, stride = (3, 1) if spec.small_images else (7, 2)
   pool = () if spec.small_images else (
-      *((one_before,) if spec.centered_pooling else ()), L.max_pool)
+      *((pad_before,) if spec.centered_pooling else ()), L.max_pool)
   conv1 = Layer('conv1', Stem(spec, size, stride), False, (nn.relu, *pool))
   #                                            18  34  50 101 152    224 224
   # conv1, 7 x 7                                                  64  112 112
@@ -130,7 +130,7 @@ def build(spec: Spec, mesh: Mesh, num_classes: int, patch: int) -> Model:
   return classifier.build((conv1, *blocks), softmax, spec, mesh, patch)
 
 
-def one_before(x: jax.Array) -> jax.Array:
+def pad_before(x: jax.Array) -> jax.Array:
   """Lets the windows of a pooling begin one unit before the edge."""
   return jnp.pad(x, ((0, 0), (1, 0), (1, 0), (0, 0)),
                  constant_values=-jnp.inf)

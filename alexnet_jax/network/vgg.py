@@ -85,6 +85,6 @@ def build(spec: Spec, mesh: Mesh, num_classes: int, patch: int) -> Model:
       full(7),      #        4096
   )
   first = layers[0]._replace(
-      module=pixels.before(layers[0].module, spec.pixel_stddevs))
+      module=pixels.before_conv(layers[0].module, spec.pixel_stddevs))
   softmax = L.FullyConnected(num_classes, kernel_init=init)
   return classifier.build((first, *layers[1:]), softmax, spec, mesh, patch)

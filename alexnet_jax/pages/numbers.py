@@ -19,7 +19,7 @@ MEANINGS = {1: 'of the pictures: the first guess is wrong',
             5: 'of the pictures: none of five guesses is right'}
 
 
-def lead(run: Record, network: Trained) -> str:
+def opening_sentence(run: Record, network: Trained) -> str:
   """Says in a sentence what was trained and whether it is finished."""
   data = network.settings.data
   where = (os.path.basename(data.path.rstrip('/')) if data.path else

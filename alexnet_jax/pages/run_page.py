@@ -67,7 +67,8 @@ def make(workdir: str, out: str = '', examples: int = EXAMPLES,
   ]
   out = out or os.path.join(workdir, NAME)
   markup.write(out, markup.page(
-      title, numbers.lead(run, network), sections, _last_words(run, network)))
+      title, numbers.opening_sentence(run, network), sections,
+      _last_words(run, network)))
   return out
 
 

@@ -89,7 +89,7 @@ def evaluate(settings: Settings, workdir: str, checkpoints: Sequence[str],
 
   # One size for all, so that networks of different sizes can be compared.
   source = open_images(predictions.GLANCE_SIZE)
-  glance = predictions.glance(source)
+  glance = predictions.sample_images(source)
   for name, one in found:
     check_compatible(one, name, source, glance)
   values = parse_weights(weights, len(first), len(source.class_names))
@@ -198,7 +198,7 @@ def check_compatible(one: Predictions | Checkpoint, name: str, source: Source,
     one: the predictions, or the checkpoint of the network.
     name: the value of --checkpoint, for the message.
     source: the validation images.
-    glance: the result of `predictions.glance` for the source.
+    glance: the result of `predictions.sample_images` for the source.
 
   Raises:
     InputError: the classes or the images are different.
@@ -261,7 +261,7 @@ def predict(one: Checkpoint, settings: Settings,
     one: the checkpoint of the network.
     settings: the experiment; its model is not used.
     open_images: opens the images at an image size, resized in one way.
-    colors: the mean colors of some images, from `predictions.glance`.
+    colors: the mean colors of some images, from `predictions.sample_images`.
   """
   trained = open_trained(one.workdir, str(one.step), settings.mesh.data,
                          settings.mesh.column)

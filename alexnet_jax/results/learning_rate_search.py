@@ -29,7 +29,7 @@ class Ratio(NamedTuple):
   sign: str  # '='; '>' or '<' if only the first or the second reached the goal
 
 
-def up_to(curve: Curve, step: int) -> Curve:
+def truncated(curve: Curve, step: int) -> Curve:
   """Truncates a curve at `step`.
 
   If the run diverged after `step`, the truncated curve has not diverged.
@@ -40,7 +40,7 @@ def up_to(curve: Curve, step: int) -> Curve:
                curve.diverged and not is_logged)
 
 
-def positions(curve: Curve) -> tuple[float, ...]:
+def middle_iterations(curve: Curve) -> tuple[float, ...]:
   """Returns the middle iteration of the steps of each mean."""
   starts = (0, *curve.steps[:-1])
   return tuple((start + end) / 2 for start, end in
@@ -53,7 +53,7 @@ def iterations_to(curve: Curve, goal: float) -> float | None:
   The curve is interpolated linearly between means. If the first mean is already
   at or below the goal, the result is its position.
   """
-  at = positions(curve)
+  at = middle_iterations(curve)
   for i, error in enumerate(curve.errors):
     if error > goal:
       continue
@@ -101,9 +101,9 @@ def ratio(first: Curve, second: Curve, goal: float) -> Ratio:
   if a is not None and b is not None:
     return Ratio(b / a, '=')
   if a is not None and not second.diverged:
-    return Ratio(positions(second)[-1] / a, '>')
+    return Ratio(middle_iterations(second)[-1] / a, '>')
   if b is not None and not first.diverged:
-    return Ratio(b / positions(first)[-1], '<')
+    return Ratio(b / middle_iterations(first)[-1], '<')
   return Ratio(None, '=')
 
 

@@ -41,7 +41,7 @@ class Predictions(NamedTuple):
   views: int  # Patches averaged: 10, 9 or 1.
   class_names: tuple[str, ...]
   labels: np.ndarray  # [N]
-  colors: np.ndarray  # [16, 3], of some of the images; see `glance`.
+  colors: np.ndarray  # [16, 3], of some of the images; see `sample_images`.
   probabilities: np.ndarray  # [N, classes] float32
 
 
@@ -89,7 +89,7 @@ def predict(trained: Trained, source: Source, views: int, batch_size: int,
   return probabilities, labels
 
 
-def glance(source: Source) -> tuple[np.ndarray, np.ndarray]:
+def sample_images(source: Source) -> tuple[np.ndarray, np.ndarray]:
   """Returns labels [16] and mean colors [16, 3] of evenly spread images."""
   chosen = [source[int(i)] for i in evenly_spread(len(source), GLANCES)]
   return (np.array([example['label'] for example in chosen]),
@@ -103,8 +103,8 @@ def same_images(cached: Predictions, count: int, labels: np.ndarray,
   Args:
     cached: the predictions.
     count: the number of images.
-    labels: the labels from `glance`.
-    colors: the mean colors from `glance`.
+    labels: the labels from `sample_images`.
+    colors: the mean colors from `sample_images`.
   """
   return (len(cached.labels) == count
           and np.array_equal(

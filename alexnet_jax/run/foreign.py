@@ -79,21 +79,21 @@ def open_file(path: str, model: Model) -> Foreign:
   if model.network in torch_layout.NETWORKS:
     return _state_dict(path, arrays, model)
   source = layer_names.recognize(path, arrays)
-  wants = published.wanted(model)
+  wants = published.needed_kernels(model)
   common = published.in_common_form(path, source, wants)
   notes = f' Left out {", ".join(source.unused)}.' if source.unused else ''
 
   def into(fresh, order, with_fc8):
     chosen = {name: leaves for name, leaves in common.items()
               if name != 'fc8' or with_fc8}
-    return published.into(fresh, chosen, wants, order)
+    return published.replace_layers(fresh, chosen, wants, order)
 
   classes = len(common['fc8']['kernel']) if 'fc8' in common else 0
   return Foreign(source.program, source.order, classes, None, notes, into)
 
 
 def _state_dict(path, arrays, model) -> Foreign:
-  state = torch_layout.fitted(path, arrays, model)
+  state = torch_layout.find_layers(path, arrays, model)
   ours = state.mean is not None
   differing = (_differences(path, model) if ours
                else torchvision_forms.differences(model))

@@ -74,7 +74,7 @@ def start(flags: Flags, settings: Mapping[str, str]) -> None:
   address = _address(flags)
   if address is None or address.num_processes == 1:
     return
-  roll_call.hold(
+  roll_call.wait_for_all(
       roll_call.Member(
           address.process, address.num_processes, address.host, address.port,
           {**settings, 'the code of version': code_version()}),

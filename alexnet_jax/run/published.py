@@ -23,7 +23,7 @@ from alexnet_jax.run.weights import Layers
 Shape = tuple[int, ...]
 
 
-class Want(NamedTuple):
+class NeededKernel(NamedTuple):
   """The kernel that a network needs in one layer, in the common form."""
 
   shape: Shape
@@ -42,7 +42,7 @@ class Imported(NamedTuple):
 # --- Shapes -------------------------------------------------------------------
 
 
-def wanted(model: Model) -> dict[str, Want]:
+def needed_kernels(model: Model) -> dict[str, NeededKernel]:
   """Returns what a network needs; the classes of fc8 may be any number.
 
   Raises:
@@ -60,15 +60,15 @@ def wanted(model: Model) -> dict[str, Want]:
     count, *sides, inputs, maps = shapes['columns'][at.layer.name][
         'kernel'].shape
     is_full_of_maps = not sides and len(at.reads) == 3
-    wants[at.layer.name] = Want(
+    wants[at.layer.name] = NeededKernel(
         (count * maps, inputs, *sides),
         (at.reads[-1], *at.reads[:-1]) if is_full_of_maps else ())
-  wants['fc8'] = Want(shapes['fc8']['kernel'].shape[::-1], ())
+  wants['fc8'] = NeededKernel(shapes['fc8']['kernel'].shape[::-1], ())
   return wants
 
 
 def in_common_form(path: str, published: Published,
-                   wants: Mapping[str, Want]) -> Named:
+                   wants: Mapping[str, NeededKernel]) -> Named:
   """Returns the arrays in the common form, in the order of the network.
 
   Args:
@@ -152,8 +152,8 @@ FORMS = {'torchvision': (_as_in_pytorch,),
 # --- Layers -------------------------------------------------------------------
 
 
-def into(fresh: Layers, common: Named, wants: Mapping[str, Want],
-         order: str) -> Imported:
+def replace_layers(fresh: Layers, common: Named,
+                   wants: Mapping[str, NeededKernel], order: str) -> Imported:
   """Replaces the layers of a network that a file has.
 
   Args:

@@ -30,7 +30,7 @@ class Member(NamedTuple):
   settings: Mapping[str, str]  # that all processes share, by name
 
 
-def hold(member: Member, timeout: float) -> None:
+def wait_for_all(member: Member, timeout: float) -> None:
   """Waits until all processes are there.
 
   Args:

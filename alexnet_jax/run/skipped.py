@@ -33,7 +33,7 @@ class Picture(NamedTuple):
   split: str
 
 
-class Sound(NamedTuple):
+class ReadableSplits(NamedTuple):
   """The splits of a run without their damaged pictures."""
 
   train: Source
@@ -43,7 +43,7 @@ class Sound(NamedTuple):
 
 
 def leave_out(settings: Settings, train: Source, validation: Source,
-              workdir: str, write: bool) -> Sound:
+              workdir: str, write: bool) -> ReadableSplits:
   """Checks the pictures of a run and leaves out the damaged ones.
 
   Args:
@@ -63,12 +63,12 @@ def leave_out(settings: Settings, train: Source, validation: Source,
   added = (*damaged, *others)
   if added and write:
     _write(workdir, [*skipped, *added])
-  return Sound(train, validation, (*skipped, *added),
-               _roots(settings.data, workdir))
+  return ReadableSplits(train, validation, (*skipped, *added),
+                        _roots(settings.data, workdir))
 
 
-def intact(settings: Settings, split: str, source: Source,
-           workdir: str) -> Source:
+def readable_split(settings: Settings, split: str, source: Source,
+                   workdir: str) -> Source:
   """Returns one split of a run as `leave_out` does, and writes nothing.
 
   Args:
@@ -99,8 +99,8 @@ def _intact(settings, split, source, skipped, workdir):
                 for error in damaged]
 
 
-def stopped(error: UnreadablePicture, sound: Sound,
-            workdir: str) -> InputError:
+def add_to_list(error: UnreadablePicture, sound: ReadableSplits,
+                workdir: str) -> InputError:
   """Adds the picture that stopped a run to its list.
 
   Args:
@@ -124,7 +124,7 @@ def stopped(error: UnreadablePicture, sound: Sound,
   return error
 
 
-def fingerprint(sound: Sound) -> str:
+def fingerprint(sound: ReadableSplits) -> str:
   """Identifies the training data of a run; '' if they have no files."""
   source = sound.train
   while isinstance(source, Subset):
@@ -139,7 +139,7 @@ def fingerprint(sound: Sound) -> str:
   return hashlib.sha256('\n'.join(sorted(names)).encode()).hexdigest()
 
 
-def listed_files(sound: Sound) -> list[str]:
+def listed_files(sound: ReadableSplits) -> list[str]:
   """Returns the training pictures that are left out."""
   return [picture.file for picture in sound.skipped if picture.split == 'train']
 

@@ -29,7 +29,7 @@ MEAN = 'mean'  # the mean image in files of --task=export
 SHOWN = 4  # arrays that a message compares
 
 
-class Place(NamedTuple):
+class ArrayPlace(NamedTuple):
   """Where an array of a file is in a network."""
 
   layer: str
@@ -43,12 +43,12 @@ class StateDict(NamedTuple):
   """A file that fits a network."""
 
   arrays: Mapping[str, np.ndarray]
-  places: Mapping[str, Place]  # of the arrays
+  places: Mapping[str, ArrayPlace]  # of the arrays
   mean: np.ndarray | None  # [3, size, size], in files of --task=export
   left_out: tuple[str, ...]  # side classifiers
 
 
-def places(model: Model) -> dict[str, Place]:
+def places_of_arrays(model: Model) -> dict[str, ArrayPlace]:
   """Returns the arrays of a network by their names in a file."""
   shapes = weights.to_layers(
       model, jax.eval_shape(model.init, jax.random.key(0)))
@@ -64,7 +64,7 @@ def places(model: Model) -> dict[str, Place]:
     for leaf, held in shapes[layer].items():
       *above, kind = leaf.split('/')
       shape = held.shape if layer == 'fc8' else held.shape[1:]
-      found[f'{name_of("/".join((layer, *above)))}.{KINDS[kind]}'] = Place(
+      found[f'{name_of("/".join((layer, *above)))}.{KINDS[kind]}'] = ArrayPlace(
           layer, leaf, _shape_in_file(shape, kind, module, maps), module, maps)
   return found
 
@@ -81,8 +81,8 @@ def _shape_in_file(shape, kind, module, maps):
   return (outputs, inputs, *sides)
 
 
-def fitted(path: str, arrays: Mapping[str, np.ndarray],
-           model: Model) -> StateDict:
+def find_layers(path: str, arrays: Mapping[str, np.ndarray],
+                model: Model) -> StateDict:
   """Finds the layers of a network in a file, all or those below full ones.
 
   Args:
@@ -105,7 +105,7 @@ def fitted(path: str, arrays: Mapping[str, np.ndarray],
   sides = {name for name in held if model.network == 'googlenet'
            and name.partition('.')[0] in torchvision_names.SIDES}
   held = {name: array for name, array in held.items() if name not in sides}
-  wanted = _with_classes_of(held, places(model))
+  wanted = _with_classes_of(held, places_of_arrays(model))
   known = {name: held[name] for name in wanted if name in held}
   if not known:
     raise InputError(

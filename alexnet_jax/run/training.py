@@ -32,7 +32,7 @@ from alexnet_jax.run.checkpoint import Metadata
 from alexnet_jax.run.experiment import Experiment, Settings
 from alexnet_jax.run.loop import Cadence
 from alexnet_jax.run.session import Plan
-from alexnet_jax.run.skipped import Sound
+from alexnet_jax.run.skipped import ReadableSplits
 
 
 def train(settings: Settings, workdir: str, *, init_from: str = '',
@@ -106,7 +106,7 @@ def train(settings: Settings, workdir: str, *, init_from: str = '',
             draw=lambda: draw(workdir)),
         workdir, bar)
   except UnreadablePicture as error:
-    raise skipped.stopped(error, sound, workdir) from error
+    raise skipped.add_to_list(error, sound, workdir) from error
   return ended[1] if ended else {}
 
 
@@ -181,7 +181,7 @@ def _lower_rate_on_plateau(built: Experiment, state: State,
 
 
 def _first_state(
-    built: Experiment, manager: ocp.CheckpointManager, sound: Sound,
+    built: Experiment, manager: ocp.CheckpointManager, sound: ReadableSplits,
     workdir: str, init_from: str, when_checked: Callable[[], object]
 ) -> tuple[State, str]:
   """Returns the newest or a new state, and a sentence that says its origin.
@@ -225,7 +225,8 @@ def _first_state(
                  f' {built.length.total_steps}.')
 
 
-def _check_same_data(saved: Metadata, sound: Sound, workdir: str) -> None:
+def _check_same_data(saved: Metadata, sound: ReadableSplits,
+                     workdir: str) -> None:
   """Checks that a run goes on with its data, but for damaged pictures."""
   count, ours = len(sound.train), skipped.fingerprint(sound)
   if saved.data_fingerprint and ours:

@@ -142,10 +142,10 @@ def bench(settings: Settings, plain: bool, out: str = '',
 
   batch_size = settings.optimizer.batch_size
   result = {
-    'machine': bench_result.surroundings(),
+    'machine': bench_result.describe_environment(),
     'network': settings.config['model']['name'],
     'batch_size': batch_size,
-    **bench_result.division(built),
+    **bench_result.describe_mesh(built),
     'rows': bench_result.speeds(
       rows, batch_size, describe.layer_rows(built.model, built.num_classes)
     ),

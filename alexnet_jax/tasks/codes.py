@@ -161,7 +161,7 @@ def _random(config, bits, stats: FeatureStats, training, validation):
       rng.stream(config.seed, 'hyperplanes', bits),
       (len(stats.mean), bits))
   bits_of = functools.partial(
-      jax.jit(hamming.sides), center=stats.mean, normals=normals)
+      jax.jit(hamming.hyperplane_codes), center=stats.mean, normals=normals)
   return [compression.packed_codes(
       bits_of, features.vectors, config.optimizer.batch_size,
       f'{bits} hyperplanes') for features in (training, validation)]

@@ -53,11 +53,11 @@ def run(invocation: Invocation) -> None:
   out = values.out or os.path.join(workdirs[0], curves.PICTURE)
   style.check_picture_path('out', out)
   goals = parse_losses(values.reaches) if values.reaches else ()
-  grouped = group(workdirs)
+  grouped = group_by_seed(workdirs)
   (panels if values.panels else curves).draw(
       grouped, out, curves.series(grouped))
   if goals:
-    print('\n'.join(tables.aligned(reached(grouped, goals))))
+    print('\n'.join(tables.aligned(steps_to_losses(grouped, goals))))
   print(style.drawn(out))
 
 
@@ -79,8 +79,8 @@ def parse_losses(text: str) -> tuple[float, ...]:
   return losses
 
 
-def reached(grouped: Mapping[str, Sequence[curves.Lines]],
-            goals: Sequence[float]) -> list[tuple[str, ...]]:
+def steps_to_losses(grouped: Mapping[str, Sequence[curves.Lines]],
+                    goals: Sequence[float]) -> list[tuple[str, ...]]:
   """Returns a table of the steps after which runs reach a training loss.
 
   A loss of the log is a mean over some steps, and counts as that of the middle
@@ -121,7 +121,7 @@ def _steps_to(lines, goal):
       tuple(line['loss'] for line in training)), goal)
 
 
-def group(workdirs: Sequence[str]) -> dict[str, list[curves.Lines]]:
+def group_by_seed(workdirs: Sequence[str]) -> dict[str, list[curves.Lines]]:
   """Reads runs, those that differ only in the seed together.
 
   Args:
@@ -147,9 +147,9 @@ def group(workdirs: Sequence[str]) -> dict[str, list[curves.Lines]]:
     groups.setdefault(_experiment(config), []).append((workdir, lines))
   names = _names([group[0][0] for group in groups.values()])
   return {
-      os.path.relpath(group[0][0]) if names.count(name) > 1 or not name
-      else name: [lines for _, lines in group]
-      for name, group in zip(names, groups.values(), strict=True)}
+      os.path.relpath(group_by_seed[0][0]) if names.count(name) > 1 or not name
+      else name: [lines for _, lines in group_by_seed]
+      for name, group_by_seed in zip(names, groups.values(), strict=True)}
 
 
 def _experiment(config: Mapping[str, Any]) -> str:

@@ -156,7 +156,7 @@ def search(config: ConfigDict, workdir: str, nonlinearity: str,
       curves[rate] = _trained(
           config, workdir, nonlinearity, rate, steps, command)
     known = {
-      rate: learning_rate_search.up_to(curves[rate], steps) for rate in left
+      rate: learning_rate_search.truncated(curves[rate], steps) for rate in left
     }
     left = list(learning_rate_search.best(known, survivors, goal))
     rounds_done.append({

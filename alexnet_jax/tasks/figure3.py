@@ -128,7 +128,7 @@ def figure3(workdir: str, checkpoint: str = 'latest', kernels: str = '',
   weights = _checked(weights, source)
   numbers = {'source': source, **_measured(weights, per_kernel)}
   figure3_picture.draw(weights, numbers, per_kernel, out)
-  print(kernel_tables.of_one(numbers))
+  print(kernel_tables.table_of_columns(numbers))
   print(style.drawn(out))
   return numbers
 
@@ -177,9 +177,9 @@ def compare(runs: Sequence[str], steps: Sequence[str] = ('latest',),
   seeds = {network.settings.seed for network in networks.values()}
   # Checkpoints of one run are no independent tests.
   if len(runs) > 1 and p_values and len(seeds) == len(runs):
-    numbers['p_value_over_runs'] = specialization.over_runs(p_values)
+    numbers['p_value_over_runs'] = specialization.combine_p_values(p_values)
   figure3_picture.draw_rows(weights, numbers, per_kernel, out)
-  print(kernel_tables.of_several(numbers))
+  print(kernel_tables.table_of_networks(numbers))
   print(style.drawn(out))
   return numbers
 

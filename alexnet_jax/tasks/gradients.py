@@ -201,7 +201,7 @@ def of_run(workdir: str, batch_size: int = 0, data: str = '') -> Steps:
     kept = sorted(manager.all_steps())
   newest = trained.open_trained(workdir, str(kept[-1]))
   settings, stats = newest.settings, newest.input_stats
-  source = skipped.intact(
+  source = skipped.readable_split(
       settings, 'train', trained.open_split(newest, 'train', data), workdir)
   evaluation.check_classes(source, newest.class_names, workdir)
   built, measure = _prepare(settings, source, batch_size)

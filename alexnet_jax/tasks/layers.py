@@ -89,7 +89,7 @@ def layers(workdir: str, chosen: str = '', out: str = '', figure: str = '',
     database = retrieval.open_database(workdir, training, names, data)
     images = open_split(database.network, 'validation', database.path)
     retrieval.check_images(validation, images, database.path)
-    asked = retrieval.drawn(images, queries)
+    asked = retrieval.draw_images(images, queries)
   numbers = {
       'workdir': workdir, 'step': training.index['step'],
       **layer_searches.compare(searches, training, validation)}
@@ -112,7 +112,7 @@ def _draw_found(searches, database, queries, figure):
   rows, record = [], []
   for row, (i, example) in enumerate(queries):
     label = int(example['label'])
-    by = {name: [Picture(*one) for one in retrieval.found(
+    by = {name: [Picture(*one) for one in retrieval.with_classes(
         database, found[row], label)] for name, found in places.items()}
     rows.append(QueryRow(Picture(example['image'], names[label]), by))
     record.append({

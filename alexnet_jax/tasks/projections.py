@@ -239,9 +239,9 @@ def search(network: Trained, source: Source,
       valid = batch['valid']
       at = first + np.arange(valid.sum())
       for name, (activations, places) in units.items():
-        before = merged.get(name, projection.nothing_yet(
+        before = merged.get(name, projection.no_units_yet(
             TOP, activations.shape[1]))
-        merged[name] = projection.merge(
+        merged[name] = projection.keep_strongest(
             before, activations[valid], at, places[valid])
       first += len(at)
       bar.update(len(at))
@@ -267,7 +267,7 @@ def _draw(network, source, name, field, strongest, shown, path):
   """Draws the picture of one layer and returns its numbers."""
   columns, count = network.model.num_columns, strongest.images.shape[1]
   chosen = (np.array(shown.numbers) - 1 if shown.numbers else
-            projection.choose(strongest, min(shown.count, count), columns))
+            projection.choose_maps(strongest, min(shown.count, count), columns))
   project = _projector(network, name)
   blocks, maps = [], []
   for index in map(int, tqdm(chosen, desc=name, unit=' maps', leave=False,

@@ -34,9 +34,9 @@ from alexnet_jax.analysis.retrieval import (
   Database,
   Queries,
   check_images,
-  drawn_queries,
-  found,
+  draw_queries,
   open_database,
+  with_classes,
 )
 from alexnet_jax.command_line import Invocation
 from alexnet_jax.data import any_image, pictures
@@ -147,7 +147,7 @@ def retrieve(workdir: str, images: Sequence[str] = (), queries: int = 5,
   database = open_database(
       workdir, training, readable(training.class_names, words), data)
   network = database.network
-  query_set = (given_queries(images, database) if images else drawn_queries(
+  query_set = (given_queries(images, database) if images else draw_queries(
       open_split(network, 'validation', database.path), queries))
   vectors, _ = compute_features(
       network, make_feature_step(network, layer_of(training.index)), query_set)
@@ -196,7 +196,7 @@ def given_queries(images: Sequence[str], database: Database) -> Queries:
   numbers = classes_of_folders(class_names, database.names)
   names, squares, labels = [], [], []
   paths = pictures.find(images)
-  for path, square in zip(paths, any_image.squares(
+  for path, square in zip(paths, any_image.read_squares(
       paths, settings.data.image_size, settings.run.threads,
       resize=settings.data.resize), strict=True):
     if isinstance(square, InputError):
@@ -229,13 +229,13 @@ def _compare(query_set, database, neighbors, folder, figure):
       example = validation[int(i)]
       images.append(example['image'])
       labels.append(example['label'])
-  deep = precision_at.depth(features)
+  deep = precision_at.largest_k(features)
   distances, indices = precision_at.search_pixels(
       np.stack(images), source, max(neighbors, deep) if tested else neighbors,
       network.settings.run.threads)
   if tested:
-    numbers = precision_at.of_features(tested, features)
-    numbers['pixels'] = precision_at.of_found(
+    numbers = precision_at.precision_of_features(tested, features)
+    numbers['pixels'] = precision_at.precision_at_each_k(
         np.array(labels), features.labels[indices[len(query_set):, :deep]])
     stem, ending = os.path.splitext(figure)
     precision_picture.draw(numbers, f'{stem}_precision{ending}')
@@ -313,7 +313,7 @@ def _row(query_set, query, by_features, by_pixels, database):
   name = (database.names[label] if label >= 0
           else os.path.basename(query_set.where(query)))
   return QueryRow(Picture(query_set.images[query], name), {
-      how: [Picture(*one) for one in found(
+      how: [Picture(*one) for one in with_classes(
           database, search.indices[query][:figure4_right.NEIGHBORS], label)]
       for how, search in (('features', by_features), ('pixels', by_pixels))})
 

@@ -128,7 +128,7 @@ def test_it_learns_low_rank_features_and_its_codes_find_their_class(model):
   assert precision(state.params) > chance + 0.4
   normals = jax.random.normal(rng.stream(0, 'hyperplanes'), (DIMENSION, BITS))
   random = [hamming.pack(np.asarray(
-      hamming.sides(rows, standard.mean, normals)))
+      hamming.hyperplane_codes(rows, standard.mean, normals)))
             for rows in (others, features)]
   _, places = hamming.nearest(*random, 10)
   assert precision(state.params) > metrics.precision_at(

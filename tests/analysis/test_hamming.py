@@ -113,7 +113,7 @@ def test_random_hyperplanes_put_near_features_on_the_same_side():
   near = features + np.float32(0.01)
   normals = DRAW.normal(size=(8, 256)).astype(np.float32)
   center = features.mean(0)
-  one, other = (np.asarray(hamming.sides(x, center, normals))
+  one, other = (np.asarray(hamming.hyperplane_codes(x, center, normals))
                 for x in (features, near))
   np.testing.assert_array_equal(one, (features - center) @ normals > 0)
   apart = hamming.distances(hamming.pack(one), hamming.pack(other))

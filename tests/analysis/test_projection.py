@@ -261,12 +261,12 @@ def test_what_cannot_be_undone_is_named():
 
 def test_the_strongest_units_of_all_images_batch_by_batch():
   maps = np.random.default_rng(0).normal(size=(10, 3, 4, 5)).astype(np.float32)
-  held = projection.nothing_yet(4, 5)
+  held = projection.no_units_yet(4, 5)
   for first in (0, 4, 8):
     batch = maps[first:first + 4]
     found, places = map(np.asarray, projection.strongest_units(
         jnp.asarray(batch)))
-    held = projection.merge(
+    held = projection.keep_strongest(
         held, found, np.arange(first, first + len(batch)), places)
   for m in range(5):
     largest = maps[..., m].max((1, 2))
@@ -279,15 +279,16 @@ def test_the_strongest_units_of_all_images_batch_by_batch():
 
 def test_of_equal_units_the_first_image_and_place_stay():
   found, places = projection.strongest_units(jnp.ones((3, 2, 2, 1)))
-  held = projection.merge(projection.nothing_yet(2, 1), np.asarray(found),
-                          np.arange(3), np.asarray(places))
+  held = projection.keep_strongest(
+      projection.no_units_yet(2, 1), np.asarray(found), np.arange(3),
+      np.asarray(places))
   np.testing.assert_array_equal(held.images[:, 0], (0, 1))
   assert not held.places.any()
 
 
 def test_few_images_leave_vacancies():
-  held = projection.merge(
-      projection.nothing_yet(3, 1), np.ones((1, 1), np.float32), np.array([7]),
+  held = projection.keep_strongest(
+      projection.no_units_yet(3, 1), np.ones((1, 1), np.float32), np.array([7]),
       np.ones((1, 1, 2), int))
   np.testing.assert_array_equal(held.activations[:, 0], (1, -np.inf, -np.inf))
   assert held.images[0, 0] == 7
@@ -298,9 +299,9 @@ def test_few_images_leave_vacancies():
 def test_maps_are_chosen_evenly_from_the_columns(count, expected):
   # Column 2's are all weaker; a map that one image excites ranks low.
   strengths = np.array([[9, 6, 5, 2, 1, 3], [-9, 6, 5, 2, 1, 2]], np.float32)
-  held = projection.nothing_yet(2, 6)._replace(activations=strengths)
+  held = projection.no_units_yet(2, 6)._replace(activations=strengths)
   np.testing.assert_array_equal(
-      projection.choose(held, count, 2), expected)
+      projection.choose_maps(held, count, 2), expected)
 
 
 @pytest.mark.parametrize('name, fields, layer', [

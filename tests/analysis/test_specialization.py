@@ -103,7 +103,8 @@ def test_a_kernel_without_variation_has_no_wave(value):
 
 @pytest.mark.parametrize('size', [5, 11])
 def test_random_kernels_have_what_is_said_of_them(size):
-  kernels, expected = noise(2000, size), specialization.of_noise(size, size)
+  kernels = noise(2000, size)
+  expected = specialization.measure_noise(size, size)
   colors = specialization.colorfulness(kernels)
   assert expected.colorfulness == pytest.approx(2 / 3)
   assert colors.mean() == pytest.approx(2 / 3, abs=0.005)
@@ -177,16 +178,16 @@ def test_a_single_column_is_not_compared():
 
 
 def test_p_values_of_several_runs_are_one():
-  assert specialization.over_runs([0.03]) == pytest.approx(0.03)
+  assert specialization.combine_p_values([0.03]) == pytest.approx(0.03)
   # Chi-squared of 11.98 with four degrees of freedom, in printed tables.
-  assert specialization.over_runs([0.05, 0.05]) == pytest.approx(
+  assert specialization.combine_p_values([0.05, 0.05]) == pytest.approx(
       0.01748, abs=1e-5)
-  assert specialization.over_runs([1, 1, 1]) == 1
+  assert specialization.combine_p_values([1, 1, 1]) == 1
 
 
 def test_p_values_of_chance_together_are_a_p_value_of_chance():
   draw = np.random.default_rng(3)
-  together = [specialization.over_runs(draw.uniform(size=3))
+  together = [specialization.combine_p_values(draw.uniform(size=3))
               for _ in range(2000)]
   for share in (0.05, 0.5, 0.9):
     assert (np.array(together) <= share).mean() == pytest.approx(

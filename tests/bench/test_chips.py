@@ -58,7 +58,7 @@ def test_the_longest_time_is_the_bound(flops, moved, received, bound, seconds):
 def test_one_data_shard_has_no_divided_full_layers(data, form, words):
   config = tiny.config({'mesh.data': data, 'mesh.full_layers': 'model'})
   built = experiment.build(experiment.read(config), 12, 64)
-  found = measurements.division(built)
+  found = measurements.describe_mesh(built)
   assert found == {'mesh': {'data': data, 'column': 1}, 'full_layers': form}
   assert text.devices(found) == words
 

@@ -74,7 +74,7 @@ def test_a_bad_picture_stands_in_its_place_among_the_others(tmp_path):
   forms = [np.full((8, 8, 3), i, np.uint8) for i in range(40)]
   (tmp_path / '17.png').write_bytes(b'bad')
   forms[17] = str(tmp_path / '17.png')
-  seen = list(any_image.squares(iter(forms), 8, threads=4, ahead=3))
+  seen = list(any_image.read_squares(iter(forms), 8, threads=4, ahead=3))
   assert len(seen) == 40
   assert isinstance(seen[17], InputError) and '17.png' in str(seen[17])
   assert all((one == i).all() for i, one in enumerate(seen) if i != 17)
@@ -88,7 +88,7 @@ def test_a_generator_is_read_only_as_far_as_needed():
       asked.append(1)
       yield picture()
 
-  squares = any_image.squares(endless(), 8, ahead=4)
+  squares = any_image.read_squares(endless(), 8, ahead=4)
   assert next(squares).shape == next(squares).shape == (8, 8, 3)
   assert len(asked) <= 6
   squares.close()
@@ -97,5 +97,5 @@ def test_a_generator_is_read_only_as_far_as_needed():
 def test_squares_are_those_of_a_picture_file(tmp_path):
   path = str(tmp_path / 'a.png')
   Image.fromarray(picture()).save(path)
-  square, = any_image.squares([picture()], 12)
+  square, = any_image.read_squares([picture()], 12)
   np.testing.assert_array_equal(square, images.read_square(path, 12))

@@ -35,7 +35,7 @@ def first_values():
 def solution(mesh=(1, 1), precision='float32'):
   """(logits, new averages, gradients) of one step of a small ResNet."""
   home = columns.make_mesh(*mesh, 1)
-  model = models.compute_in(precision, nets.build(
+  model = models.with_precision(precision, nets.build(
       'resnet', home, CLASSES, PATCH, **FIELDS))
   patches, labels, keys = batch()
 

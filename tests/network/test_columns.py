@@ -75,7 +75,7 @@ def test_a_crossing_lets_a_column_see_the_other(net, problem):
 def test_maps_of_all_columns_lie_side_by_side(mesh_of):
   x = jnp.arange(12.0).reshape(2, 1, 6)  # two columns of three maps
   both = jax.shard_map(
-      lambda own: columns.every_column([own]), mesh=mesh_of(1, 2),
+      lambda own: columns.concatenate_columns([own]), mesh=mesh_of(1, 2),
       in_specs=P(None, None, 'column'), out_specs=P(None, None, 'column'))(x)
   np.testing.assert_array_equal(both, np.tile(x, 2))
 

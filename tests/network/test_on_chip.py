@@ -28,7 +28,7 @@ def solve(device, precision, problem, loss_and_gradients):
   """((loss, logits), gradients) of one step on one device, as numpy."""
   mesh = Mesh(np.array([[device]]), (columns.DATA, columns.COLUMN),
               axis_types=(AxisType.Auto,) * 2)
-  net = models.compute_in(
+  net = models.with_precision(
       precision, nets.build('alexnet', mesh, 10, 64, **SMALL))
   params, *batch = jax.device_get(problem[:3])
   keys = jax.random.wrap_key_data(jax.device_get(

@@ -34,7 +34,7 @@ def test_a_convolution_reads_divided_colors_and_is_the_same_otherwise(images):
       6, (3, 2), strides=(2, 1), padding=((1, 0), (2, 1)),
       feature_group_count=3, kernel_init=nn.initializers.normal(0.1),
       bias_init=nn.initializers.normal(1.0))
-  divides = pixels.before(conv, STDDEVS)
+  divides = pixels.before_conv(conv, STDDEVS)
   params = conv.init(jax.random.key(0), images)
   jax.tree.map(np.testing.assert_array_equal,
                divides.init(jax.random.key(0), images), params)
@@ -45,7 +45,7 @@ def test_a_convolution_reads_divided_colors_and_is_the_same_otherwise(images):
 
 def test_without_numbers_a_convolution_stays_as_it_is():
   conv = nn.Conv(4, (3, 3))
-  assert pixels.before(conv, ()) is conv
+  assert pixels.before_conv(conv, ()) is conv
 
 
 @pytest.mark.parametrize('stddevs', [(), STDDEVS, (1e-3, 1, 1e6)], ids=str)

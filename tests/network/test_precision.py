@@ -13,7 +13,7 @@ def trained(net, problem, loss_and_gradients, name, steps=12):
   """(losses, parameters) of plain gradient descent on one batch."""
   params, patches, labels, _ = problem()
   step = jax.jit(loss_and_gradients(
-      models.compute_in(name, net()).apply))
+      models.with_precision(name, net()).apply))
   losses = []
   for _ in range(steps):
     (loss, _), grads = step(params, patches, labels, None)
@@ -62,14 +62,14 @@ def test_small_updates_are_not_lost_in_bfloat16(curves):
 
 def test_what_comes_out_is_float32(net, problem):
   params, patches, _, _ = problem()
-  rounded = models.compute_in('bfloat16', net())
+  rounded = models.with_precision('bfloat16', net())
   logits, features = jax.eval_shape(rounded.apply, params, patches)
   assert logits.dtype == features.dtype == jnp.float32
 
 
 def test_maps_inside_are_bfloat16(net, problem):
   params, patches, _, _ = problem()
-  rounded = models.compute_in('bfloat16', net())
+  rounded = models.with_precision('bfloat16', net())
   text = jax.jit(rounded.apply).lower(params, patches).as_text()
   products = [line for line in text.splitlines()
               if 'stablehlo.convolution' in line or 'dot_general' in line]
@@ -91,4 +91,4 @@ def test_the_norm_of_bfloat16_maps_is_that_of_float32_rounded():
 
 def test_another_precision_is_refused(net):
   with pytest.raises(InputError, match="'float16' is not known.*bfloat16"):
-    models.compute_in('float16', net())
+    models.with_precision('float16', net())

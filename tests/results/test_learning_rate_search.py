@@ -16,7 +16,8 @@ DIVERGED_AT_ONCE = Curve(diverged=True)
 
 
 def test_a_mean_has_its_position_in_the_middle_of_its_steps():
-  assert rate_search.positions(Curve((10, 20, 40), (1, 1, 1))) == (5, 15, 30)
+  assert rate_search.middle_iterations(
+      Curve((10, 20, 40), (1, 1, 1))) == (5, 15, 30)
 
 
 @pytest.mark.parametrize('goal, iterations', [
@@ -55,15 +56,16 @@ def test_the_first_to_reach_the_goal_is_best_whatever_its_last_error():
 def test_a_decision_sees_the_curve_up_to_its_step_only():
   # The one that is behind at step 20 would be ahead at step 40.
   curves = {0.1: LATE, 0.01: SLOW}
-  known = {rate: rate_search.up_to(curve, 20) for rate, curve in curves.items()}
+  known = {rate: rate_search.truncated(curve, 20)
+           for rate, curve in curves.items()}
   assert known[0.1] == Curve((10, 20), (0.8, 0.7))
   assert rate_search.best(known, 1, 0.05) == (0.01,)
   assert rate_search.best(curves, 1, 0.05) == (0.1,)
 
 
 def test_a_run_that_diverges_later_has_not_diverged_yet():
-  assert not rate_search.up_to(DIVERGED, 10).diverged
-  assert rate_search.up_to(DIVERGED, 20).diverged
+  assert not rate_search.truncated(DIVERGED, 10).diverged
+  assert rate_search.truncated(DIVERGED, 20).diverged
 
 
 @pytest.mark.parametrize('first, second, ratio', [

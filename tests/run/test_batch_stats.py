@@ -208,7 +208,7 @@ def test_an_alexnet_with_batch_normalization_has_no_published_form():
   built = experiment.build(experiment.read(tiny.config({
       'model.norm': 'batch'})), 3, 64)
   with pytest.raises(InputError, match='knows no names for norm1 of this net'):
-    published.wanted(built.model)
+    published.needed_kernels(built.model)
 
 
 def test_both_programs_of_a_chip_read_the_running_averages():

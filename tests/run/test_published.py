@@ -75,10 +75,10 @@ def saved(folder, arrays, form):
 
 def imported(path, model, params):
   found = layer_names.recognize(path, reading.read(path))
-  wants = published.wanted(model)
+  wants = published.needed_kernels(model)
   common = published.in_common_form(path, found, wants)
-  made = published.into(weights.to_layers(model, params), common, wants,
-                        found.order)
+  made = published.replace_layers(
+      weights.to_layers(model, params), common, wants, found.order)
   return weights.from_layers(made.layers), made
 
 
@@ -147,7 +147,7 @@ def test_a_partial_window_counts_in_caffe_only(name, outputs, tmp_path):
   crop = {'torchvision': 72, 'caffe_alexnet': 75}[name]
   arrays, built, params = params_of(
       name, tmp_path, FORM[name], {'augment.crop': crop}, side)
-  maps = dict(zip(published.wanted(built.model), [
+  maps = dict(zip(published.needed_kernels(built.model), [
       at.outputs for at in experiment.columns.layer_shapes(
           built.model.layers, 1, crop)], strict=False))
   assert maps['conv2'] == outputs

@@ -25,7 +25,7 @@ def sentences(*members, timeout=2.0):
   def call(member):
     process, count, settings = (*member, SETTINGS)[:3]
     try:
-      roll_call.hold(roll_call.Member(
+      roll_call.wait_for_all(roll_call.Member(
           process, count, 'localhost', port, settings), timeout)
     except InputError as error:
       return str(error).replace(str(port), 'PORT')
@@ -87,9 +87,9 @@ def test_a_port_of_another_program():
   with socket.create_server(('localhost', 0)) as server:
     port = server.getsockname()[1]
     with pytest.raises(InputError, match='cannot be used'):
-      roll_call.hold(roll_call.Member(0, 2, 'localhost', port, {}), 1.0)
+      roll_call.wait_for_all(roll_call.Member(0, 2, 'localhost', port, {}), 1.0)
     with futures.ThreadPoolExecutor(1) as pool:
-      caller = pool.submit(roll_call.hold, roll_call.Member(
+      caller = pool.submit(roll_call.wait_for_all, roll_call.Member(
           1, 2, 'localhost', port, {}), 0.5)
       server.accept()[0].sendall(b'HTTP/1.1 400 Bad Request\r\n\r\n')
       with pytest.raises(InputError, match='is used by another program'):
@@ -100,7 +100,7 @@ def test_what_else_knocks_at_the_port_does_not_disturb():
   port = free_port()
   members = [roll_call.Member(i, 2, 'localhost', port, {}) for i in (0, 1)]
   with futures.ThreadPoolExecutor(2) as pool:
-    first = pool.submit(roll_call.hold, members[0], 5.0)
+    first = pool.submit(roll_call.wait_for_all, members[0], 5.0)
     while True:
       try:
         with socket.create_connection(('localhost', port)) as stranger:
@@ -108,7 +108,7 @@ def test_what_else_knocks_at_the_port_does_not_disturb():
         break
       except OSError:
         continue
-    second = pool.submit(roll_call.hold, members[1], 5.0)
+    second = pool.submit(roll_call.wait_for_all, members[1], 5.0)
     assert first.result() is second.result() is None
 
 
@@ -116,7 +116,7 @@ def test_a_process_may_be_started_again_while_others_are_awaited():
   port = free_port()
   members = [roll_call.Member(i, 3, 'localhost', port, {}) for i in range(3)]
   with futures.ThreadPoolExecutor(3) as pool:
-    calls = [pool.submit(roll_call.hold, members[0], 10.0)]
+    calls = [pool.submit(roll_call.wait_for_all, members[0], 10.0)]
     while True:
       time.sleep(0.05)  # a connection may get this very port as its own
       try:
@@ -127,6 +127,6 @@ def test_a_process_may_be_started_again_while_others_are_awaited():
     died.sendall(
         b'alexnet_jax {"process": 1, "num_processes": 3, "settings": {}}\n')
     died.close()
-    calls += [pool.submit(roll_call.hold, member, 10.0)
+    calls += [pool.submit(roll_call.wait_for_all, member, 10.0)
               for member in members[1:]]
     assert [call.result() for call in calls] == [None] * 3

@@ -122,7 +122,7 @@ def test_one_split_alone_lacks_what_the_run_left_out(photos, tmp_path):
   shutil.copy(tmp_path / 'new/train/cat/7.png', f'{photos}/train/cat/7.png')
   damage(photos, 'train/dog/3.png')
   chosen = settings(photos)
-  left = skipped.intact(
+  left = skipped.readable_split(
       chosen, 'train', chosen.open_split('train'), str(tmp_path))
   assert len(left) == 18
   assert (tmp_path / 'skipped.txt').read_text() == before

@@ -83,7 +83,7 @@ def refusal(folder, arrays, model):
 def test_names_and_shapes_are_those_of_torchvision(network):
   model = model_of(CONFIGS[network])
   ours = {name: place.shape
-          for name, place in torch_layout.places(model).items()}
+          for name, place in torch_layout.places_of_arrays(model).items()}
   assert ours == of_torchvision(network)
   assert torchvision_forms.name(model) == network
   assert not torchvision_forms.differences(model)

@@ -57,7 +57,7 @@ def test_the_picture_is_drawn_again_at_each_validation(tmp_path):
 
 
 def test_seeds_are_one_curve_and_other_fields_another(workdirs):
-  groups = task.group([str(workdirs / name) for name in 'abca'])
+  groups = task.group_by_seed([str(workdirs / name) for name in 'abca'])
   assert {name: len(seeds) for name, seeds in groups.items()} == {
       'quickstart': 2, 'quickstart optimizer.learning_rate=0.02': 1}
   steps, values = curves.values(groups['quickstart'], 'validation', 'loss')
@@ -92,8 +92,8 @@ def test_a_loss_is_reached_between_two_means():
   first, second = ([{'step': step, 'kind': 'train', 'loss': loss}
                     for step, loss in zip((10, 20, 30), losses, strict=True)]
                    for losses in ((4, 3, 1), (4, 3.5, 2.5)))
-  table = task.reached({'a': [first], 'b': [second, second], 'c': [[]]},
-                       (2.0, 3.0))
+  table = task.steps_to_losses({'a': [first], 'b': [second, second], 'c': [[]]},
+                               (2.0, 3.0))
   assert table[1:] == [  # means count as of steps 5, 15 and 25
       ('a', '20', '1.00', '15', '1.00'),
       ('b', 'never, never', '-', '20, 20', '1.33'),
@@ -135,10 +135,10 @@ def test_a_run_without_lines_has_no_picture(tmp_path):
 
 def test_what_has_no_curves_is_refused_in_one_sentence(workdirs, tmp_path):
   with pytest.raises(InputError, match='holds no run: give the workdirs'):
-    task.group([str(tmp_path)])
+    task.group_by_seed([str(tmp_path)])
   shutil.copy(workdirs / 'a/config.json', tmp_path)
   with pytest.raises(InputError, match='no log lines yet: leave it out'):
-    task.group([str(tmp_path)])
+    task.group_by_seed([str(tmp_path)])
 
 
 def test_the_task_needs_runs(compiled):

@@ -170,7 +170,7 @@ def test_several_runs_are_tested_together(
   assert list(rows) == names
   for name in names[1:]:
     assert rows[name]['kernels'] == drawn[1]['kernels']
-  together = specialization.over_runs(
+  together = specialization.combine_p_values(
       [row['difference']['p_value'] for row in rows.values()])
   assert numbers['p_value_over_runs'] == together
   assert (f'All 3 runs together: p = {together:.2g} by Fisher'

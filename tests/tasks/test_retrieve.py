@@ -100,9 +100,9 @@ def test_labels_are_those_of_the_images(run, drawn, images):
 def test_queries_are_of_different_classes_and_always_the_same(images, run):
   source = trained_network.open_split(
       trained_network.open_trained(run), 'validation')
-  once, again = (retrieve.drawn_queries(source, 5) for _ in range(2))
+  once, again = (retrieve.draw_queries(source, 5) for _ in range(2))
   assert once.names == again.names and len(set(once.labels)) == 5
-  every = retrieve.drawn_queries(source, 24)
+  every = retrieve.draw_queries(source, 24)
   assert sorted(map(number, every.names)) == list(range(24))
   for name, image, label in zip(every.names, every.images, every.labels,
                                 strict=True):
