@@ -6,13 +6,13 @@ Runs whose configs differ only in the seed are one curve, the mean, in a band
 from the least to the largest value. The picture is redrawn while a run trains,
 as curves.png in its workdir; this task draws several together. --panels draws
 the errors of each config in a panel of its own, --reaches prints when training
-gets to some losses.
+gets to some losses or errors.
 """
 
 import math
 import os
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from absl import flags
 from ml_collections import ConfigDict
@@ -27,6 +27,15 @@ from alexnet_jax.run import checkpoint, commands, journal
 
 CONFIG, POSITIONAL = 'unused', 'runs'
 
+
+class Goal(NamedTuple):
+  """A training loss or error that a run may reach."""
+
+  text: str  # '2.5', '25%'
+  metric: str  # 'loss' or 'top1_error'
+  value: float
+
+
 def define_flags(values: flags.FlagValues) -> None:
   """Defines the flags of this task."""
   flags.DEFINE_multi_string(
@@ -38,8 +47,8 @@ def define_flags(values: flags.FlagValues) -> None:
       'panels', False, 'A panel for each config: the errors in training and'
       ' validation, and the gap.', flag_values=values)
   flags.DEFINE_string(
-      'reaches', '', 'Training losses, such as 2.5,1.5: also print after how'
-      ' many steps each run reaches them.', flag_values=values)
+      'reaches', '', 'Training losses and top-1 errors, such as 2.5,25%: also'
+      ' print after how many steps each run reaches them.', flag_values=values)
 
 
 def run(invocation: Invocation) -> None:
@@ -52,51 +61,55 @@ def run(invocation: Invocation) -> None:
                      ' --task=curves runs/a runs/b.')
   out = values.out or os.path.join(workdirs[0], curves.PICTURE)
   style.check_picture_path('out', out)
-  goals = parse_losses(values.reaches) if values.reaches else ()
+  goals = parse_goals(values.reaches) if values.reaches else ()
   grouped = group_by_seed(workdirs)
   (panels if values.panels else curves).draw(
       grouped, out, curves.series(grouped))
   if goals:
-    print('\n'.join(tables.aligned(steps_to_losses(grouped, goals))))
+    print('\n'.join(tables.aligned(steps_to_goals(grouped, goals))))
   print(style.drawn(out))
 
 
-def parse_losses(text: str) -> tuple[float, ...]:
-  """'2.5,1.5' -> (2.5, 1.5).
+def parse_goals(text: str) -> list[Goal]:
+  """'2.5,25%' -> a loss of 2.5 and a top-1 error of 25 %.
 
   Raises:
-    InputError: a value that no training loss can have.
+    InputError: a value that no training loss or error can have.
   """
-  try:
-    losses = tuple(map(float, text.split(',')))
-  except ValueError:
-    losses = ()
-  if not losses or not all(0 < loss < math.inf for loss in losses):
-    raise InputError(
-        f'--reaches={printable(shortened(text))} is no list of losses: give'
-        ' numbers above 0 with commas between them, such as'
-        ' --reaches=2.5,1.5.')
-  return losses
+  goals = []
+  for word in map(str.strip, text.split(',')):
+    try:
+      value = float(word.removesuffix('%'))
+    except ValueError:
+      value = math.nan
+    if not 0 < value < (100 if word.endswith('%') else math.inf):
+      raise InputError(
+          f'--reaches={printable(shortened(text))} is no list of losses and'
+          ' errors: give numbers above 0 with commas between them, errors in'
+          ' percent, such as --reaches=2.5,25%.')
+    goals.append(Goal(f'{value:g}%', 'top1_error', value / 100)
+                 if word.endswith('%') else Goal(f'{value:g}', 'loss', value))
+  return goals
 
 
-def steps_to_losses(grouped: Mapping[str, Sequence[curves.Lines]],
-                    goals: Sequence[float]) -> list[tuple[str, ...]]:
-  """Returns a table of the steps after which runs reach a training loss.
+def steps_to_goals(grouped: Mapping[str, Sequence[curves.Lines]],
+                   goals: Sequence[Goal]) -> list[tuple[str, ...]]:
+  """Returns a table of the steps after which runs reach a loss or an error.
 
-  A loss of the log is a mean over some steps, and counts as that of the middle
-  of these; between two of them it is interpolated.
+  A number of the log is a mean over some steps, and counts as that of the
+  middle of these; between two of them it is interpolated.
 
   Args:
     grouped: {config: the lines of each of its runs}.
-    goals: the losses.
+    goals: the losses and errors, in training.
 
   Returns:
-    For each config and loss the steps of each run, 'never' if it ends above the
-    loss, and the ratio of the mean to that of the first config.
+    For each config and goal the steps of each run, 'never' if it ends above the
+    goal, and the ratio of the mean to that of the first config.
   """
   table = [('config', *(cell for goal in goals for cell in (
-      f'steps to {goal:g}', 'over the first')))]
-  first: dict[float, float | None] = {}
+      f'steps to {goal.text}', 'over the first')))]
+  first: dict[Goal, float | None] = {}
   for config, seeds in zip(panels.short(list(grouped)), grouped.values(),
                            strict=True):
     cells = []
@@ -113,12 +126,12 @@ def steps_to_losses(grouped: Mapping[str, Sequence[curves.Lines]],
 
 
 def _steps_to(lines, goal):
-  """Returns the step at which a run reaches a training loss, or None."""
+  """Returns the step at which a run reaches a goal, or None."""
   training = [line for line in lines
-              if line['kind'] == 'train' and 'loss' in line]
+              if line['kind'] == 'train' and goal.metric in line]
   return learning_rate_search.iterations_to(learning_rate_search.Curve(
       tuple(line['step'] for line in training),
-      tuple(line['loss'] for line in training)), goal)
+      tuple(line[goal.metric] for line in training)), goal.value)
 
 
 def group_by_seed(workdirs: Sequence[str]) -> dict[str, list[curves.Lines]]:
@@ -147,9 +160,9 @@ def group_by_seed(workdirs: Sequence[str]) -> dict[str, list[curves.Lines]]:
     groups.setdefault(_experiment(config), []).append((workdir, lines))
   names = _names([group[0][0] for group in groups.values()])
   return {
-      os.path.relpath(group_by_seed[0][0]) if names.count(name) > 1 or not name
-      else name: [lines for _, lines in group_by_seed]
-      for name, group_by_seed in zip(names, groups.values(), strict=True)}
+      os.path.relpath(group[0][0]) if names.count(name) > 1 or not name
+      else name: [lines for _, lines in group]
+      for name, group in zip(names, groups.values(), strict=True)}
 
 
 def _experiment(config: Mapping[str, Any]) -> str:

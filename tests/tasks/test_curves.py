@@ -92,19 +92,28 @@ def test_a_loss_is_reached_between_two_means():
   first, second = ([{'step': step, 'kind': 'train', 'loss': loss}
                     for step, loss in zip((10, 20, 30), losses, strict=True)]
                    for losses in ((4, 3, 1), (4, 3.5, 2.5)))
-  table = task.steps_to_losses({'a': [first], 'b': [second, second], 'c': [[]]},
-                               (2.0, 3.0))
+  table = task.steps_to_goals({'a': [first], 'b': [second, second], 'c': [[]]},
+                              task.parse_goals('2,3'))
   assert table[1:] == [  # means count as of steps 5, 15 and 25
       ('a', '20', '1.00', '15', '1.00'),
       ('b', 'never, never', '-', '20, 20', '1.33'),
       ('c', 'never', '-', 'never', '-')]
 
 
-@pytest.mark.parametrize('text', ['2,x', '', '0', '-1', 'nan', 'inf', '1,,2'])
-def test_what_no_loss_can_be_is_refused(text):
+def test_an_error_is_reached_as_a_loss_is():
+  lines = [{'step': step, 'kind': 'train', 'loss': 9.0, 'top1_error': error}
+           for step, error in ((10, 0.75), (20, 0.25))]
+  assert task.steps_to_goals({'a': [lines]}, task.parse_goals('50%, 25%')) == [
+      ('config', 'steps to 50%', 'over the first', 'steps to 25%',
+       'over the first'), ('a', '10', '1.00', '15', '1.00')]
+
+
+@pytest.mark.parametrize('text', [
+    '2,x', '', '0', '-1', 'nan', 'inf', '1,,2', '100%', '%', '0%', '5%%'])
+def test_what_no_loss_or_error_can_be_is_refused(text):
   with pytest.raises(InputError, match=(
-      f'--reaches={text} is no list of losses: give numbers above 0')):
-    task.parse_losses(text)
+      f'--reaches={text} is no list of losses and errors: give numbers')):
+    task.parse_goals(text)
 
 
 @pytest.mark.parametrize('rates, expected', [
