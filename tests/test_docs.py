@@ -1,5 +1,6 @@
 """The examples of the documentation run as they are printed."""
 
+import json
 import os
 import pathlib
 import re
@@ -112,6 +113,27 @@ def test_the_readme_has_the_differences_of_the_records(records):
   for name, difference in printed.items():
     mean, error = measured[name]
     assert difference == f'{mean:+.1f} ± {error:.1f}', name
+
+
+def test_the_page_about_averages_has_the_numbers_of_its_commands():
+  text = (ROOT / 'docs/ensembles.md').read_text('utf-8')
+  tables = ' '.join(re.findall(r'^\|.*$', text, re.MULTILINE))
+  results = json.loads((ROOT / 'benchmarks/results/ensembles_cpu.json')
+                       .read_text('utf-8'))
+  assert len(results) == text.count('  # ') == 5
+  for result in results:
+    measured = [result, *([result['against']] if 'against' in result else [])]
+    for one in [*measured, *(
+        network for group in measured for network in group['networks'])]:
+      errors = [f'{100 * one[f"top{k}_error"]:.1f}' for k in (1, 5)]
+      assert ' / '.join(errors) in tables
+  gains = [results[0]['gain'], results[1]['gain_over_against']['mean'],
+           results[2]['gain_over_against']['mean'],
+           *(result['gain_over_against']['average'] for result in results[3:])]
+  for gain in gains:
+    for k in (1, 5):
+      assert (f'{100 * gain[f"top{k}_error"]:+.1f} ±'
+              f' {100 * gain[f"top{k}_standard_error"]:.1f}') in tables
 
 
 def test_links_between_pages_lead_to_headings_and_files():
