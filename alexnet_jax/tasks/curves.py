@@ -15,9 +15,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from absl import flags
-from ml_collections import ConfigDict
 
-from alexnet_jax import tables
+from alexnet_jax import command_line, tables
 from alexnet_jax.command_line import Invocation
 from alexnet_jax.errors import InputError, printable
 from alexnet_jax.figures import curves, panels, style
@@ -167,8 +166,9 @@ def group_by_seed(workdirs: Sequence[str]) -> dict[str, list[curves.Lines]]:
 
 def _experiment(config: Mapping[str, Any]) -> str:
   """Returns a text that is equal for runs that differ only in the seed."""
-  return repr([(field, value) for field, value in fields(ConfigDict(
-      checkpoint.with_added_fields(dict(config))))
+  stored = command_line.stored_config(
+      checkpoint.with_added_fields(dict(config)))
+  return repr([(field, value) for field, value in fields(stored)
                if not _is_same_experiment(field)])
 
 

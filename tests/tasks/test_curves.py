@@ -67,6 +67,17 @@ def test_seeds_are_one_curve_and_other_fields_another(workdirs):
       for name in 'ab']
 
 
+def test_runs_of_an_earlier_version_are_seeds_of_the_same_experiment(
+    workdirs, tmp_path):
+  earlier = shutil.copytree(workdirs / 'b', tmp_path / 'earlier')
+  config = json.loads((earlier / journal.CONFIG).read_text())
+  for section, field in (('augment', 'scale'), ('model', 'partners')):
+    del config[section][field]
+  (earlier / journal.CONFIG).write_text(json.dumps(config))
+  groups = task.group_by_seed([str(workdirs / 'a'), str(earlier)])
+  assert [len(seeds) for seeds in groups.values()] == [2]
+
+
 def test_the_command_draws_several_runs(workdirs, tmp_path, compiled):
   out, beside = tmp_path / 'both.png', tmp_path / 'panels.png'
   runs = [str(workdirs / name) for name in 'abc']
