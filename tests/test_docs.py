@@ -104,7 +104,7 @@ def test_the_readme_has_the_differences_of_the_records(records):
   text = (ROOT / 'README.md').read_text('utf-8')
   printed = dict(re.findall(
       r'^\| .*\(`(\w+)`.* \| ([+-]\d.*) \|$', text, re.MULTILINE))
-  finished = [run for run in map(runs.read, runs.workdirs(str(records))) if run]
+  finished = report.read_finished('runs', runs.workdirs(str(records)))
   measured = {}
   for row in report_table.claim_rows(claims.read(), finished):
     if (row.runs and row.runs[0].form in ('converged', 'overfit')

@@ -186,7 +186,7 @@ class _Layout:
       by_class = self._listed(folder, list_path, self.class_names)
     else:
       by_class = classes.from_folders(self._class_root(folder) or folder,
-                                 self._beside(folder))
+                                      self._beside(folder))
       if split == 'test' and not self._class_root(folder):
         raise InputError(
             f'{printable(folder)!r} has no folders named like the classes of'

@@ -57,18 +57,19 @@ def draw(rows: Sequence[QueryRow], numbers: Mapping[str, Any],
   rows = rows[:QUERIES]
   ways = list(rows[0].by)
   sides = (SIDE, SMALL) if len(ways) == 2 else (SMALL,) * len(ways)
+  side = max(sides)
   columns = min(NEIGHBORS, len(rows[0].by[ways[0]]))
-  width = max(NARROWEST, QUERY + LINE + columns * (max(sides) + 0.08))
+  width = max(NARROWEST, QUERY + LINE + columns * (side + 0.08))
   height = len(rows) * (
       sum(sides) + len(sides) * LINE + BETWEEN) + LEGEND
   lines = len(ways) + 1  # of a query; the last is empty
-  under = round(UNDER * max(sides) / SIDE)
+  under = round(UNDER * side / SIDE)
   with style.figure(out, width, height, numbers, style.SCREEN, w_pad=0.02,
                     h_pad=0.02, wspace=0.01, hspace=0.01) as figure:
     grid = figure.add_gridspec(
         lines * len(rows), 2 + columns,
         height_ratios=(*sides, BETWEEN) * len(rows),
-        width_ratios=(QUERY, LINE, *(max(sides),) * columns))
+        width_ratios=(QUERY, LINE, *(side,) * columns))
     for i, row in enumerate(rows):
       top = lines * i
       _draw_picture(figure.add_subplot(grid[top:top + len(ways), 0]), row.query,

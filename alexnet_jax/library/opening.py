@@ -41,9 +41,7 @@ def load(path: str | os.PathLike[str]) -> Network:
     file = name if os.path.exists(name) else weights.shipped(name)
     if os.path.isfile(file):
       return Network(open_weights(file))
-    workdir, at, checkpoint = name.rpartition('@')
-    if os.path.exists(name) or not at:
-      workdir, checkpoint = name, 'latest'
+    workdir, checkpoint = split(name)
     if not os.path.isdir(workdir):
       raise InputError(f'there is no {printable(workdir)}: give the workdir of'
                        ' a run, or a weights file that --task=export wrote.')
@@ -53,6 +51,14 @@ def load(path: str | os.PathLike[str]) -> Network:
       raise InputError(
           files.sentence_of(error) or f'{printable(workdir)} cannot be read'
           f' ({error}): give another workdir.') from error
+
+
+def split(run: str) -> tuple[str, str]:
+  """'WORKDIR@STEP' -> (WORKDIR, STEP); without @STEP it is 'latest'."""
+  workdir, at, checkpoint = run.rpartition('@')
+  if os.path.exists(run) or not at:
+    return run, 'latest'
+  return workdir, checkpoint
 
 
 def build(config: ConfigDict | str | os.PathLike[str],

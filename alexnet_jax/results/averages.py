@@ -43,8 +43,9 @@ def average(probabilities: Sequence[np.ndarray],
 def per_image(probabilities: np.ndarray, labels: np.ndarray) -> PerImage:
   """Returns loss, top-1 and top-5 error of each image: [N, C], [N] -> [N]."""
   batches = [
-      metrics.errors_per_image(jnp.asarray(probabilities[start : start + 1024]),
-                             jnp.asarray(labels[start : start + 1024]))
+      metrics.errors_per_image(
+          jnp.asarray(probabilities[start : start + 1024]),
+          jnp.asarray(labels[start : start + 1024]))
       for start in range(0, len(labels), 1024)]
   return {name: np.concatenate([batch[name] for batch in batches], dtype=float)
           for name in batches[0]}
@@ -62,7 +63,7 @@ def mean_of(networks: Sequence[PerImage]) -> PerImage:
 
 
 def by_size(probabilities: Sequence[np.ndarray],
-             labels: np.ndarray) -> list[PerImage]:
+            labels: np.ndarray) -> list[PerImage]:
   """Returns the errors of averages of 1 to M networks, each size M choose k.
 
   The errors of a size are means over all choices of so many networks, image by

@@ -95,7 +95,8 @@ def _open(path: str, data: int, column: int) -> Pretrained:
   if os.path.isdir(path):
     network = trained.open_trained(path, data=data, column=column)
     origin = f'{network.workdir}, step {network.step}'
-    if journal.read(path) and not journal.final_line(path):
+    lines = journal.read(path)
+    if lines and lines[-1]['kind'] not in journal.FINAL:
       origin += ' of a run that has not ended'
     return Pretrained(
         weights.to_layers(network.model, network.params), network.class_names,

@@ -21,6 +21,7 @@ from alexnet_jax.command_line import Invocation
 from alexnet_jax.errors import InputError, printable
 from alexnet_jax.figures import figure3 as figure3_picture
 from alexnet_jax.figures import style
+from alexnet_jax.library import opening
 from alexnet_jax.library.opening import load
 from alexnet_jax.network import classifier
 from alexnet_jax.run import checkpoint as checkpoints
@@ -154,7 +155,8 @@ def compare(runs: Sequence[str], steps: Sequence[str] = ('latest',),
   if len(runs) != 1 and list(steps) != ['latest']:
     raise InputError('--checkpoint is for one run: leave out the others, or'
                      ' write RUN@STEP for each.')
-  folder = _workdir_and_step(runs[0])[0]
+  workdir, _ = opening.split(runs[0])
+  folder = workdir if os.path.isdir(workdir) else ''
   out = os.path.expanduser(out) or os.path.join(folder, 'figure3_rows.png')
   style.check_picture_path('out', out)
   if len(runs) == 1:
@@ -206,16 +208,10 @@ def open_step(workdir: str, step: str) -> Trained:
 
 
 def _open(run: str) -> Trained:
-  workdir, step = _workdir_and_step(run)
-  return open_step(workdir, '0') if step == '0' else load(run).trained
-
-
-def _workdir_and_step(run: str) -> tuple[str, str]:
-  """Splits WORKDIR@STEP; the workdir is '' if the run is none."""
-  workdir, _, step = run.rpartition('@')
-  if os.path.exists(run) or not workdir:
-    workdir, step = run, ''
-  return (workdir, step) if os.path.isdir(workdir) else ('', '')
+  workdir, step = opening.split(run)
+  if step == '0' and os.path.isdir(workdir):
+    return open_step(workdir, step)
+  return load(run).trained
 
 
 def _source(network):
