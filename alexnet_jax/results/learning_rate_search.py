@@ -6,7 +6,7 @@ with the same decisions.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 PAPER_RATIO = 6.0  # From the caption of Figure 1.
@@ -27,6 +27,21 @@ class Ratio(NamedTuple):
 
   value: float | None  # None: it cannot be measured.
   sign: str  # '='; '>' or '<' if only the first or the second reached the goal
+
+
+def curve(lines: Iterable[Mapping[str, Any]], metric: str = 'top1_error',
+          diverged: bool = False) -> Curve:
+  """Returns the curve of a run from the lines of its metrics.jsonl.
+
+  Args:
+    lines: the lines.
+    metric: an error or a loss that its training lines have.
+    diverged: whether the run ended with a loss that is not finite.
+  """
+  training = [line for line in lines
+              if line['kind'] == 'train' and metric in line]
+  return Curve(tuple(line['step'] for line in training),
+               tuple(line[metric] for line in training), diverged)
 
 
 def truncated(curve: Curve, step: int) -> Curve:

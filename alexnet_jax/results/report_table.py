@@ -1,13 +1,13 @@
 """The report of --task=report: our numbers beside the paper's, in Markdown."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 from alexnet_jax import tables
-from alexnet_jax.results import claims, runs
+from alexnet_jax.results import claims, figure1_ratios, runs
 from alexnet_jax.results.claims import Claim
-from alexnet_jax.results.learning_rate_search import BOUNDS
+from alexnet_jax.results.figure1_ratios import SeedRatio
 from alexnet_jax.results.runs import Estimate, Run, SignTest
 
 HEAD = """# Our numbers beside the paper's
@@ -37,9 +37,6 @@ OF_OTHERS = 'of others'
 RUN_HEAD = ('config', 'error', 'crops', 'data set', 'steps', 'seeds', 'minutes',
             'command')
 
-# {config: (one of its runs, the numbers of --task=figure1)}.
-FigureNumbers = Mapping[str, tuple[Run, Mapping[str, Any]]]
-
 
 class ClaimRow(NamedTuple):
   """A claim and our results for it."""
@@ -55,14 +52,13 @@ class ClaimRow(NamedTuple):
 
 def as_markdown(
     folder: str, all_claims: Sequence[Claim], finished: Sequence[Run],
-    figures: FigureNumbers, unfinished: Sequence[str]) -> str:
+    unfinished: Sequence[str]) -> str:
   """Formats the whole report.
 
   Args:
     folder: the folder that contains the workdirs of the runs.
     all_claims: the claims; each has one row or more.
     finished: the finished runs.
-    figures: the numbers of Figure 1, for claims of a ratio.
     unfinished: the workdirs of the other runs.
   """
   data = '; '.join(sorted({run.data for run in finished}))
@@ -73,10 +69,11 @@ def as_markdown(
                        data=tables.markdown_text(data))]
   rows = claim_rows(all_claims, finished)
   measured = [row for row in rows if row.runs]
-  ratios = [claim for claim in all_claims if _is_measured(claim, figures)]
+  ratios = {claim: found for claim in all_claims if claim.ratio
+            if (found := figure1_ratios.read(claim.config, finished))}
   if measured or ratios:
     parts += ['## Claims', tables.markdown(CLAIM_HEAD, [
-        *(_figure_cells(claim, figures) for claim in ratios),
+        *(_ratio_cells(*of_claim) for of_claim in ratios.items()),
         *map(_claim_cells, measured)])]
   groups = grouped(finished)
   counted = {run.workdir for group in groups for run in group}
@@ -103,7 +100,7 @@ def claim_rows(all_claims: Iterable[Claim],
   """Returns a row per claim and per form, data set and length that was run."""
   rows = []
   for claim in all_claims:
-    # A ratio is measured on many runs together, by --task=figure1.
+    # A ratio is measured on several runs together: figure1_ratios.py.
     groups = [group for group in grouped(finished)
               if _is_of(claim, group[0]) and not claim.ratio]
     rows += ([_claim_row(claim, group, finished) for group in groups]
@@ -169,21 +166,18 @@ def _claim_cells(row):
           *_common_cells(row.runs), tables.markdown_code(row.runs[0].command)]
 
 
-def _figure_cells(claim, figures):
-  run, numbers = figures[claim.config]
-  ratio = numbers['ratio']
-  data = {field: value for field, value in run.overrides.items()
-          if field.startswith('data.')}
+def _ratio_cells(claim: Claim, ratios: Sequence[SeedRatio]) -> list[str]:
+  values = [one.ratio.value for one in ratios if one.ratio.value is not None]
+  gap = (f'{runs.estimate(values).mean - claim.ratio:+.1f}'
+         if values and claim.ratio else '')
   steps = ', '.join(
-      f'{name} {result["steps"]}'
-      for name, result in numbers['nonlinearities'].items())
+      ' '.join([name, ', '.join(str(one.steps[name]) for one in ratios)])
+      for name in ratios[0].steps)
   return [claim.what, claim.section, theirs(claim),
-          'no ratio' if ratio is None
-          else f'{BOUNDS[numbers["ratio_sign"]]}{ratio:.1f} times',
-          '' if ratio is None else f'{ratio - claim.ratio:+.1f}', '', '',
-          tables.markdown_text(run.data),
-          steps, str(numbers['seed']),
-          tables.markdown_code(runs.command(run.path, data, task='figure1'))]
+          figure1_ratios.as_text(ratios), gap, '', '',
+          tables.markdown_text(ratios[0].data), steps,
+          ', '.join(str(one.seed) for one in ratios),
+          tables.markdown_code(ratios[0].command)]
 
 
 def _not_run_cells(claim):
@@ -212,21 +206,6 @@ def _numbers(claim):
 
 def _is_given(claim):
   return _numbers(claim) != (None, None)
-
-
-def _is_measured(claim, figures):
-  """Returns whether a claim is of a ratio that was measured."""
-  return bool(claim.ratio) and claim.config in figures and _is_complete(
-      figures[claim.config][1])
-
-
-def _is_complete(numbers):
-  """Returns whether the file of the figure is as it was written."""
-  results = numbers.get('nonlinearities')
-  return ({'ratio', 'ratio_sign', 'seed'} <= numbers.keys()
-          and isinstance(results, dict) and all(
-              isinstance(result, dict) and 'steps' in result
-              for result in results.values()))
 
 
 def _run_cells(group):

@@ -126,11 +126,8 @@ def steps_to_goals(grouped: Mapping[str, Sequence[curves.Lines]],
 
 def _steps_to(lines, goal):
   """Returns the step at which a run reaches a goal, or None."""
-  training = [line for line in lines
-              if line['kind'] == 'train' and goal.metric in line]
-  return learning_rate_search.iterations_to(learning_rate_search.Curve(
-      tuple(line['step'] for line in training),
-      tuple(line[goal.metric] for line in training)), goal.value)
+  return learning_rate_search.iterations_to(
+      learning_rate_search.curve(lines, goal.metric), goal.value)
 
 
 def group_by_seed(workdirs: Sequence[str]) -> dict[str, list[curves.Lines]]:

@@ -207,11 +207,9 @@ def run_config(config: ConfigDict, nonlinearity: str, rate: float,
 
 def read_curve(workdir: str) -> Curve:
   """Reads the curve that a run has logged; empty if there is no run."""
-  lines = [line for line in journal.read(workdir)
-           if line['kind'] == 'train' and 'top1_error' in line]
-  return Curve(tuple(line['step'] for line in lines),
-               tuple(line['top1_error'] for line in lines),
-               os.path.exists(os.path.join(workdir, DIVERGED)))
+  return learning_rate_search.curve(
+      journal.read(workdir),
+      diverged=os.path.exists(os.path.join(workdir, DIVERGED)))
 
 
 def _done(curve, steps, goal):

@@ -19,12 +19,10 @@ from alexnet_jax.results import (
     runs,
     seeds_table,
 )
-from alexnet_jax.results.report_table import FigureNumbers
 from alexnet_jax.results.runs import Run
 
 CONFIG = 'unused'
 NAME = 'report.md'
-FIGURE = 'figure1.json'  # The file that --task=figure1 writes.
 
 
 def define_flags(values: flags.FlagValues) -> None:
@@ -80,8 +78,7 @@ def report(folder: str, out: str = '') -> str:
   text = report_table.as_markdown(
       folder,
       claims.in_order([*claims.read(), *claims_of_no_config.CLAIMS]),
-      finished, figure_numbers(finished),
-      [workdir for workdir in workdirs if workdir not in done])
+      finished, [workdir for workdir in workdirs if workdir not in done])
   out = out or os.path.join(folder, NAME)
   try:
     with open(out, 'a', encoding='utf-8'):  # refuses a missing folder
@@ -111,14 +108,3 @@ def read_finished(folder: str, workdirs: Iterable[str]) -> list[Run]:
         f'--workdir={folder} holds no finished run: give a folder that contains'
         ' workdirs of runs, or train with --task=train or --task=compare.')
   return finished
-
-
-def figure_numbers(finished: Iterable[Run]) -> FigureNumbers:
-  """Reads the numbers that --task=figure1 wrote beside its runs' workdirs."""
-  figures = {}
-  for run in finished:
-    path = os.path.join(os.path.dirname(run.workdir), FIGURE)
-    numbers = files.read_json(path)
-    if run.name not in figures and isinstance(numbers, dict):
-      figures[run.name] = run, numbers
-  return figures

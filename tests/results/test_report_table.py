@@ -28,9 +28,9 @@ def rows(folder, *claims):
   return report_table.claim_rows(claims, workdirs.read(folder))
 
 
-def markdown(folder, *claims, figures=None):
+def markdown(folder, *claims):
   return report_table.as_markdown(
-      str(folder), claims, workdirs.read(folder), figures or {}, ['/begun'])
+      str(folder), claims, workdirs.read(folder), ['/begun'])
 
 
 def line(text, start):
@@ -213,16 +213,15 @@ def test_the_head_names_the_data_of_the_numbers(folder):
 def test_figure_1_has_its_ratio(tmp_path):
   workdirs.write(tmp_path, 'cifar10/figure1.py', 0, 0.5,
                  flags='--config.data.path=/data/cifar')
-  run, = workdirs.read(tmp_path)
-  figures = {'cifar10/figure1': (run, {
+  assert line(markdown(tmp_path, FIGURE), 'ReLU')[3] == (
+      '`python launch.py --config=configs/cifar10/figure1.py --task=figure1`')
+  (tmp_path / 'cifar10_figure1.py/figure1.json').write_text(json.dumps({
       'ratio': 4.5, 'ratio_sign': '>', 'seed': 0, 'nonlinearities': {
-          'relu': {'steps': 200}, 'tanh': {'steps': 900}}})}
-  text = markdown(tmp_path, FIGURE, figures=figures)
+          'relu': {'steps': 200}, 'tanh': {'steps': 900}}}))
+  text = markdown(tmp_path, FIGURE)
   assert line(text, 'ReLU') == [
       'ReLU is faster', '3.1', '6 times (Figure 1)', 'more than 4.5 times',
       '-1.5', '', '', 'tiny, 72 pixels', 'relu 200, tanh 900', '0',
       '`python launch.py --config=configs/cifar10/figure1.py'
       ' --config.data.path=/data/cifar --task=figure1`']
   assert 'All runs' not in text
-  assert line(markdown(tmp_path, FIGURE), 'ReLU')[3] == (
-      '`python launch.py --config=configs/cifar10/figure1.py --task=figure1`')

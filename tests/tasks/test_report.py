@@ -1,6 +1,5 @@
 """The task that writes the report on all runs in a folder."""
 
-import json
 
 import program
 import pytest
@@ -24,18 +23,6 @@ def test_the_report_is_written_and_printed(tmp_path, capsys):
   assert rows.index(row) > rows.index('## Not run')
   row, = [row for row in rows if '| five networks averaged ' in row]
   assert '38.10 / 16.40' in row
-
-
-def test_the_numbers_of_figure_1_are_those_beside_its_runs(tmp_path):
-  for seed in (0, 1):
-    workdirs.write(tmp_path, 'cifar10/figure1.py', seed, 0.5)
-  workdirs.write(tmp_path, 'quickstart.py', 0, 0.5)
-  beside = tmp_path / 'cifar10_figure1.py' / 'figure1.json'
-  beside.write_text(json.dumps({'ratio': 4.5}))
-  figures = report.figure_numbers(workdirs.read(tmp_path))
-  assert {name: (run.seed, numbers)
-          for name, (run, numbers) in figures.items()} == {
-              'cifar10/figure1': (0, {'ratio': 4.5})}
 
 
 def test_out_names_the_file(tmp_path):
