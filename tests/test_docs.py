@@ -18,7 +18,7 @@ import yaml
 from PIL import Image
 
 from alexnet_jax import command_line, flag_errors
-from alexnet_jax.results import claims, report_table, runs
+from alexnet_jax.results import claims, figure1_ratios, report_table, runs
 from alexnet_jax.run import ranges
 from alexnet_jax.tasks import export, report
 
@@ -111,6 +111,9 @@ def test_the_readme_has_the_differences_of_the_records(records):
         and not row.runs[0].changed):  # the first of both
       measured.setdefault(row.claim.config.partition('/')[2], row.top1)
   assert len(printed) > 9
+  ratio, = re.findall(r'\(Figure 1\) \| 6 \| (.*) \|$', text, re.MULTILINE)
+  assert figure1_ratios.as_text(figure1_ratios.read(
+      'cifar10/figure1', finished)) == f'{ratio} times'.replace('±', '+-')
   for name, difference in printed.items():
     mean, error = measured[name]
     assert difference == f'{mean:+.1f} ± {error:.1f}', name

@@ -170,8 +170,8 @@ def _ratio_cells(claim: Claim, ratios: Sequence[SeedRatio]) -> list[str]:
   values = [one.ratio.value for one in ratios if one.ratio.value is not None]
   gap = (f'{runs.estimate(values).mean - claim.ratio:+.1f}'
          if values and claim.ratio else '')
-  steps = ', '.join(
-      ' '.join([name, ', '.join(str(one.steps[name]) for one in ratios)])
+  steps = '; '.join(
+      f'{name} {", ".join(str(one.steps[name]) for one in ratios)}'
       for name in ratios[0].steps)
   return [claim.what, claim.section, theirs(claim),
           figure1_ratios.as_text(ratios), gap, '', '',

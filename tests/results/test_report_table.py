@@ -221,7 +221,7 @@ def test_figure_1_has_its_ratio(tmp_path):
   text = markdown(tmp_path, FIGURE)
   assert line(text, 'ReLU') == [
       'ReLU is faster', '3.1', '6 times (Figure 1)', 'more than 4.5 times',
-      '-1.5', '', '', 'tiny, 72 pixels', 'relu 200, tanh 900', '0',
+      '-1.5', '', '', 'tiny, 72 pixels', 'relu 200; tanh 900', '0',
       '`python launch.py --config=configs/cifar10/figure1.py'
       ' --config.data.path=/data/cifar --task=figure1`']
   assert 'All runs' not in text
