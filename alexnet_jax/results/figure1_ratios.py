@@ -29,15 +29,17 @@ class SeedRatio(NamedTuple):
 
 
 def read(config: str, finished: Sequence[Run]) -> list[SeedRatio]:
-  """Returns the ratios of a config, by seed; those of a search come first.
+  """Returns the ratio of a config's search, or those of its single runs.
 
   Args:
     config: the name of the config, such as 'cifar10/figure1'.
     finished: the finished runs, of this and of other configs.
   """
   of_config = [run for run in finished if run.name == config]
-  searched = [found for found in map(_searched, of_config) if found]
-  return searched[:1] or _of_single_runs(of_config)
+  for run in of_config:
+    if searched := _searched(run):
+      return [searched]
+  return _of_single_runs(of_config)
 
 
 def as_text(ratios: Sequence[SeedRatio]) -> str:
@@ -73,22 +75,27 @@ def _searched(run):
 def _of_single_runs(of_config: Iterable[Run]) -> list[SeedRatio]:
   """Returns the ratios of seeds that have one run of each nonlinearity.
 
-  None, if a nonlinearity was run with several learning rates: which of them is
-  the fastest is for --task=figure1 to find out.
+  There is none if the two kinds of runs differ in more than the nonlinearity
+  and the learning rate, or if a nonlinearity was run with several rates: which
+  of them is the fastest is for --task=figure1 to find out.
   """
-  groups: dict[str, dict[tuple, dict[int, Run]]] = {}
   names: Sequence[str] = ()
+  of_rate: dict[tuple, dict[int, Run]] = {}  # {experiment: {seed: its run}}
   for run in of_config:
     names = run.config.get('figure1', {}).get('nonlinearities', ())
-    nonlinearity = run.config['model'].get('nonlinearity', '')
-    groups.setdefault(nonlinearity, {}).setdefault(
-        (run.data, run.changed), {}).setdefault(run.seed, run)
-  if len(names) != 2 or set(groups) != set(names) or any(
-      len(experiments) > 1 for experiments in groups.values()):
+    changed = dict(run.changed)
+    rate = changed.pop('optimizer.learning_rate', '')
+    changed.pop('model.nonlinearity', '')
+    experiment = (run.config['model'].get('nonlinearity', ''), rate, run.data,
+                  run.init_from, tuple(changed.items()))
+    of_rate.setdefault(experiment, {}).setdefault(run.seed, run)
+  if len(names) != 2 or sorted(key[0] for key in of_rate) != sorted(names):
     return []
-  first, second = (next(iter(groups[name].values())) for name in names)
-  return [_ratio_of(names, first[seed], second[seed])
-          for seed in sorted(first.keys() & second.keys())]
+  first, second = sorted(of_rate, key=lambda key: names.index(key[0]))
+  if first[2:] != second[2:]:
+    return []
+  return [_ratio_of(names, of_rate[first][seed], of_rate[second][seed])
+          for seed in sorted(of_rate[first].keys() & of_rate[second].keys())]
 
 
 def _ratio_of(names, *pair):

@@ -7,7 +7,6 @@ from typing import NamedTuple
 from alexnet_jax import tables
 from alexnet_jax.results import claims, figure1_ratios, runs
 from alexnet_jax.results.claims import Claim
-from alexnet_jax.results.figure1_ratios import SeedRatio
 from alexnet_jax.results.runs import Estimate, Run, SignTest
 
 HEAD = """# Our numbers beside the paper's
@@ -166,10 +165,9 @@ def _claim_cells(row):
           *_common_cells(row.runs), tables.markdown_code(row.runs[0].command)]
 
 
-def _ratio_cells(claim: Claim, ratios: Sequence[SeedRatio]) -> list[str]:
+def _ratio_cells(claim, ratios):
   values = [one.ratio.value for one in ratios if one.ratio.value is not None]
-  gap = (f'{runs.estimate(values).mean - claim.ratio:+.1f}'
-         if values and claim.ratio else '')
+  gap = f'{runs.estimate(values).mean - claim.ratio:+.1f}' if values else ''
   steps = '; '.join(
       f'{name} {", ".join(str(one.steps[name]) for one in ratios)}'
       for name in ratios[0].steps)

@@ -14,14 +14,14 @@ PATHS = {'relu': 'cifar10/figure1.py', 'tanh': 'cifar10/figure1.py:tanh'}
 ERRORS = {'one_crop_top1_error': 0.5, 'one_crop_top5_error': 0.5}
 
 
-def write(folder, nonlinearity, seed, reached, rate=0.01, goal=0.25):
+def write(folder, nonlinearity, seed, reached, rate=0.01, flags=''):
   """A run whose error is 25 % after so many steps, and 20 % when it stops."""
   workdir = pathlib.Path(workdirs.write(
       folder / f'{nonlinearity}-{rate}', PATHS[nonlinearity], seed, 0.5,
-      flags=f'--config.optimizer.learning_rate={rate}'))
+      flags=f'--config.optimizer.learning_rate={rate} {flags}'))
   config = json.loads((workdir / 'config.json').read_text())
   config['model']['nonlinearity'] = nonlinearity
-  config['run'] = {'until_error': goal}
+  config['run'] = {'until_error': 0.25}
   config['figure1'] = {'nonlinearities': ['relu', 'tanh']}
   (workdir / 'config.json').write_text(json.dumps(config))
   (workdir / 'metrics.jsonl').write_text('\n'.join(map(json.dumps, (
@@ -56,6 +56,12 @@ def test_of_several_rates_only_a_search_tells_the_best(tmp_path):
     write(tmp_path, nonlinearity, 0, 100)
   assert len(measured(tmp_path)) == 1
   write(tmp_path, 'tanh', 0, 100, rate=0.03)
+  assert measured(tmp_path) == []
+
+
+def test_runs_that_differ_in_more_are_not_compared(tmp_path):
+  write(tmp_path, 'relu', 0, 100)
+  write(tmp_path, 'tanh', 0, 600, flags='--config.optimizer.batch_size=32')
   assert measured(tmp_path) == []
 
 

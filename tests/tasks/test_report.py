@@ -1,6 +1,5 @@
 """The task that writes the report on all runs in a folder."""
 
-
 import program
 import pytest
 import workdirs
