@@ -64,17 +64,36 @@ def atomic_write(path: str) -> Generator[BinaryIO]:
   part = f'{path}.part'
   signals.unfinished.add(part)
   try:
-    os.makedirs(os.path.dirname(path) or '.', exist_ok=True)
-    with open(part, 'wb') as file:
-      yield file
-      file.flush()
-      os.fsync(file.fileno())
-    os.replace(part, path)
-  except BaseException as error:
+    with errors_name(path, part):
+      os.makedirs(os.path.dirname(path) or '.', exist_ok=True)
+      with open(part, 'wb') as file:
+        yield file
+        file.flush()
+        os.fsync(file.fileno())
+      os.replace(part, path)
+  except BaseException:
     with suppress(OSError):
       os.remove(part)
-    # An error in a write has no name, one in opening that of PATH.part.
-    if isinstance(error, OSError) and error.filename in (None, part):
+    raise
+
+
+@contextmanager
+def errors_name(path: str, temporary: str | None = None) -> Generator[None]:
+  """Gives errors of the file system in the block a path.
+
+  An error in a write to an open file has none.
+
+  Args:
+    path: the file that the block writes.
+    temporary: its name while it is written, replaced by `path` in errors.
+
+  Raises:
+    OSError: an error in the block, with `path`.
+  """
+  try:
+    yield
+  except OSError as error:
+    if error.errno and error.filename in (None, temporary):
       raise OSError(error.errno, error.strerror, path) from error
     raise
 

@@ -4,6 +4,7 @@ import os
 import time
 from collections.abc import Callable
 
+from alexnet_jax import files
 from alexnet_jax.data import images, loader, prepare, records, sources
 from alexnet_jax.data.folders import Folder
 from alexnet_jax.data.sources import Source
@@ -58,8 +59,7 @@ def in_every_form(source: Source, folder: str,
   for i in range(len(stored[records.RAW])):
     # A folder needs classes: any two.
     path = os.path.join(folder, 'folder', 'train', f'{i % 2}', f'{i}.jpg')
-    os.makedirs(os.path.dirname(path), exist_ok=True)
-    with open(path, 'wb') as file:
+    with files.atomic_write(path) as file:
       file.write(images.encode_jpeg(stored[records.RAW][i]['image']))
   # Without this folder, some pictures would be used for validation.
   os.makedirs(os.path.join(folder, 'folder', 'val'))

@@ -144,8 +144,8 @@ class Journal:
     """Writes everything to disk."""
     if self._owns_bar:
       self._bar.close()
-    self._events.close()
-    self._lines.close()
+    with files.errors_name(self._path), self._lines:
+      self._events.close()
 
   def restart_clock(self, step: int) -> None:
     """Excludes the time since the last step from speeds and estimates."""
@@ -162,9 +162,10 @@ class Journal:
     self._events.scalars(kind, step, values)
     finite = {name: value if math.isfinite(value) else None
               for name, value in values.items()}
-    self._lines.write(
-        json.dumps({'step': step, 'kind': kind, **finite}) + '\n')
-    self._lines.flush()
+    with files.errors_name(self._path):
+      self._lines.write(
+          json.dumps({'step': step, 'kind': kind, **finite}) + '\n')
+      self._lines.flush()
 
 
 class SilentJournal:

@@ -8,6 +8,7 @@ errors, and pictures of conv1's kernels are in validation/.
 import os
 import time
 from collections.abc import Mapping
+from contextlib import ExitStack
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from tensorboardX import summary
 from tensorboardX.event_file_writer import EventsWriter
 from tensorboardX.writer import Event, SessionLog
 
+from alexnet_jax import files
 from alexnet_jax.flag_errors import fields
 from alexnet_jax.tables import markdown_code
 
@@ -37,17 +39,19 @@ class Events:
       workdir: the run's folder.
       step: the first step whose events are written again.
     """
+    self._folder = os.path.join(workdir, FOLDER)
     self._writers = {}
     for name in sorted(set(CHARTS.values())):
-      folder = os.path.join(workdir, FOLDER, name)
+      folder = os.path.join(self._folder, name)
       os.makedirs(folder, exist_ok=True)
-      # Its name has the second, which two short runs may share.
-      writer = EventsWriter(os.path.join(folder, 'events'),
-                            f'.{time.time_ns()}')
-      writer.write_event(Event(
-          wall_time=time.time(), step=step,
-          session_log=SessionLog(status=SessionLog.START)))
-      writer.flush()
+      with files.errors_name(folder):
+        # Its name has the second, which two short runs may share.
+        writer = EventsWriter(os.path.join(folder, 'events'),
+                              f'.{time.time_ns()}')
+        writer.write_event(Event(
+            wall_time=time.time(), step=step,
+            session_log=SessionLog(status=SessionLog.START)))
+        writer.flush()
       self._writers[name] = writer
 
   def config(self, config: dict[str, Any]) -> None:
@@ -78,7 +82,8 @@ class Events:
     prefix = 'final/' if kind == 'final' else ''
     for name, value in values.items():
       self._write(CHARTS[kind], step, summary.scalar(f'{prefix}{name}', value))
-    self._writers[CHARTS[kind]].flush()
+    with files.errors_name(self._folder):
+      self._writers[CHARTS[kind]].flush()
 
   def kernels(self, step: int, kernels: np.ndarray) -> None:
     """Writes a picture of conv1's kernels.
@@ -92,12 +97,14 @@ class Events:
 
   def close(self) -> None:
     """Writes everything to disk."""
-    for writer in self._writers.values():
-      writer.close()
+    with files.errors_name(self._folder), ExitStack() as stack:
+      for writer in self._writers.values():
+        stack.callback(writer.close)
 
   def _write(self, name: str, step: int, written: Any) -> None:
-    self._writers[name].write_event(
-        Event(wall_time=time.time(), step=step, summary=written))
+    with files.errors_name(self._folder):
+      self._writers[name].write_event(
+          Event(wall_time=time.time(), step=step, summary=written))
 
 
 def kernel_picture(kernels: np.ndarray, zoom: int = 3,

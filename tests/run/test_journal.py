@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import resource
 import shutil
 import signal
 import subprocess
@@ -66,6 +67,24 @@ def test_a_run_has_finished_once_it_was_tested(tmp_path):
       'train', 'final']
   assert (tmp_path / 'command.txt').read_text() == (
       'python launch.py --config=a\n')
+
+
+@pytest.mark.parametrize('file', ['events', 'metrics.jsonl'])
+def test_an_error_in_a_write_or_at_the_end_names_the_file(
+    file, tmp_path, monkeypatch):
+  journal = Journal(str(tmp_path), CONFIG, 0, 2)
+  if file != 'events':  # which are written first
+    monkeypatch.setattr(journal._events, 'scalars', lambda *_: None)
+  limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+  resource.setrlimit(resource.RLIMIT_FSIZE, (8, limits[1]))
+  try:
+    for write in (lambda: journal.final(2, MEANS), journal.close):
+      with pytest.raises(OSError) as error:
+        write()
+      assert files.sentence_of(error.value).startswith(
+          f'{tmp_path / file}: the file would be larger')
+  finally:
+    resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
 
 def test_nothing_was_written_where_nothing_ran(tmp_path):
