@@ -32,40 +32,42 @@ machine.keep_compiled()
 
 from absl import app, logging  # noqa: E402
 
-from alexnet_jax import command_line, files  # noqa: E402
-from alexnet_jax.errors import InputError  # noqa: E402
+from alexnet_jax import files  # noqa: E402
+from alexnet_jax.command_line import parsing  # noqa: E402
+from alexnet_jax.command_line.invocation import Task, from_flags  # noqa: E402
+from alexnet_jax.errors import InputError, refuse  # noqa: E402
 from alexnet_jax.run import lost_process, processes  # noqa: E402
 
 
-def load_task(argv: Sequence[str]) -> command_line.Task:
+def load_task(argv: Sequence[str]) -> Task:
   """The module of the task that --task names."""
-  name = command_line.task_name(argv)
+  name = parsing.task_name(argv)
   task: Any = importlib.import_module(f'alexnet_jax.tasks.{name}')
   return task
 
 
 def parse(argv: Sequence[str]) -> list[str]:
   """Parses the flags of the task; returns the positional arguments."""
-  return command_line.parse(argv, load_task(argv))
+  return parsing.parse(argv, load_task(argv))
 
 
 def main(argv: list[str]) -> None:
   """Starts the processes and runs the task."""
   # Orbax logs every step, and the traceback of an error that it also raises.
   logging.set_verbosity(logging.FATAL)
-  invocation = command_line.invocation(argv)
+  invocation = from_flags(argv)
   with lost_process.end_without_waiting():
     try:
       processes.start(processes.flags_of(invocation),
                       processes.shared_settings(invocation))
       load_task(sys.argv).run(invocation)
     except InputError as error:
-      command_line.refuse(str(error))
+      refuse(str(error))
     except Exception as error:
       sentence = files.sentence_of(error)
       if not sentence or lost_process.is_lost(error):
         raise
-      command_line.refuse(sentence)
+      refuse(sentence)
 
 
 if __name__ == '__main__':

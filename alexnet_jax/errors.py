@@ -1,6 +1,8 @@
-"""Invalid input from the user, and names that are safe to print."""
+"""Invalid input from the user, and texts that are safe to print."""
 
 import re
+import sys
+from typing import NoReturn
 
 # Characters that move the cursor, reorder or break the line, or are the bytes
 # of a file name that is not UTF-8: C0, DEL and C1, bidirectional controls, the
@@ -8,6 +10,7 @@ import re
 _UNPRINTABLE = re.compile(
     '[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069'
     '\ud800-\udfff]')
+SHOWN = 120  # characters of a value
 
 
 class InputError(ValueError):
@@ -34,3 +37,19 @@ def _escape(match):
   if 0xDC80 <= code <= 0xDCFF:  # how Python writes a byte that is not UTF-8
     code -= 0xDC00
   return f'\\x{code:02x}' if code < 0x100 else f'\\u{code:04x}'
+
+
+def one_line(error: object) -> str:
+  """Returns the text of an error with its lines joined."""
+  return re.sub(r'\s+', ' ', str(error)).strip()
+
+
+def shortened(value: str) -> str:
+  """Returns a value, cut off where nobody reads on."""
+  return value if len(value) <= SHOWN else f'{value[:SHOWN]}...'
+
+
+def refuse(sentence: str) -> NoReturn:
+  """Prints the sentence and exits with 2, the usual status for bad usage."""
+  sys.stderr.write(f'launch.py: {printable(sentence)}\n')
+  sys.exit(2)

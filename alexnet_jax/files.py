@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from typing import Any, BinaryIO
 
 from alexnet_jax import signals
-from alexnet_jax.errors import InputError
+from alexnet_jax.errors import InputError, one_line
 
 LOCK = '.lock'  # in a folder that a process is writing
 # Errors of file systems that have no locks.
@@ -205,8 +205,7 @@ def sentence_of(error: BaseException) -> str:
 
 def reason_of(error: BaseException) -> str:
   """Returns why something could not be done, on one line, for any error."""
-  text = ' '.join(str(error).split())
-  return sentence_of(error) or text or type(error).__name__
+  return sentence_of(error) or one_line(error) or type(error).__name__
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:

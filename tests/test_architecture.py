@@ -8,11 +8,10 @@ PACKAGE = ROOT / 'alexnet_jax'
 
 # From the ground up: a room imports only from the floors below its own.
 FLOORS = (
-    {'errors', 'signals', 'task_files'},
-    {'files', 'flag_errors', 'machine', 'paths', 'tables'},
+    {'errors', 'signals'},
+    {'config_files', 'files', 'machine', 'paths', 'tables'},
     {'array_files'},
-    {'network', 'data', 'flag_help'},
-    {'command_line'},
+    {'network', 'data', 'command_line'},
     {'learning'},
     {'run'},
     {'bench', 'results', 'export'},
@@ -25,7 +24,7 @@ FLOORS = (
 PURE = {'network', 'learning'}
 NOT_PURE = {'os', 'pathlib', 'io', 'absl', 'ml_collections', 'orbax', 'grain',
             'tqdm'}
-READS_FLAGS = {'command_line', 'flag_errors', 'flag_help', 'tasks'}
+READS_FLAGS = {'command_line', 'tasks'}
 LOADER = PACKAGE / 'data/loader.py'  # says to Grain that there are no flags
 FILES = sorted(PACKAGE.rglob('*.py'))
 

@@ -17,7 +17,8 @@ import tiny
 import yaml
 from PIL import Image
 
-from alexnet_jax import command_line, flag_errors
+from alexnet_jax import config_files
+from alexnet_jax.command_line import common_flags, config_flag
 from alexnet_jax.results import claims, figure1_ratios, report_table, runs
 from alexnet_jax.run import ranges
 from alexnet_jax.tasks import export, report
@@ -210,7 +211,7 @@ def test_a_page_names_fields_with_valid_values(page):
     flags = dict(part[2:].split('=', 1) for part in command)
     if 'config' not in flags:
       continue
-    config = command_line.load_config(
+    config = config_files.load(
         str(ROOT / flags['config'].replace('narrow_fc6', 'baseline')), {},
         'config')
     for part in command:
@@ -220,7 +221,7 @@ def test_a_page_names_fields_with_valid_values(page):
         sweep = part.startswith('--sweep=')
         for one in value.split(',') if sweep else [value]:
           changed = config.copy_and_resolve_references()
-          changed.update_from_flattened_dict({field: flag_errors.read_field(
+          changed.update_from_flattened_dict({field: config_flag.read_field(
               field, one, config, flags['config'])})
           ranges.check(changed)
           checked += 1
@@ -269,13 +270,13 @@ def test_the_commands_for_clusters_have_flags_and_fields_that_exist():
   for command in found:
     flags = dict(part[2:].partition('=')[::2] for part in command.split()
                  if part != '\\')
-    config = command_line.load_config(str(ROOT / flags['config']), {}, 'config')
+    config = config_files.load(str(ROOT / flags['config']), {}, 'config')
     fields = {name.removeprefix('config.'): value
               for name, value in flags.items() if name.startswith('config.')}
     config.update_from_flattened_dict({
-        name: flag_errors.read_field(name, value, config, flags['config'])
+        name: config_flag.read_field(name, value, config, flags['config'])
         for name, value in fields.items()})
     ranges.check(config)
     assert config.optimizer.batch_size % config.mesh.data == 0
     assert {name for name in flags if not name.startswith('config.')} <= set(
-        command_line.COMMON)
+        common_flags.COMMON)

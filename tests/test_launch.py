@@ -10,7 +10,7 @@ import pytest
 import tiny
 from absl import flags
 
-from alexnet_jax import command_line
+from alexnet_jax.command_line import parsing, task_files
 from alexnet_jax.pages import markup
 from alexnet_jax.tasks import describe, figure3
 
@@ -66,7 +66,7 @@ def answers(workdir, compiled, tmp_path_factory):
       'once': [*describe, quickstart, '--config.model.kernels=(8,8,8,8,8)'],
       'help': ['--help'],
       **{f'help for {task}': [f'--task={task}', '--help']
-         for task in command_line.task_names()}}
+         for task in task_files.task_names()}}
   results = dict(zip(lines, program.launch_many(list(lines.values()), compiled),
                      strict=True))
   for code, _, err in results.values():
@@ -127,7 +127,7 @@ def test_prepared_photographs_can_be_trained_on(compiled, tmp_path):
 
 def test_help_lists_the_tasks_and_explains_each(answers):
   everything = answers['help'][1]
-  for task in command_line.task_names():
+  for task in task_files.task_names():
     out = answers[f'help for {task}'][1]
     line = out.splitlines()[0].partition(': ')[2]
     assert len(line) > 20 and f' {task} ' in everything
@@ -167,7 +167,7 @@ def test_a_notebook_may_start_one_command_after_another(monkeypatch):
 
   def parse(task, *arguments):
     monkeypatch.setattr('sys.argv', ['launch.py', *arguments])
-    command_line.parse(sys.argv, task)
+    parsing.parse(sys.argv, task)
     return flags.FLAGS
 
   config = '--config=configs/quickstart.py'

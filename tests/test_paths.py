@@ -5,7 +5,8 @@ import pwd
 
 import pytest
 
-from alexnet_jax import command_line, paths, task_files
+from alexnet_jax import paths
+from alexnet_jax.command_line import common_flags, task_files
 from alexnet_jax.errors import InputError
 
 # The flags that take text, but no path.
@@ -77,4 +78,4 @@ def test_every_flag_is_checked_as_a_path_or_has_bounds(name):
     if isinstance(parser, flags.IntegerParser | flags.FloatParser):
       assert None not in (parser.lower_bound, parser.upper_bound), flag
     elif not isinstance(parser, flags.BooleanParser | flags.EnumParser):
-      assert flag in {*command_line.PATHS, *NO_PATHS}, flag
+      assert flag in {*common_flags.PATHS, *NO_PATHS}, flag

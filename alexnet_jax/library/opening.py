@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import numpy as np
 from ml_collections import ConfigDict
 
-from alexnet_jax import command_line, files
+from alexnet_jax import config_files, files
 from alexnet_jax.errors import InputError, printable
 from alexnet_jax.learning import augment
 from alexnet_jax.library.network import Network
@@ -115,7 +115,7 @@ def _read_config(value: str) -> ConfigDict:
   # The files of configs/ import each other from the folder above it.
   sys.path.insert(0, os.path.dirname(folder))
   try:
-    return command_line.load_config(value, {}, 'config')
+    return config_files.load(value, {}, 'config')
   except Exception as error:
     if isinstance(error, InputError):
       raise

@@ -5,9 +5,9 @@ import os
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from alexnet_jax import command_line, files
+from alexnet_jax import config_files, files
+from alexnet_jax.config_files import fields
 from alexnet_jax.errors import InputError
-from alexnet_jax.flag_errors import fields
 from alexnet_jax.results import claims, runs
 from alexnet_jax.run import commands, journal, session
 
@@ -55,7 +55,7 @@ def read(workdir: str) -> Record:
 def flat(config: Mapping[str, Any]) -> dict[str, str]:
   """Returns {'section.field': value as Python writes it} of a stored config."""
   # Through JSON, as configs are stored: tuples become lists and then tuples.
-  stored = command_line.stored_config(json.loads(json.dumps(config)))
+  stored = config_files.from_json(json.loads(json.dumps(config)))
   return {field: repr(value) for field, value in fields(stored)}
 
 
@@ -76,7 +76,7 @@ def defaults(path: str) -> dict[str, str]:
   if not file.startswith(os.path.realpath(folder) + os.sep):
     return {}
   try:
-    config = command_line.load_config(path, {}, 'config')
+    config = config_files.load(path, {}, 'config')
   except (InputError, OSError):
     return {}
   return flat(config.to_dict())

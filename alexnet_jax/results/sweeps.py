@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from ml_collections import ConfigDict
 
-from alexnet_jax import flag_errors
+from alexnet_jax.command_line import config_flag
 from alexnet_jax.errors import InputError
 from alexnet_jax.results import claims
 
@@ -98,7 +98,7 @@ def combinations(sweeps: Sequence[str], config: ConfigDict,
     if field in values:
       raise InputError(f'--sweep gives {field} twice: give all of its values'
                        ' at once, with commas between them.')
-    values[field] = [flag_errors.read_field(field, one, config, path)
+    values[field] = [config_flag.read_field(field, one, config, path)
                      for one in _split(text)]
     for i, value in enumerate(values[field]):
       if value in values[field][:i]:

@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 
 import jax
 
-from alexnet_jax import command_line
+from alexnet_jax import config_files
+from alexnet_jax.command_line import arguments
 from alexnet_jax.errors import InputError
 from alexnet_jax.network.classifier import Model
 from alexnet_jax.run import (
@@ -133,11 +134,11 @@ def fitting_form(stored: Mapping[str, Any], command: str = '') -> str:
     Such as 'quickstart'; '' if no config has the same form.
   """
   with suppress(KeyError, TypeError, AttributeError):
-    wanted = _form(command_line.stored_config(
+    wanted = _form(config_files.from_json(
         checkpoint.with_added_fields(dict(stored))))
     for name, value in _configs(command):
       with suppress(InputError, ImportError, KeyError, AttributeError):
-        if _form(command_line.load_config(value, {}, 'config')) == wanted:
+        if _form(config_files.load(value, {}, 'config')) == wanted:
           return name
   return ''
 
@@ -146,7 +147,7 @@ def _configs(command: str) -> Iterator[tuple[str, str]]:
   """Yields ('cifar10/figure1', its file) and so on, arguments included."""
   folder = os.path.join(REPOSITORY, 'configs')
   with suppress(ValueError):  # a quotation mark without the other
-    config = command_line.config_argument(shlex.split(command))
+    config = arguments.config_argument(shlex.split(command))
     path, colon, argument = config.partition(':')
     path = os.path.join(REPOSITORY, path)
     if path.startswith(os.path.join(folder, '')):

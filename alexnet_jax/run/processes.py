@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from alexnet_jax import flag_errors
-from alexnet_jax.command_line import Invocation
+from alexnet_jax import config_files
+from alexnet_jax.command_line.invocation import Invocation
 from alexnet_jax.errors import InputError
 from alexnet_jax.run import lost_process, roll_call
 
@@ -51,7 +51,7 @@ def flags_of(invocation: Invocation) -> Flags:
 def shared_settings(invocation: Invocation) -> dict[str, str]:
   """Returns what the processes of a run must have in common, by name."""
   settings = {f'config.{name}': repr(value)
-              for name, value in flag_errors.fields(invocation.config)
+              for name, value in config_files.fields(invocation.config)
               if name not in OWN_FIELDS}
   for name in invocation.flags:
     flag = invocation.flags[name]

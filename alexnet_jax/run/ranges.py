@@ -12,17 +12,17 @@ from typing import Any, NamedTuple, Protocol
 
 from ml_collections import ConfigDict
 
+from alexnet_jax.config_files import fields
 from alexnet_jax.data import check as picture_check
 from alexnet_jax.data import images, records, sources
-from alexnet_jax.errors import InputError
-from alexnet_jax.flag_errors import fields, shortened
+from alexnet_jax.errors import InputError, shortened
 from alexnet_jax.learning import augment, optimizer, schedules
 from alexnet_jax.network import (
-    classifier,
-    full_layers,
-    fused,
-    models,
-    resnet,
+  classifier,
+  full_layers,
+  fused,
+  models,
+  resnet,
 )
 
 INT32 = 2**31 - 1  # steps are counted in 32 bits

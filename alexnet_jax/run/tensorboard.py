@@ -18,7 +18,7 @@ from tensorboardX.event_file_writer import EventsWriter
 from tensorboardX.writer import Event, SessionLog
 
 from alexnet_jax import files
-from alexnet_jax.flag_errors import fields
+from alexnet_jax.config_files import fields
 from alexnet_jax.tables import markdown_code
 
 FOLDER = 'events'

@@ -7,8 +7,7 @@ import jax
 import numpy as np
 from jax.sharding import Mesh
 
-from alexnet_jax import files
-from alexnet_jax.command_line import stored_config
+from alexnet_jax import config_files, files
 from alexnet_jax.data import records
 from alexnet_jax.data.sources import Source
 from alexnet_jax.errors import InputError
@@ -84,7 +83,7 @@ def open_weights(path: str) -> Trained:
   read = weights.load(path)
   card = read.card or _card_beside(path)
   try:
-    settings = experiment.read(stored_config(
+    settings = experiment.read(config_files.from_json(
         checkpoint.with_added_fields(card['config'])))._replace(
             mesh=MeshShape(1, 1))
     step = int(card.get('step', 0))
@@ -145,7 +144,7 @@ def read_settings(metadata: Metadata, workdir: str) -> Settings:
     InputError: its config fields differ from those of this version.
   """
   try:
-    return experiment.read(stored_config(metadata.config))
+    return experiment.read(config_files.from_json(metadata.config))
   except InputError as error:
     raise InputError(
         f'{workdir} was saved with an older set of config fields or values'

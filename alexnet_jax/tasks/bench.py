@@ -21,7 +21,7 @@ from alexnet_jax.bench import text as bench_text
 from alexnet_jax.bench.measurements import CROPS, FORWARD, INPUT, STEP, TEST
 from alexnet_jax.bench.plain_form import PlainTask
 from alexnet_jax.bench.turns import Row
-from alexnet_jax.command_line import Invocation
+from alexnet_jax.command_line.invocation import Invocation
 from alexnet_jax.data import statistics as data_statistics
 from alexnet_jax.errors import InputError, printable
 from alexnet_jax.learning import augment, step

@@ -26,7 +26,7 @@ from alexnet_jax.analysis.code_files import Codes
 from alexnet_jax.analysis.compression import CodeSettings, Compressor
 from alexnet_jax.analysis.features import FOLDER as FEATURES
 from alexnet_jax.analysis.features import layer_of, open_splits, rows_at
-from alexnet_jax.command_line import Invocation
+from alexnet_jax.command_line.invocation import Invocation
 from alexnet_jax.data.sources import evenly_spread
 from alexnet_jax.errors import InputError
 from alexnet_jax.figures import codes as codes_picture

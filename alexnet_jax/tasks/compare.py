@@ -16,8 +16,9 @@ from absl import flags
 from ml_collections import ConfigDict
 from tqdm import tqdm
 
-from alexnet_jax import command_line, files, tables
-from alexnet_jax.command_line import Invocation
+from alexnet_jax import config_files, files, tables
+from alexnet_jax.command_line import arguments
+from alexnet_jax.command_line.invocation import Invocation
 from alexnet_jax.data import sources
 from alexnet_jax.errors import InputError, printable
 from alexnet_jax.figures import curves
@@ -84,10 +85,10 @@ def define_flags(values: flags.FlagValues) -> None:
 
 def run(invocation: Invocation) -> None:
   """Trains the missing runs and prints the table."""
-  overrides = command_line.overrides()
-  configs = [(path, command_line.load_config(path, overrides, 'compare'))
+  overrides = invocation.overrides()
+  configs = [(path, config_files.load(path, overrides, 'compare'))
              for path in invocation.flags.compare]
-  path = command_line.config_argument(sys.argv)
+  path = arguments.config_argument(sys.argv)
   compare(invocation.config, invocation.workdir,
           sweeps.variants([(path, invocation.config), *configs],
                           invocation.flags.sweep, EXAMPLES),

@@ -16,11 +16,11 @@ from typing import Any, NamedTuple
 
 from absl import flags
 
-from alexnet_jax import command_line, tables
-from alexnet_jax.command_line import Invocation
-from alexnet_jax.errors import InputError, printable
+from alexnet_jax import config_files, tables
+from alexnet_jax.command_line.invocation import Invocation
+from alexnet_jax.config_files import fields
+from alexnet_jax.errors import InputError, printable, shortened
 from alexnet_jax.figures import curves, panels, style
-from alexnet_jax.flag_errors import fields, shortened
 from alexnet_jax.results import claims, learning_rate_search, runs
 from alexnet_jax.run import checkpoint, commands, journal
 
@@ -163,7 +163,7 @@ def group_by_seed(workdirs: Sequence[str]) -> dict[str, list[curves.Lines]]:
 
 def _experiment(config: Mapping[str, Any]) -> str:
   """Returns a text that is equal for runs that differ only in the seed."""
-  stored = command_line.stored_config(
+  stored = config_files.from_json(
       checkpoint.with_added_fields(dict(config)))
   return repr([(field, value) for field, value in fields(stored)
                if not _is_same_experiment(field)])

@@ -2,7 +2,7 @@
 
 from absl import flags
 
-from alexnet_jax.command_line import Invocation
+from alexnet_jax.command_line.invocation import Invocation
 from alexnet_jax.errors import InputError
 from alexnet_jax.network import columns
 from alexnet_jax.network import describe as description

@@ -20,7 +20,7 @@ from alexnet_jax import paths, tables
 from alexnet_jax.analysis import answers, confusion_files
 from alexnet_jax.analysis.answers import Answers
 from alexnet_jax.analysis.class_words import readable
-from alexnet_jax.command_line import Invocation
+from alexnet_jax.command_line.invocation import Invocation
 from alexnet_jax.data.sources import SPLITS, Source
 from alexnet_jax.errors import InputError, printable
 from alexnet_jax.figures import confusion as confusion_pictures

@@ -12,8 +12,7 @@ import jax
 import numpy as np
 from absl import flags
 
-from alexnet_jax import command_line
-from alexnet_jax.command_line import Invocation
+from alexnet_jax.command_line.invocation import Invocation
 from alexnet_jax.errors import InputError, printable
 from alexnet_jax.export import (
     card,
@@ -63,7 +62,7 @@ def define_flags(values: flags.FlagValues) -> None:
 def run(invocation: Invocation) -> None:
   """Writes the file."""
   values = invocation.flags
-  export(command_line.require_workdir(invocation), values.checkpoint,
+  export(invocation.require_workdir(), values.checkpoint,
          values.out, Options(values.format, values.preprocessing,
                              values.crops, values.data_license))
 

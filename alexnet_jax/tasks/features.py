@@ -14,7 +14,7 @@ import numpy as np
 from absl import flags
 from tqdm import tqdm
 
-from alexnet_jax import command_line, files
+from alexnet_jax import files
 from alexnet_jax.analysis.feature_layers import named_layer
 from alexnet_jax.analysis.features import (
     FOLDER,
@@ -28,7 +28,7 @@ from alexnet_jax.analysis.features import (
     read_index,
     shards,
 )
-from alexnet_jax.command_line import Invocation
+from alexnet_jax.command_line.invocation import Invocation
 from alexnet_jax.data.sources import SPLITS, Source
 from alexnet_jax.errors import InputError, printable
 from alexnet_jax.run.trained import open_split, open_trained
@@ -58,7 +58,7 @@ def define_flags(values: flags.FlagValues) -> None:
 def run(invocation: Invocation) -> None:
   """Writes the features that are missing."""
   values = invocation.flags
-  features(command_line.require_workdir(invocation), values.checkpoint,
+  features(invocation.require_workdir(), values.checkpoint,
            values.data, values.split, values.out, values.layer)
 
 

@@ -15,7 +15,7 @@ from absl import flags
 from ml_collections import ConfigDict
 
 from alexnet_jax import files
-from alexnet_jax.command_line import Invocation
+from alexnet_jax.command_line.invocation import Invocation
 from alexnet_jax.data.sources import Source
 from alexnet_jax.errors import InputError, printable
 from alexnet_jax.figures import curves, style

@@ -15,9 +15,8 @@ from typing import Any
 import numpy as np
 from absl import flags
 
-from alexnet_jax import command_line
 from alexnet_jax.analysis import kernel_file, kernel_tables, specialization
-from alexnet_jax.command_line import Invocation
+from alexnet_jax.command_line.invocation import Invocation
 from alexnet_jax.errors import InputError, printable
 from alexnet_jax.figures import figure3 as figure3_picture
 from alexnet_jax.figures import style
@@ -73,7 +72,7 @@ def run(invocation: Invocation) -> None:
       *filter(None, [invocation.workdir]), *values.runs,
       *invocation.arguments]))
   if not runs and not values.kernels:
-    runs = [command_line.require_workdir(invocation)]
+    runs = [invocation.require_workdir()]
   if len(runs) > 1 or len(steps) > 1:
     if values.kernels or values.layout or values.order or values.columns:
       raise InputError('--kernels, --layout, --order and --columns are for one'

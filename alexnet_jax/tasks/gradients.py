@@ -21,10 +21,11 @@ import numpy as np
 from absl import flags
 from tqdm import tqdm
 
-from alexnet_jax import command_line, tables
+from alexnet_jax import config_files, tables
 from alexnet_jax.analysis import gradients as analysis
 from alexnet_jax.analysis.gradients import Measured
-from alexnet_jax.command_line import Invocation
+from alexnet_jax.command_line import arguments
+from alexnet_jax.command_line.invocation import Invocation
 from alexnet_jax.data import statistics
 from alexnet_jax.data.sources import Source
 from alexnet_jax.errors import InputError, printable
@@ -34,14 +35,14 @@ from alexnet_jax.learning import augment
 from alexnet_jax.learning.augment import PixelStats
 from alexnet_jax.results import claims, sweeps
 from alexnet_jax.run import (
-    checkpoint,
-    commands,
-    device_data,
-    evaluation,
-    experiment,
-    skipped,
-    trained,
-    training,
+  checkpoint,
+  commands,
+  device_data,
+  evaluation,
+  experiment,
+  skipped,
+  trained,
+  training,
 )
 from alexnet_jax.run.experiment import Experiment, Settings
 
@@ -103,11 +104,11 @@ def run(invocation: Invocation) -> None:
 
 def _variants(invocation):
   """Returns the configs to measure: those given, each with all sweeps."""
-  values, path = invocation.flags, command_line.config_argument(sys.argv)
+  values, path = invocation.flags, arguments.config_argument(sys.argv)
   if not path and (values.compare or values.sweep):
     raise InputError('--compare and --sweep are for networks before training:'
                      ' add --config=FILE, or leave them out.')
-  if not path and 'config' in values and command_line.overrides():
+  if not path and 'config' in values and invocation.overrides():
     raise InputError('--config.SECTION.FIELD changes no finished run: add'
                      ' --config=FILE, or leave it out.')
   if not path:
@@ -115,9 +116,9 @@ def _variants(invocation):
   if values.data:
     raise InputError('--data is for runs: give --config.data.name and'
                      ' --config.data.path with --config.')
-  overrides = command_line.overrides()
+  overrides = invocation.overrides()
   configs = [(path, invocation.config),
-             *((other, command_line.load_config(other, overrides, 'compare'))
+             *((other, config_files.load(other, overrides, 'compare'))
                for other in values.compare)]
   variants = sweeps.variants(configs, values.sweep, ())
   labels = [one.label for one in variants]
@@ -131,7 +132,7 @@ def _variants(invocation):
 def _workdirs(invocation):
   """Returns the runs to measure, each of which has a checkpoint."""
   given = [*invocation.flags.runs, *invocation.arguments]
-  if not command_line.config_argument(sys.argv) and invocation.workdir:
+  if not arguments.config_argument(sys.argv) and invocation.workdir:
     given.insert(0, invocation.workdir)
   workdirs = list(dict.fromkeys(map(os.path.abspath, given)))
   for workdir in workdirs:

@@ -10,7 +10,7 @@ from typing import Any
 from absl import flags
 
 from alexnet_jax import tables
-from alexnet_jax.command_line import Invocation
+from alexnet_jax.command_line.invocation import Invocation
 from alexnet_jax.figures import history as history_picture
 from alexnet_jax.figures import style
 from alexnet_jax.figures.history import Bar

@@ -22,7 +22,7 @@ from ml_collections import ConfigDict
 from alexnet_jax import files
 from alexnet_jax.analysis import class_words
 from alexnet_jax.array_files import reading
-from alexnet_jax.command_line import Invocation
+from alexnet_jax.command_line.invocation import Invocation
 from alexnet_jax.errors import InputError
 from alexnet_jax.learning.augment import PixelStats
 from alexnet_jax.learning.step import State

@@ -10,10 +10,9 @@ from typing import Any
 
 from absl import flags
 
-from alexnet_jax import command_line
 from alexnet_jax.analysis import layer_searches, retrieval
 from alexnet_jax.analysis.class_words import readable
-from alexnet_jax.command_line import Invocation
+from alexnet_jax.command_line.invocation import Invocation
 from alexnet_jax.figures import figure4_right, style
 from alexnet_jax.figures import retrieval as precision_picture
 from alexnet_jax.figures.figure4_right import Picture, QueryRow
@@ -49,7 +48,7 @@ def define_flags(values: flags.FlagValues) -> None:
 def run(invocation: Invocation) -> None:
   """Prints the table and draws it."""
   values = invocation.flags
-  layers(command_line.require_workdir(invocation), values.layers, values.out,
+  layers(invocation.require_workdir(), values.layers, values.out,
          values.figure, values.queries, values.data, values.words)
 
 

@@ -7,8 +7,7 @@ finishes has it already.
 
 from absl import flags
 
-from alexnet_jax import command_line
-from alexnet_jax.command_line import Invocation
+from alexnet_jax.command_line.invocation import Invocation
 from alexnet_jax.errors import InputError, printable
 from alexnet_jax.pages import run_page
 
@@ -31,7 +30,7 @@ def define_flags(values: flags.FlagValues) -> None:
 
 def run(invocation: Invocation) -> None:
   """Writes the page."""
-  workdir = command_line.require_workdir(invocation)
+  workdir = invocation.require_workdir()
   values = invocation.flags
   out = values.out
   if out and not out.endswith('.html'):

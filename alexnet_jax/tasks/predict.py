@@ -14,14 +14,13 @@ from typing import Any, NamedTuple
 from absl import flags
 from tqdm import tqdm
 
-from alexnet_jax import command_line
 from alexnet_jax.analysis.class_words import (
   class_of_picture,
   classes_of_folders,
   readable,
   shortened,
 )
-from alexnet_jax.command_line import Invocation
+from alexnet_jax.command_line.invocation import Invocation
 from alexnet_jax.data import images, pictures
 from alexnet_jax.errors import InputError, printable
 from alexnet_jax.figures import figure4_left, style
@@ -62,7 +61,7 @@ def define_flags(values: flags.FlagValues) -> None:
 def run(invocation: Invocation) -> None:
   """Prints the labels."""
   values = invocation.flags
-  predict(command_line.require_workdir(invocation), values.checkpoint,
+  predict(invocation.require_workdir(), values.checkpoint,
           [*values.images, *invocation.arguments], values.views, values.words,
           values.figure, values.json)
 

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from absl import flags
 
 from alexnet_jax import tables
-from alexnet_jax.command_line import Invocation
+from alexnet_jax.command_line.invocation import Invocation
 from alexnet_jax.data import builders, cifar, folders, imagenet2010
 from alexnet_jax.data import prepare as preparation
 from alexnet_jax.data.sources import notes_of, passed_over_of

@@ -15,10 +15,10 @@ import numpy as np
 from absl import flags
 from tqdm import tqdm
 
-from alexnet_jax import command_line, files
+from alexnet_jax import files
 from alexnet_jax.analysis import projection
 from alexnet_jax.analysis.projection import Strongest
-from alexnet_jax.command_line import Invocation
+from alexnet_jax.command_line.invocation import Invocation
 from alexnet_jax.data import loader
 from alexnet_jax.data.sources import Source
 from alexnet_jax.errors import InputError, printable
@@ -61,7 +61,7 @@ def define_flags(values: flags.FlagValues) -> None:
 def run(invocation: Invocation) -> None:
   """Draws a picture for each layer."""
   values = invocation.flags
-  projections(command_line.require_workdir(invocation), values.checkpoint,
+  projections(invocation.require_workdir(), values.checkpoint,
               values.data, values.layers, values.maps, values.out)
 
 

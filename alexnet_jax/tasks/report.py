@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from absl import flags
 
 from alexnet_jax import files
-from alexnet_jax.command_line import Invocation
+from alexnet_jax.command_line.invocation import Invocation
 from alexnet_jax.errors import InputError
 from alexnet_jax.results import (
     claims,

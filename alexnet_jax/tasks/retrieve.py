@@ -14,7 +14,6 @@ from typing import Any, NamedTuple
 import numpy as np
 from absl import flags
 
-from alexnet_jax import command_line
 from alexnet_jax.analysis import retrieval_precision as precision_at
 from alexnet_jax.analysis.class_words import (
   class_of_picture,
@@ -38,7 +37,7 @@ from alexnet_jax.analysis.retrieval import (
   open_database,
   with_classes,
 )
-from alexnet_jax.command_line import Invocation
+from alexnet_jax.command_line.invocation import Invocation
 from alexnet_jax.data import any_image, pictures
 from alexnet_jax.data.sources import evenly_spread
 from alexnet_jax.errors import InputError, printable
@@ -93,7 +92,7 @@ def define_flags(values: flags.FlagValues) -> None:
 def run(invocation: Invocation) -> None:
   """Prints the neighbors of each query."""
   values = invocation.flags
-  retrieve(command_line.require_workdir(invocation),
+  retrieve(invocation.require_workdir(),
            [*values.images, *invocation.arguments], values.queries,
            values.neighbors, values.features, values.data, values.words,
            values.figure)

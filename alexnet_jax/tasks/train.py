@@ -7,7 +7,7 @@ import shlex
 
 from absl import flags
 
-from alexnet_jax.command_line import Invocation
+from alexnet_jax.command_line.invocation import Invocation
 from alexnet_jax.errors import printable
 from alexnet_jax.learning import augment
 from alexnet_jax.run import experiment, training

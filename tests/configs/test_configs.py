@@ -9,7 +9,7 @@ import program
 import pytest
 import tiny
 
-from alexnet_jax import command_line
+from alexnet_jax import config_files
 from alexnet_jax.data import loader, statistics
 from alexnet_jax.learning import augment
 from alexnet_jax.run import device_data, experiment
@@ -55,7 +55,7 @@ NARROW = {name: value for name, value in tiny.FIELDS.items()
 
 
 def config_of(name):
-  return command_line.load_config(os.path.join(FOLDER, name), {}, 'config')
+  return config_files.load(os.path.join(FOLDER, name), {}, 'config')
 
 
 def narrowed(name):

@@ -9,7 +9,7 @@ import numpy as np
 import program
 import pytest
 
-from alexnet_jax import command_line
+from alexnet_jax import config_files
 from alexnet_jax.learning import optimizer
 from alexnet_jax.run import experiment
 
@@ -17,7 +17,7 @@ from alexnet_jax.run import experiment
 @functools.cache
 def read(name):
   return experiment.read(
-      command_line.load_config(f'configs/history/{name}', {}, 'config'))
+      config_files.load(f'configs/history/{name}', {}, 'config'))
 
 
 # Batch, rate, weight decay, epochs of ILSVRC-2012; sides of the scale, and

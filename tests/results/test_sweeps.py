@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from alexnet_jax import command_line
+from alexnet_jax.command_line import config_flag
 from alexnet_jax.errors import InputError
 from alexnet_jax.results import sweeps
 from configs import ablations, quickstart
@@ -95,5 +95,5 @@ def test_the_name_of_any_value_is_one_safe_folder(value):
 
 
 def test_a_value_is_read_as_the_command_line_reads_it():
-  assert command_line.flag_errors.read_field(
+  assert config_flag.read_field(
       'model.crossings', 'fc8', quickstart.get_config(), PATH) == ('fc8',)

@@ -6,7 +6,7 @@ import nets
 import numpy as np
 import pytest
 
-from alexnet_jax import command_line
+from alexnet_jax import config_files
 from alexnet_jax.export import operations, torch_file
 from alexnet_jax.network import columns
 from alexnet_jax.run import experiment, foreign, torchvision_forms, weights
@@ -132,7 +132,7 @@ def test_whole_networks_have_the_logits_of_torchvision(name, path, tmp_path):
     more |= {'aux_logits': False, 'transform_input': True}
   net = randomize(getattr(torchvision.models, name)(**more))
   fields = {} if name != 'googlenet' else {'model.side_classifiers': False}
-  config = command_line.load_config(f'configs/history/{path}', fields, 'config')
+  config = config_files.load(f'configs/history/{path}', fields, 'config')
   model = experiment.build(experiment.read(config), 1000, 1_281_167).model
   variables = taken(net, model, tmp_path)
   assert torchvision_forms.name(model) == name

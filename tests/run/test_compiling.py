@@ -53,7 +53,7 @@ def test_what_goes_wrong_in_the_thread_reaches_the_caller():
 
 ENDLESS = """
 import threading
-from alexnet_jax import command_line, signals
+from alexnet_jax import errors, signals
 from alexnet_jax.run import compiling, lost_process
 
 class Endless:
@@ -64,7 +64,7 @@ signals.watch()
 with lost_process.end_without_waiting():
   compiling.CompiledAhead(Endless()).begin()
   print('begun')
-  command_line.refuse('a.png cannot be read: remove it.')
+  errors.refuse('a.png cannot be read: remove it.')
 """
 
 

@@ -11,7 +11,7 @@ import published_files as other
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from alexnet_jax import command_line
+from alexnet_jax import config_files
 from alexnet_jax.export import operations, torch_file
 from alexnet_jax.network import columns
 from alexnet_jax.run import experiment, fine_tune, foreign
@@ -66,7 +66,7 @@ def test_a_card_of_another_kind_is_no_card(card, tmp_path):
 
 
 def test_a_start_says_which_layers_have_no_bias_in_the_file(tmp_path):
-  config = command_line.load_config('configs/published/torchvision.py', {
+  config = config_files.load('configs/published/torchvision.py', {
       **other.NARROW, 'data.image_size': 72, 'augment.crop': 64,
       'optimizer.batch_size': 16}, 'config')
   named = other.state_dict(other.random_arrays((1,) * 5, side=1, classes=12))

@@ -8,7 +8,7 @@ import onnxruntime
 import pytest
 
 import alexnet_jax
-from alexnet_jax import command_line
+from alexnet_jax import config_files
 from alexnet_jax.errors import InputError
 from alexnet_jax.run import experiment, training
 from alexnet_jax.run.trained import open_trained
@@ -30,7 +30,7 @@ def write(folder, split, count):
 
 
 def config_of(folder):
-  config = command_line.load_config(
+  config = config_files.load(
       'configs/history/lenet5.py:mnist', {}, 'config')
   config.update_from_flattened_dict(FIELDS | {'data.path': str(folder)})
   return config

@@ -9,7 +9,7 @@ import published_files as other
 import pytest
 from safetensors.numpy import save_file
 
-from alexnet_jax import command_line
+from alexnet_jax import config_files
 from alexnet_jax.array_files import layer_names, reading
 from alexnet_jax.errors import InputError
 from alexnet_jax.learning import augment, step
@@ -24,7 +24,7 @@ WIDE = {'paper': {'model.kernels': (2, 3, 4, 3, 4), 'model.neurons': (5, 6)}}
 
 def config_of(name, fields=None):
   path = 'paper.py' if name == 'paper' else f'published/{name}.py'
-  return command_line.load_config(
+  return config_files.load(
       f'configs/{path}', WIDE.get(name, other.NARROW) | (fields or {}),
       'config')
 
@@ -370,7 +370,7 @@ def test_a_classifier_of_another_name_is_left_out(tmp_path):
 def test_the_configs_state_the_published_sizes():
   counts = {}
   for name in NAMES:
-    config = command_line.load_config(
+    config = config_files.load(
         f'configs/published/{name}.py', {}, 'config')
     built = experiment.build(experiment.read(config), 1000, 1_281_167)
     counts[name] = sum(leaf.size for leaf in jax.tree.leaves(

@@ -8,9 +8,9 @@ import program
 import pytest
 import tiny
 
-from alexnet_jax import command_line
+from alexnet_jax import config_files
+from alexnet_jax.config_files import fields
 from alexnet_jax.errors import InputError
-from alexnet_jax.flag_errors import fields
 from alexnet_jax.run import experiment, memory, ranges
 from alexnet_jax.run.ranges import (
   Choice,
@@ -45,7 +45,7 @@ ABSURD = (math.nan, math.inf, -math.inf, -1, 10**30, -10**30, '', None, [])
 
 def load(path):
   path, colon, form = path.partition(':')
-  return command_line.load_config(
+  return config_files.load(
       os.path.join(program.ROOT, path) + colon + form, {}, 'config')
 
 

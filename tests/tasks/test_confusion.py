@@ -9,7 +9,7 @@ import pytest
 from absl import flags
 from PIL import Image
 
-from alexnet_jax.command_line import Invocation
+from alexnet_jax.command_line.invocation import Invocation
 from alexnet_jax.data import images
 from alexnet_jax.errors import InputError
 from alexnet_jax.figures import confusion as pictures

@@ -12,7 +12,7 @@ import numpy as np
 import published_files as other
 import pytest
 
-from alexnet_jax import command_line
+from alexnet_jax import config_files
 from alexnet_jax.data import procedural
 from alexnet_jax.errors import InputError
 from alexnet_jax.library.network import Network
@@ -45,7 +45,7 @@ WORDS = procedural.CLASS_NAMES
 
 
 def config_of(name='torchvision', fields=None):
-  return command_line.load_config(
+  return config_files.load(
       f'configs/published/{name}.py', FIELDS | (fields or {}), 'config')
 
 
@@ -123,7 +123,7 @@ def test_the_checkpoint_has_weights_mean_and_classes(run):
 def test_evaluate_gives_the_errors_of_the_program(run):
   workdir, arrays, _ = run
   with open(os.path.join(workdir, 'config.json'), encoding='utf-8') as file:
-    config = command_line.stored_config(json.load(file))
+    config = config_files.from_json(json.load(file))
   errors = evaluate.evaluate(config, workdir, 'latest')
   answers = [by_hand(arrays, i) for i in range(24)]
   assert errors['one_crop_loss'] == pytest.approx(np.mean(
@@ -220,7 +220,7 @@ def test_a_network_of_unknown_examples_trains_on_with_any(run, tmp_path):
 
 def test_a_network_of_the_package_becomes_a_run_by_its_name(
     tmp_path, capsys):
-  config = command_line.load_config(
+  config = config_files.load(
       'configs/tiny_imagenet_small.py', {'data.path': 'TINY'}, 'config')
   import_task.import_weights(
       config, 'tiny_imagenet_small', str(tmp_path / 'run'))
@@ -247,7 +247,7 @@ def test_a_run_that_starts_from_it_trains(run, tmp_path):
 
 def test_fine_tuning_keeps_what_the_network_was_trained_on():
   for name in ('torchvision', 'caffenet'):
-    tuned, base = (command_line.load_config(f'configs/{path}', {}, 'config')
+    tuned, base = (config_files.load(f'configs/{path}', {}, 'config')
                    for path in (f'fine_tune.py:published/{name}',
                                 f'published/{name}.py'))
     assert tuned.model == base.model

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import tiny
 
-from alexnet_jax import command_line
+from alexnet_jax import config_files
 from alexnet_jax.errors import InputError
 from alexnet_jax.export import operations, torch_file
 from alexnet_jax.network import columns, models
@@ -35,7 +35,7 @@ RESNET = DATA | {'model.kernels': (4, 6), 'model.blocks': (1, 1),
 
 
 def resnet(form='50,torchvision', fields=None):
-  return command_line.load_config(f'configs/history/resnet.py:{form}',
+  return config_files.load(f'configs/history/resnet.py:{form}',
                                   RESNET | (fields or {}), 'config')
 
 
@@ -164,7 +164,7 @@ def _pixel(folder):
 
 
 def test_lenet_comes_back_from_pytorch_and_refuses_others(run, tmp_path):
-  config = command_line.load_config('configs/history/lenet5.py', {}, 'config')
+  config = config_files.load('configs/history/lenet5.py', {}, 'config')
   path, workdir = str(tmp_path / 'a.npz'), str(tmp_path / 'w')
   variables = write(path, config)
   said = import_task.import_weights(config, path, workdir,
@@ -178,7 +178,7 @@ def test_lenet_comes_back_from_pytorch_and_refuses_others(run, tmp_path):
 
 def test_a_run_of_before_these_fields_means_the_same():
   for form in ('history/resnet.py', 'history/googlenet.py', 'history/vgg16.py'):
-    config = command_line.load_config(f'configs/{form}', {}, 'config')
+    config = config_files.load(f'configs/{form}', {}, 'config')
     stored = json.loads(json.dumps(config.to_dict()))
     for field in ('pixel_stddevs', 'last_pooling', 'inverted_dropout'):
       stored['model'].pop(field, None)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tiny
 
-from alexnet_jax import command_line
+from alexnet_jax.command_line import parsing
 from alexnet_jax.errors import printable
 from alexnet_jax.figures import figure4_left, figure4_right
 from alexnet_jax.run import experiment, training, weights
@@ -99,7 +99,7 @@ def test_the_other_tasks_show_them_as_well(
 def test_a_terminal_that_cannot_show_a_letter_gets_its_number(monkeypatch):
   monkeypatch.setattr(
       'sys.stdout', io.TextIOWrapper(io.BytesIO(), encoding='ascii'))
-  command_line.print_anything()
+  parsing.print_anything()
   print('Löwe, 猫')
   sys.stdout.flush()
   assert sys.stdout.buffer.getvalue() == b'L\\xf6we, \\u732b\n'

@@ -5,7 +5,7 @@ import types
 
 import pytest
 
-from alexnet_jax.command_line import Invocation
+from alexnet_jax.command_line.invocation import Invocation
 from alexnet_jax.errors import InputError
 from alexnet_jax.tasks import page
 

@@ -2,35 +2,14 @@
 
 import difflib
 import re
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from absl import flags
-from ml_collections import ConfigDict, config_flags
+from ml_collections import ConfigDict
 
-from alexnet_jax import task_files
-from alexnet_jax.errors import InputError
-
-SHOWN = 120  # characters of a value
-
-
-def fields(config: ConfigDict, prefix: str = '') -> Iterator[tuple[str, Any]]:
-  """Yields ('section.field', value) for every field of a config."""
-  for name, value in config.items():
-    if isinstance(value, ConfigDict):
-      yield from fields(value, f'{prefix}{name}.')
-    else:
-      yield prefix + name, value
-
-
-def one_line(error: object) -> str:
-  """Returns the text of an error with its lines joined."""
-  return re.sub(r'\s+', ' ', str(error)).strip()
-
-
-def shortened(value: str) -> str:
-  """Returns a value, cut off where nobody reads on."""
-  return value if len(value) <= SHOWN else f'{value[:SHOWN]}...'
+from alexnet_jax.command_line import task_files
+from alexnet_jax.config_files import fields
+from alexnet_jax.errors import one_line, shortened
 
 
 def wrong_value(error: flags.Error, values: flags.FlagValues,
@@ -121,34 +100,6 @@ def unknown_field(argv: Sequence[str], base: ConfigDict, path: str) -> str:
               else f'it has {", ".join(known)}.')
       return f'{path or "the config"} has no field {field!r}: {hint}'
   return ''
-
-
-def read_field(field: str, text: str, config: ConfigDict, path: str) -> Any:
-  """Reads a value of a field as --config.FIELD=TEXT would.
-
-  Args:
-    field: such as 'optimizer.learning_rate'.
-    text: the value.
-    config: the config that has the field.
-    path: the file of the config.
-
-  Raises:
-    InputError: there is no such field, or the value has another type.
-  """
-  values, argv = flags.FlagValues(), ['', f'--config.{field}={text}']
-  known = [name for name, _ in fields(config)]
-  if not any(f'{name}.'.startswith(f'{field}.') for name in known):
-    raise InputError(unknown_field(argv, config, path) or (
-        f'{path} has no field {field!r}: it has {", ".join(known)}.'))
-  try:
-    config_flags.DEFINE_config_dict(
-        'config', config.copy_and_resolve_references(), flag_values=values,
-        sys_argv=argv)
-    values(argv)
-  except flags.Error as error:
-    raise InputError(
-        wrong_value(error, values, config) or one_line(error)) from error
-  return config_flags.get_override_values(values['config'])[field]
 
 
 def error_of_config(error: str) -> str:

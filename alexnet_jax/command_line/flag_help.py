@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from absl import flags
 from ml_collections import ConfigDict
 
-from alexnet_jax import task_files
-from alexnet_jax.flag_errors import fields
+from alexnet_jax.command_line import task_files
+from alexnet_jax.config_files import fields
 
 
 def print_tasks() -> None:

@@ -5,7 +5,7 @@ import glob
 import os
 import re
 
-FOLDER = os.path.join(os.path.dirname(__file__), 'tasks')
+FOLDER = os.path.join(os.path.dirname(os.path.dirname(__file__)), 'tasks')
 
 
 def task_names() -> list[str]:
