@@ -5,8 +5,11 @@ Reading order, with the paper open:
     network/alexnet.py       3      the network of Figure 2
     network/alexnet_2012.py         the same in the released program's order
     network/published.py            the same as other programs publish it
-    network/layers.py        3.1-4  norm, pooling, dropout, initial weights
     network/columns.py       3.2    columns on devices, and their crossings
+    network/response_norm.py 3.3    local response normalization
+    network/pooling.py       3.4    overlapping pooling
+    network/layers.py        3.5    convolutions, full layers; dropout (4.2)
+    network/initial.py       5      the first weights
     learning/augment.py      4.1    crops, reflections, colors
     learning/optimizer.py    5      the update rule and the learning rate
     learning/step.py                one update, one evaluation

@@ -98,7 +98,7 @@ class OwnNorm(nn.Module):
 
 
 class HandNorm(nn.Module):
-  """The same with the gradient of `alexnet_jax/network/layers.py`."""
+  """The same with the gradient of `alexnet_jax/network/pooling.py`."""
 
   def forward(self, x: torch.Tensor) -> torch.Tensor:
     """Normalizes [B, K*C, H, W]."""

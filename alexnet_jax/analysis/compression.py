@@ -21,7 +21,7 @@ from alexnet_jax.analysis.features import Features, layer_of
 from alexnet_jax.data import loader
 from alexnet_jax.errors import InputError
 from alexnet_jax.learning import metrics, optimizer, step
-from alexnet_jax.learning.optimizer import Rates
+from alexnet_jax.learning.learning_rate import Rates
 from alexnet_jax.learning.step import Length, Measured, State
 from alexnet_jax.network import columns
 from alexnet_jax.run import checkpoint, experiment, session

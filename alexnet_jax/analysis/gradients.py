@@ -16,9 +16,10 @@ import numpy as np
 import optax
 from flax import linen as nn
 
-from alexnet_jax.learning import optimizer, step
+from alexnet_jax.learning import step
 from alexnet_jax.learning.augment import PixelStats
-from alexnet_jax.learning.optimizer import Rates
+from alexnet_jax.learning.learning_rate import Rates
+from alexnet_jax.learning.plateau import initial_plateau
 from alexnet_jax.network import classifier, columns, models
 from alexnet_jax.network.classifier import Model
 from alexnet_jax.network.columns import Layer
@@ -93,7 +94,7 @@ def make_measurement(
     params, stats, batch_stats = copied  # the step donates its state
     state, losses = train_step(step.State(
         jnp.int32(0), _add_meters(params, built.model), (), jnp.float32(0),
-        optimizer.initial_plateau(), stats, batch_stats), batch)
+        initial_plateau(), stats, batch_stats), batch)
     return _summary(built, len(batch['label']), float(losses['loss']),
                     *jax.device_get((
                         norms(state.params), norms(state.opt_state),

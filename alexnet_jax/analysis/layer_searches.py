@@ -13,19 +13,19 @@ import numpy as np
 
 from alexnet_jax import tables
 from alexnet_jax.analysis import (
-    code_files,
-    codes_table,
-    hamming,
-    retrieval_precision,
+  code_files,
+  codes_table,
+  hamming,
+  retrieval_precision,
 )
 from alexnet_jax.analysis.feature_layers import LAST, layer_names
 from alexnet_jax.analysis.features import (
-    FOLDER,
-    Features,
-    folder_of,
-    layer_of,
-    open_splits,
-    rows_at,
+  FOLDER,
+  Features,
+  folder_of,
+  layer_of,
+  open_splits,
+  rows_at,
 )
 from alexnet_jax.data.sources import evenly_spread
 from alexnet_jax.errors import InputError, printable

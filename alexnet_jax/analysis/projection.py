@@ -27,14 +27,19 @@ from jax import lax
 
 from alexnet_jax.errors import InputError
 from alexnet_jax.network import (
-    classifier,
-    columns,
-    layers_1998,
-    partners,
-    published,
+  classifier,
+  columns,
+  layers_1998,
+  partners,
+  published,
 )
 from alexnet_jax.network import layers as L
 from alexnet_jax.network.columns import Layer
+from alexnet_jax.network.pooling import avg_pool, max_pool
+from alexnet_jax.network.response_norm import (
+  local_response_norm,
+  within_map_norm,
+)
 
 
 class Field(NamedTuple):
@@ -229,9 +234,9 @@ def _unpool(f, x, signal):
   """Passes each signal to the position of the maximum of its window.
 
   If several units equal the maximum, it is the first in row-major order. (The
-  gradient of `L.max_pool` goes to all of them: in a window of zeros, of which
-  ReLU gives many, this would multiply the signal by nine.) Signals of windows
-  that share a position are added.
+  gradient of `pooling.max_pool` goes to all of them: in a window of zeros, of
+  which ReLU gives many, this would multiply the signal by nine.) Signals of
+  windows that share a position are added.
   """
   size, stride = _window(f)
   over = [(0, max(0, (out - 1) * stride + size - side))
@@ -257,12 +262,12 @@ WAYS_DOWN: dict[Callable, Callable] = {
     **dict.fromkeys((nn.tanh, nn.leaky_relu, nn.elu, nn.celu, nn.selu, nn.gelu,
                      nn.silu, nn.soft_sign, nn.hard_tanh, nn.hard_silu), _pass),
     classifier.abs_tanh: _with_sign,
-    L.local_response_norm: _pass,
-    L.within_map_norm: _pass,
+    local_response_norm: _pass,
+    within_map_norm: _pass,
     published.norm_in_groups: _pass,
     published.keep_whole_windows: _spread,
-    L.max_pool: _unpool,
-    L.avg_pool: _spread,
+    max_pool: _unpool,
+    avg_pool: _spread,
 }
 
 
@@ -299,7 +304,7 @@ def fields(layers: Sequence[Layer], num_columns: int,
     field = _read_through(field, *_kernel(layer.module, reads[0]))
     by_layer[layer.name] = field
     for f in layer.post_ops:
-      if _bare(f) in (L.max_pool, L.avg_pool):
+      if _bare(f) in (max_pool, avg_pool):
         field = _read_through(field, *_window(f), 0)
   return by_layer
 

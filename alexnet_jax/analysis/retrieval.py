@@ -6,10 +6,10 @@ from typing import NamedTuple
 import numpy as np
 
 from alexnet_jax.analysis.features import (
-    Features,
-    describe_features,
-    feature_metadata,
-    layer_of,
+  Features,
+  describe_features,
+  feature_metadata,
+  layer_of,
 )
 from alexnet_jax.data.sources import Source, evenly_spread
 from alexnet_jax.errors import InputError

@@ -22,11 +22,11 @@ from alexnet_jax import files
 from alexnet_jax.data import checksums, records
 from alexnet_jax.data import statistics as stats
 from alexnet_jax.data.shards import (
-    Shard,
-    divide,
-    is_written,
-    read_beside,
-    write,
+  Shard,
+  divide,
+  is_written,
+  read_beside,
+  write,
 )
 from alexnet_jax.data.sources import Source, Subset
 from alexnet_jax.data.statistics import Statistics, statistics

@@ -12,15 +12,15 @@ from typing import Any, Protocol
 import numpy as np
 
 from alexnet_jax.data import (
-    builders,
-    cifar,
-    digits,
-    folders,
-    imagenet2010,
-    images,
-    mnist,
-    procedural,
-    records,
+  builders,
+  cifar,
+  digits,
+  folders,
+  imagenet2010,
+  images,
+  mnist,
+  procedural,
+  records,
 )
 from alexnet_jax.errors import InputError
 

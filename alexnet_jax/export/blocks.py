@@ -66,7 +66,7 @@ def overhang(units: int, size: int, stride: int) -> int:
   Args:
     units: number of units along an axis.
     size: of the windows.
-    stride: distance between adjacent windows, as in `layers.max_pool`.
+    stride: distance between adjacent windows, as in `pooling.max_pool`.
   """
   windows = 1 + max(0, -(-(units - size) // stride))
   return max(0, (windows - 1) * stride + size - units)

@@ -26,16 +26,21 @@ from alexnet_jax.array_files import torchvision_names
 from alexnet_jax.errors import InputError
 from alexnet_jax.export import blocks
 from alexnet_jax.network import (
-    classifier,
-    layers_1998,
-    pixels,
-    published,
-    resnet,
+  classifier,
+  layers_1998,
+  pixels,
+  published,
+  resnet,
 )
 from alexnet_jax.network import layers as L
 from alexnet_jax.network.batch_norm import BatchNorm
 from alexnet_jax.network.classifier import NONLINEARITIES, Model
 from alexnet_jax.network.columns import Layer
+from alexnet_jax.network.pooling import avg_pool, max_pool
+from alexnet_jax.network.response_norm import (
+  local_response_norm,
+  within_map_norm,
+)
 from alexnet_jax.run import weights
 
 DROPOUT = 0.5  # the factor of `layers.dropout` at test time
@@ -77,8 +82,8 @@ class Operation(NamedTuple):
 KINDS: Mapping[Callable, str] = {
     **{function: name for name, function in NONLINEARITIES.items()},
     L.flatten: 'flatten',
-    L.local_response_norm: 'channel_norm', L.within_map_norm: 'map_norm',
-    L.max_pool: 'max_pool', L.avg_pool: 'avg_pool',
+    local_response_norm: 'channel_norm', within_map_norm: 'map_norm',
+    max_pool: 'max_pool', avg_pool: 'avg_pool',
     published.keep_whole_windows: 'crop', resnet.average: 'average'}
 
 
@@ -250,7 +255,7 @@ class _Chain:
     if kind == 'crop':
       settings = dict(zip(('height', 'width'), after.shape[1:3], strict=True))
     if kind == 'map_norm':
-      settings['k'] = 1.0  # the constant of `layers.within_map_norm`
+      settings['k'] = 1.0  # the constant of `response_norm.within_map_norm`
     if kind in ('max_pool', 'avg_pool'):
       self._add_pooling(kind, settings['size'], settings['stride'])
     elif kind != 'crop' or after.shape != self._column.shape:

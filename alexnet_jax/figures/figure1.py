@@ -9,10 +9,10 @@ from matplotlib.ticker import MaxNLocator
 from alexnet_jax.figures import style
 from alexnet_jax.results import learning_rate_search
 from alexnet_jax.results.learning_rate_search import (
-    NAMES,
-    Curve,
-    percent,
-    ratio_text,
+  NAMES,
+  Curve,
+  percent,
+  ratio_text,
 )
 
 # Styles of the first and the second nonlinearity: solid and dashed, as in the

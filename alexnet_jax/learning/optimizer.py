@@ -1,4 +1,4 @@
-"""Section 5: the update rule and the decay of the learning rate.
+"""Section 5: the update rule.
 
 The paper's rule, `momentum_sgd`, is
 
@@ -17,12 +17,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from alexnet_jax.learning import schedules
-
-Drops = Sequence[tuple[int, float]]  # (first epoch, factor of the initial rate)
-
-
-# --- The update rule ----------------------------------------------------------
+from alexnet_jax.learning.learning_rate import layer_of
 
 
 def momentum_sgd(
@@ -202,14 +197,8 @@ def leaf_decays(params: Any, weight_decay: float,
   """
   by_layer = dict(layer_decays)
   return jax.tree_util.tree_map_with_path(
-      lambda path, _: by_layer.get(_layer_of(path), weight_decay)
+      lambda path, _: by_layer.get(layer_of(path), weight_decay)
       if path[-1].key == 'kernel' else 0.0, params)
-
-
-def _layer_of(path) -> str:
-  """Returns the layer that a leaf belongs to, as config.optimizer names it."""
-  names = [entry.key for entry in path if entry.key != 'columns']
-  return names[0]
 
 
 def _add_decays(weight_decay, layer_decays):
@@ -229,132 +218,3 @@ def _scale_by_rates():
     return jax.tree.map(lambda rate, g: -rate * g, rates, updates), state
 
   return _taking_rates(lambda params: optax.EmptyState(), update)
-
-
-# --- The learning rate --------------------------------------------------------
-
-
-class Rates(NamedTuple):
-  """The learning rate fields of `config.optimizer`."""
-
-  schedule: str = 'constant'  # of the kernels; see schedules.py
-  warmup: float = 0.0  # epochs in which all rates rise to their first values
-  target_factor: float = 1.0  # ratio of its initial to its final rate
-  schedule_levels: int = 4  # number of levels, for schedules with levels
-  drops: Drops = ()  # of the kernels, relative to the initial rate
-  bias_rate: float = 1.0  # biases start at this multiple of the learning rate
-  bias_drops: Drops = ()
-  # (layer, epoch, factor), replaces `drops` for the kernel of that layer; the
-  # factor 0 freezes the biases of the layer too.
-  layer_drops: Sequence[tuple[str, int, float]] = ()
-  # (layer, factor), multiplies all rates of a layer. For example, a new softmax
-  # layer learns faster than the layers below it, which are fine-tuned.
-  layer_rates: Sequence[tuple[str, float]] = ()
-  frozen: Sequence[str] = ()  # layers that are not trained
-
-
-def learning_rates(rates: Rates, params: Any, learning_rate: jax.Array,
-                   epoch: jax.Array, progress: jax.Array,
-                   warm: jax.Array | None = None) -> Any:
-  """Returns the learning rate of every leaf at one step of training.
-
-  Args:
-    rates: schedules and drops of the rates.
-    params: the parameters; only their names are used.
-    learning_rate: [] rate of the kernels, before drops.
-    epoch: [] counted from 1.
-    progress: [] fraction of the steps after the warm-up that are done, 0..1.
-    warm: [] factor of the warm-up, 0..1; None without one.
-  """
-  if warm is not None:
-    learning_rate = learning_rate * warm
-  layer_factors = dict(rates.layer_rates)
-  scheduled = schedules.factor_of(
-      rates.schedule, progress, target_factor=rates.target_factor,
-      levels=rates.schedule_levels)
-
-  def rate(path, leaf):
-    del leaf
-    layer, kind = _layer_of(path), path[-1].key
-    if layer in rates.frozen:
-      return 0.0
-    drops = [(start, factor) for name, start, factor in rates.layer_drops
-             if name == layer]
-    factor = scheduled * factor_at(
-        drops, epoch, factor_at(rates.drops, epoch))
-    if kind == 'bias':
-      frozen = [(start, float(factor > 0)) for start, factor in drops]
-      factor = (rates.bias_rate * factor_at(rates.bias_drops, epoch)
-                * factor_at(frozen, epoch))
-      if rates.schedule in schedules.OF_ALL_LEAVES:
-        factor = factor * scheduled
-    return learning_rate * factor * layer_factors.get(layer, 1.0)
-
-  return jax.tree_util.tree_map_with_path(rate, params)
-
-
-def factor_at(drops: Drops, epoch: jax.Array,
-              before: jax.Array | float = 1.0) -> jax.Array:
-  """Returns the factor of the latest drop at or before an epoch.
-
-  Args:
-    drops: (first epoch, factor), in ascending order of epochs.
-    epoch: [] counted from 1.
-    before: factor before the first drop.
-  """
-  factor = jnp.asarray(before, jnp.float32)
-  for start, value in drops:
-    factor = jnp.where(epoch >= start, jnp.float32(value), factor)
-  return factor
-
-
-# --- The plateau rule ---------------------------------------------------------
-
-
-class PlateauRule(NamedTuple):
-  """When to lower the learning rate because validation no longer improves."""
-
-  patience: int  # number of validations without a new best
-  factor: float = 10.0  # divisor of the rate
-  max_drops: int = 3
-
-
-class Plateau(NamedTuple):
-  """The state of the plateau rule between validations."""
-
-  best_error: jax.Array  # [] lowest top-1 validation error so far
-  waited: jax.Array  # [] validations since it was reached
-  drops: jax.Array  # [] number of times the rate has been divided
-
-
-def initial_plateau() -> Plateau:
-  """Returns the state of the plateau rule before the first validation."""
-  return Plateau(jnp.float32(jnp.inf), jnp.int32(0), jnp.int32(0))
-
-
-def update_plateau(plateau: Plateau, learning_rate: jax.Array,
-                   error: jax.Array,
-                   rule: PlateauRule) -> tuple[Plateau, jax.Array]:
-  """Lowers the learning rate when the validation error stops improving (5).
-
-  The authors divide the rate by ten by hand. Here it is divided by
-  `rule.factor` after `rule.patience` validations in a row without a new best.
-
-  Args:
-    plateau: state of the rule.
-    learning_rate: [] current rate.
-    error: [] top-1 error of this validation.
-    rule: patience, factor and maximum number of drops.
-
-  Returns:
-    The new state of the rule and the new learning rate.
-  """
-  better = error < plateau.best_error
-  waited = jnp.where(better, jnp.int32(0), plateau.waited + jnp.int32(1))
-  drop = (waited >= rule.patience) & (plateau.drops < rule.max_drops)
-  return (
-      Plateau(
-          jnp.where(better, error, plateau.best_error),
-          jnp.where(drop, jnp.int32(0), waited),
-          plateau.drops + drop.astype(jnp.int32)),
-      jnp.where(drop, learning_rate / jnp.float32(rule.factor), learning_rate))

@@ -10,9 +10,10 @@ import numpy as np
 import optax
 from jax.sharding import Mesh
 
-from alexnet_jax.learning import augment, metrics, optimizer, schedules
+from alexnet_jax.learning import augment, metrics, schedules
 from alexnet_jax.learning.augment import Augmentation, PixelStats
-from alexnet_jax.learning.optimizer import Plateau, Rates
+from alexnet_jax.learning.learning_rate import Rates, factor_at, learning_rates
+from alexnet_jax.learning.plateau import Plateau, initial_plateau
 from alexnet_jax.network import classifier, columns, rng
 from alexnet_jax.network.classifier import Model
 
@@ -66,7 +67,7 @@ def new_state(
   params, batch_stats = classifier.split(init(rng.stream(seed, 'init')))
   return State(
       jnp.int32(0), params, rule.init(params), jnp.float32(learning_rate),
-      optimizer.initial_plateau(), jax.tree.map(jnp.asarray, input_stats),
+      initial_plateau(), jax.tree.map(jnp.asarray, input_stats),
       batch_stats)
 
 
@@ -200,7 +201,7 @@ def update(state: State, grads: Any,
   with jax.named_scope('update'):
     updates, opt_state = rule.update(
         grads, state.opt_state, state.params,
-        rates=optimizer.learning_rates(
+        rates=learning_rates(
             rates, state.params, state.learning_rate,
             _epoch(state.step, length), progress, warm))
     params = optax.apply_updates(state.params, updates)
@@ -222,7 +223,7 @@ def kernel_rate(rates: Rates, learning_rate: float, step: int,
   """
   done = jnp.int32(step)
   warm, progress = _warmth_and_progress(done, rates, length)
-  return optimizer.learning_rates(
+  return learning_rates(
       rates._replace(layer_drops=(), layer_rates=(), frozen=()),
       {'layer': {'kernel': 0.0}}, jnp.float32(learning_rate),
       _epoch(done, length), progress, warm)['layer']['kernel']
@@ -266,7 +267,7 @@ def augment_batch(
   a = augmentation
   strength = jnp.float32(a.jitter)
   if a.jitter_until:
-    strength *= optimizer.factor_at([(a.jitter_until, 0.0)], epoch)
+    strength *= factor_at([(a.jitter_until, 0.0)], epoch)
 
   def augment_shard(images, crop_keys, jitter_keys):
     switches = {'random_crops': a.random_crops, 'flips': a.flips}

@@ -6,9 +6,9 @@ import functools
 from jax.sharding import Mesh
 
 from alexnet_jax.network import classifier
-from alexnet_jax.network import layers as L
 from alexnet_jax.network.classifier import Model
 from alexnet_jax.network.partners import with_partners
+from alexnet_jax.network.pooling import max_pool
 
 # 224 pixels give 55 positions at stride 4 only if the last window may extend
 # three pixels past the bottom and right edges, where the 2012 program read
@@ -64,7 +64,7 @@ def build(spec: Spec, mesh: Mesh, num_classes: int, patch: int) -> Model:
   f = classifier.nonlinearity(spec.nonlinearity)
   norm = classifier.response_norm(spec)
   window, pad2, pad5 = (3, 2, 1) if spec.overlapping_pooling else (2, 1, 0)
-  pool = functools.partial(L.max_pool, size=window)
+  pool = functools.partial(max_pool, size=window)
   sixth = len(spec.kernels) == 6
   layers = (
       #                                                           224 224   3

@@ -12,10 +12,11 @@ import functools
 from jax.sharding import Mesh
 
 from alexnet_jax.network import alexnet, classifier
-from alexnet_jax.network import layers as L
 from alexnet_jax.network.alexnet import CONV1_PADDING
 from alexnet_jax.network.classifier import Model
 from alexnet_jax.network.partners import with_partners
+from alexnet_jax.network.pooling import max_pool
+from alexnet_jax.network.response_norm import within_map_norm
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,14 +45,14 @@ def build(spec: Spec, mesh: Mesh, num_classes: int, patch: int) -> Model:
   conv, full, softmax = classifier.makers(spec, num_classes)
   f = classifier.nonlinearity(spec.nonlinearity)
   norm = classifier.response_norm(spec)
-  second = functools.partial(L.within_map_norm, size=spec.within_map_size,
+  second = functools.partial(within_map_norm, size=spec.within_map_size,
                              alpha=spec.within_map_alpha,
                              beta=spec.norm_beta)
   second = (
       (second,) if spec.response_norm and spec.norm == 'response'
       and spec.within_map_alpha else ())
   window, pad2, pad5 = (3, 2, 1) if spec.overlapping_pooling else (2, 1, 0)
-  pool = functools.partial(L.max_pool, size=window)
+  pool = functools.partial(max_pool, size=window)
   sixth = len(spec.kernels) == 6
   layers = (
       #                                                           224 224   3

@@ -21,6 +21,8 @@ from alexnet_jax.network import classifier
 from alexnet_jax.network import layers as L
 from alexnet_jax.network.classifier import Model, check_length
 from alexnet_jax.network.columns import Layer
+from alexnet_jax.network.pooling import avg_pool, max_pool
+from alexnet_jax.network.response_norm import within_map_norm
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,7 +63,7 @@ def build(spec: Spec, mesh: Mesh, num_classes: int, patch: int) -> Model:
       ('conv1', 'conv2', 'conv3', *(('fc4',) * len(spec.neurons)), 'fc8'),
       spec.stddevs, spec.biases)
   f = classifier.nonlinearity(spec.nonlinearity)
-  norm = functools.partial(L.within_map_norm, size=spec.norm_size,
+  norm = functools.partial(within_map_norm, size=spec.norm_size,
                            alpha=spec.norm_alpha, beta=spec.norm_beta)
   norm = (norm,) if spec.response_norm else ()
 
@@ -76,9 +78,9 @@ def build(spec: Spec, mesh: Mesh, num_classes: int, patch: int) -> Model:
 
   layers = (
       #                                                     32 32  3   (24 24)
-      conv(1, (f, L.max_pool, *norm)),       # 32 32 32,    16 16      (12 12)
-      conv(2, (f, L.avg_pool, *norm)),       # 16 16 32,     8  8      ( 6  6)
-      conv(3, (f, L.avg_pool, L.flatten)),   #  8  8 64,     4  4      ( 3  3)
+      conv(1, (f, max_pool, *norm)),       # 32 32 32,    16 16      (12 12)
+      conv(2, (f, avg_pool, *norm)),       # 16 16 32,     8  8      ( 6  6)
+      conv(3, (f, avg_pool, L.flatten)),   #  8  8 64,     4  4      ( 3  3)
       *map(full, spec.neurons),              #       64
   )
   softmax = L.fully_connected(num_classes, **initial['fc8'])

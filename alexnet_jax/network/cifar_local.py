@@ -16,6 +16,8 @@ from alexnet_jax.network import layers as L
 from alexnet_jax.network.cifar import initial_values
 from alexnet_jax.network.classifier import Model, check_length
 from alexnet_jax.network.columns import Layer
+from alexnet_jax.network.pooling import max_pool
+from alexnet_jax.network.response_norm import local_response_norm
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,7 +58,7 @@ def build(spec: Spec, mesh: Mesh, num_classes: int, patch: int) -> Model:
                            spec.stddevs, spec.biases)
   f = classifier.nonlinearity(spec.nonlinearity)
   norm = functools.partial(
-      L.local_response_norm, k=spec.norm_k, n=spec.norm_n,
+      local_response_norm, k=spec.norm_k, n=spec.norm_n,
       alpha=spec.norm_alpha, beta=spec.norm_beta)
   norm = (norm,) if spec.response_norm else ()
 
@@ -71,7 +73,7 @@ def build(spec: Spec, mesh: Mesh, num_classes: int, patch: int) -> Model:
         spec.local_kernels[number - 3], 3, **initial[name])
     return Layer(name, module, name in spec.crossings, post_ops)
 
-  pool = L.max_pool
+  pool = max_pool
   layers = (
       #                                             24 24  3   (32 32)
       conv(1, (f, pool, *norm)),     # 24 24 64,    12 12      (16 16)

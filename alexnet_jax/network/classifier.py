@@ -14,6 +14,7 @@ from alexnet_jax.network import columns
 from alexnet_jax.network import layers as L
 from alexnet_jax.network.batch_norm import BatchNorm
 from alexnet_jax.network.columns import Layer
+from alexnet_jax.network.response_norm import local_response_norm
 
 
 def abs_tanh(x: jax.Array) -> jax.Array:
@@ -284,7 +285,7 @@ def response_norm(spec: Any) -> tuple[Any, ...]:
   if spec.norm == 'batch':
     return (BatchNorm,)
   return (functools.partial(
-      L.local_response_norm, k=spec.norm_k, n=spec.norm_n,
+      local_response_norm, k=spec.norm_k, n=spec.norm_n,
       alpha=spec.norm_alpha, beta=spec.norm_beta),)
 
 

@@ -8,7 +8,7 @@ from alexnet_jax.network import classifier, norm_and_pool, on_nvidia
 from alexnet_jax.network.classifier import Model
 from alexnet_jax.network.columns import Layer
 
-# config.mesh.norm_and_pooling: the operations of `layers.py`, which XLA
+# config.mesh.norm_and_pooling: `local_response_norm` and `max_pool`, which XLA
 # compiles, or the kernels of `on_nvidia.py`.
 FORMS = ('xla', 'triton')
 

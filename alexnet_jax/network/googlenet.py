@@ -19,7 +19,9 @@ from alexnet_jax.network.batch_norm import EPSILON, BatchNorm
 from alexnet_jax.network.classifier import Model
 from alexnet_jax.network.columns import Layer
 from alexnet_jax.network.initial import xavier
+from alexnet_jax.network.pooling import avg_pool, max_pool
 from alexnet_jax.network.resnet import average
+from alexnet_jax.network.response_norm import local_response_norm
 
 # Maps of 1x1; 3x3 reduce, 3x3; 5x5 reduce, 5x5; pool proj (Table 1).
 INCEPTIONS = {
@@ -94,7 +96,7 @@ class Inception(nn.Module):
     y2 = conv(three, 3, name='branch2_3x3')(y2)
     y3 = conv(reduce5, 1, name='branch3_reduce')(x)
     y3 = conv(five, self.spec.large_kernel, name='branch3_5x5')(y3)
-    y4 = L.max_pool(around, 3, 1)
+    y4 = max_pool(around, 3, 1)
     y4 = conv(projected, 1, name='branch4_projection')(y4)
     return jnp.concatenate([y1, y2, y3, y4], axis=-1)
 
@@ -107,7 +109,7 @@ class SideConv(nn.Module):
 
   @nn.compact
   def __call__(self, x: jax.Array) -> jax.Array:
-    return Conv(self.spec, self.maps, 1, name='conv')(L.avg_pool(x, 5, 3))
+    return Conv(self.spec, self.maps, 1, name='conv')(avg_pool(x, 5, 3))
 
 
 def build(spec: Spec, mesh: Mesh, num_classes: int, patch: int) -> Model:
@@ -125,9 +127,9 @@ def build(spec: Spec, mesh: Mesh, num_classes: int, patch: int) -> Model:
   classifier.check_one_column('googlenet', spec.num_columns)
   pixels.check(spec.pixel_stddevs)
   wide = lambda maps: max(1, round(spec.width * maps))
-  pool, norm = L.max_pool, ()
+  pool, norm = max_pool, ()
   if spec.norm == 'response':
-    norm = (functools.partial(L.local_response_norm, k=1.0, n=5, alpha=2e-5),)
+    norm = (functools.partial(local_response_norm, k=1.0, n=5, alpha=2e-5),)
 
   pooled = {'3b': pool, '4e': functools.partial(pool, size=spec.last_pooling)}
 

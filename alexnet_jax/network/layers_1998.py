@@ -12,7 +12,7 @@ import numpy as np
 from flax import linen as nn
 from jax import lax
 
-from alexnet_jax.network import layers as L
+from alexnet_jax.network.pooling import avg_pool
 
 AMPLITUDE, SLOPE = 1.7159, 2 / 3  # of `scaled_tanh`: f(1) = 1 and f(-1) = -1
 
@@ -69,7 +69,7 @@ class Subsampling(nn.Module):
     maps = x.shape[-1:]
     kernel = self.param('kernel', uniform(4), maps)
     bias = self.param('bias', nn.initializers.zeros, maps)
-    sums = 4 * L.avg_pool(x, 2, 2)
+    sums = 4 * avg_pool(x, 2, 2)
     return kernel.reshape(1, 1, 1, -1) * sums + bias.reshape(1, 1, 1, -1)
 
 

@@ -31,6 +31,7 @@ from alexnet_jax.network.layers_1998 import (
   scaled_tanh,
   uniform_by_inputs,
 )
+from alexnet_jax.network.pooling import max_pool
 
 # Table I: the maps of S2 that each map of C3 reads.
 TABLE = (
@@ -87,7 +88,7 @@ def build(spec: Spec, mesh: Mesh, num_classes: int, patch: int) -> Model:
 
   if spec.simplified:
     f = jax.nn.relu
-    pool = functools.partial(L.max_pool, size=2)
+    pool = functools.partial(max_pool, size=2)
     layers = (
         #                                              32 32   1
         layer('c1', first, f, pool),                 # 28 28   6,   14 14

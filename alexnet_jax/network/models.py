@@ -18,17 +18,17 @@ from jax.sharding import Mesh
 
 from alexnet_jax.errors import InputError
 from alexnet_jax.network import (
-    alexnet,
-    alexnet_2012,
-    cifar,
-    cifar_local,
-    full_layers,
-    fused,
-    googlenet,
-    lenet,
-    published,
-    resnet,
-    vgg,
+  alexnet,
+  alexnet_2012,
+  cifar,
+  cifar_local,
+  full_layers,
+  fused,
+  googlenet,
+  lenet,
+  published,
+  resnet,
+  vgg,
 )
 from alexnet_jax.network.classifier import Model, merge, split
 from alexnet_jax.network.columns import DATA

@@ -14,7 +14,7 @@ from typing import Any
 import jax
 from jax import lax
 
-from alexnet_jax.network import layers as L
+from alexnet_jax.network import pooling, response_norm
 
 Operation = Callable[[jax.Array], jax.Array]
 
@@ -38,8 +38,8 @@ def arguments_of_both(first: Operation,
 
   None: the two operations are not these.
   """
-  if (_function(first) is not L.local_response_norm
-      or _function(second) is not L.max_pool):
+  if (_function(first) is not response_norm.local_response_norm
+      or _function(second) is not pooling.max_pool):
     return None
   return _arguments(first) | _arguments(second)
 
@@ -66,8 +66,8 @@ def _pooled(x, windows, k, alpha, beta, size, stride):
 
 
 def _forward(x, windows, k, alpha, beta, size, stride):
-  maps, (x, root) = L.divide_forward(x, windows, k, alpha, beta)
-  y = L.max_pool(maps, size, stride)
+  maps, (x, root) = response_norm.divide_forward(x, windows, k, alpha, beta)
+  y = pooling.max_pool(maps, size, stride)
   return y, (x, root, maps, y)
 
 
@@ -81,12 +81,12 @@ def _backward(windows, k, alpha, beta, size, stride, residuals, g):
   def computed_again(x, root, maps):
     del maps
     x, root = lax.optimization_barrier((x, root))  # or XLA stores the maps
-    return L.divided(x, root, beta)
+    return response_norm.divided(x, root, beta)
 
   maps = lax.platform_dependent(
       x, root, maps, default=stored, cpu=computed_again)
-  g, = L.max_pool_backward(size, stride, (maps, y), g)
-  return L.divide_backward(windows, k, alpha, beta, (x, root), g)
+  g, = pooling.max_pool_backward(size, stride, (maps, y), g)
+  return response_norm.divide_backward(windows, k, alpha, beta, (x, root), g)
 
 
 _pooled.defvjp(_forward, _backward)

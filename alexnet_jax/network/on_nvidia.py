@@ -4,7 +4,7 @@ Between conv1 and conv2 XLA writes and reads several arrays of the size of the
 maps, in both directions. The kernels here, in Pallas for Triton, read the maps
 once and write the pooled ones; on the way back they read the maps again,
 compute the norm anew and write the gradient. Of each window they store which
-units equal its maximum, in two bytes, so ties are those of `layers.max_pool`.
+units equal its maximum, in two bytes, so ties are those of `pooling.max_pool`.
 A NaN in one map becomes one in all maps of its position.
 """
 
@@ -20,7 +20,7 @@ from jax.experimental.pallas import triton
 
 
 class RectifyNormPool(NamedTuple):
-  """ReLU, `layers.local_response_norm` and `layers.max_pool`, in this order."""
+  """ReLU, `local_response_norm` and `max_pool`, in this order."""
 
   k: float
   n: int
@@ -210,7 +210,7 @@ def _gather_gradients(x_ref, maxima_ref, *refs, op, maps):
     for col_back in back:
       g += _share(maxima_ref, g_refs, tile, row_back, col_back, op, wide.dtype)
   scaled = g * _power(root, 4 * op.beta)
-  below = op.n // 2  # a mirrored window, as in `layers.local_response_norm`
+  below = op.n // 2  # a mirrored window, as in `local_response_norm`
   disturbed = _sum_over_maps(
       scaled * wide * _power(root, 4), op.n - 1 - below, below)
   dx = scaled - (2 * op.alpha * op.beta) * wide * disturbed

@@ -1,7 +1,7 @@
 """Forms of the norm and of max-pooling for a TPU, which is bound by memory.
 
 A TPU has operations of its own for windows, and its matrix unit is idle while
-memory is read. The forms in `layers.py` make several arrays of the size of the
+memory is read. The forms in other files make several arrays of the size of the
 maps instead, which is cheap in the cache of a processor only. The forms here
 compute the same, but for one thing: among units of a window that equal its
 maximum, the first one gets the gradient, not each of them.
@@ -30,7 +30,7 @@ def sum_over_maps(x: jax.Array, below: int, above: int) -> jax.Array:
 
 
 def max_pool(x: jax.Array, size: int, stride: int) -> jax.Array:
-  """Max-pooling as in `layers.max_pool`: [B, H, W, C] -> [B, h, w, C]."""
+  """Max-pooling as in `pooling.max_pool`: [B, H, W, C] -> [B, h, w, C]."""
   overhang = []
   for side in x.shape[1:3]:
     windows = 1 + max(0, -(-(side - size) // stride))

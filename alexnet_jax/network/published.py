@@ -21,6 +21,8 @@ from alexnet_jax.network import layers as L
 from alexnet_jax.network.cifar import initial_values
 from alexnet_jax.network.classifier import Model, check_length
 from alexnet_jax.network.columns import Layer
+from alexnet_jax.network.pooling import max_pool
+from alexnet_jax.network.response_norm import local_response_norm
 
 CONVOLUTIONS = ('conv1', 'conv2', 'conv3', 'conv4', 'conv5')
 FULL = ('fc6', 'fc7', 'fc8')
@@ -68,8 +70,8 @@ def build(spec: Spec, mesh: Mesh, num_classes: int, patch: int) -> Model:
   _check(spec)
   initial = initial_values((*CONVOLUTIONS, *FULL), spec.stddevs, spec.biases)
   f = classifier.nonlinearity(spec.nonlinearity)
-  pool = (L.max_pool,) if spec.pooling_rounds_up else (
-      keep_whole_windows, L.max_pool)
+  pool = (max_pool,) if spec.pooling_rounds_up else (
+      keep_whole_windows, max_pool)
   norm_and_pool = ((*pool, *_norm(spec)) if spec.norm_after_pooling
                    else (*_norm(spec), *pool))
 
@@ -137,7 +139,7 @@ def _norm(spec):
   if not spec.response_norm:
     return ()
   norm = functools.partial(
-      L.local_response_norm, k=spec.norm_k, n=spec.norm_n,
+      local_response_norm, k=spec.norm_k, n=spec.norm_n,
       alpha=spec.norm_alpha, beta=spec.norm_beta)
   if spec.norm_groups == 1:
     return (norm,)

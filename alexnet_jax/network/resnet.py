@@ -19,6 +19,7 @@ from alexnet_jax.network.batch_norm import EPSILON, MOMENTUM, BatchNorm
 from alexnet_jax.network.classifier import Model, check_length
 from alexnet_jax.network.columns import Layer
 from alexnet_jax.network.initial import he_normal
+from alexnet_jax.network.pooling import max_pool
 
 # A: zeros fill new maps; B: a convolution of 1 x 1 where the shape changes;
 # C: such a convolution in every block (section 4.1).
@@ -109,7 +110,7 @@ def build(spec: Spec, mesh: Mesh, num_classes: int, patch: int) -> Model:
   # Stage 1 is a single convolution; blocks are in the stages from 2 on.
   size, stride = (3, 1) if spec.small_images else (7, 2)
   pool = () if spec.small_images else (
-      *((pad_before,) if spec.centered_pooling else ()), L.max_pool)
+      *((pad_before,) if spec.centered_pooling else ()), max_pool)
   conv1 = Layer('conv1', Stem(spec, size, stride), False, (nn.relu, *pool))
   #                                            18  34  50 101 152    224 224
   # conv1, 7 x 7                                                  64  112 112

@@ -18,6 +18,7 @@ from alexnet_jax.network import layers as L
 from alexnet_jax.network.classifier import Model, check_length
 from alexnet_jax.network.columns import Layer
 from alexnet_jax.network.initial import gaussian, glorot
+from alexnet_jax.network.pooling import max_pool
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,7 +58,7 @@ def build(spec: Spec, mesh: Mesh, num_classes: int, patch: int) -> Model:
   pixels.check(spec.pixel_stddevs)
   init = gaussian(spec.stddev) if spec.stddev else glorot
   f = jax.nn.relu
-  pool = functools.partial(L.max_pool, size=2)
+  pool = functools.partial(max_pool, size=2)
 
   def block(number) -> list[Layer]:
     count, maps = (sizes[number - 1]

@@ -22,7 +22,8 @@ from alexnet_jax.data.sources import Source
 from alexnet_jax.errors import InputError, printable
 from alexnet_jax.learning import augment, metrics, optimizer, step
 from alexnet_jax.learning.augment import Augmentation, PixelStats
-from alexnet_jax.learning.optimizer import PlateauRule, Rates
+from alexnet_jax.learning.learning_rate import Rates
+from alexnet_jax.learning.plateau import PlateauRule
 from alexnet_jax.learning.step import Length, State
 from alexnet_jax.network import classifier, columns, models
 from alexnet_jax.network.classifier import Model

@@ -14,12 +14,12 @@ from alexnet_jax.command_line import arguments
 from alexnet_jax.errors import InputError
 from alexnet_jax.network.classifier import Model
 from alexnet_jax.run import (
-    checkpoint,
-    foreign,
-    journal,
-    published,
-    trained,
-    weights,
+  checkpoint,
+  foreign,
+  journal,
+  published,
+  trained,
+  weights,
 )
 from alexnet_jax.run.weights import Layers
 

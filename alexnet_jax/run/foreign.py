@@ -12,11 +12,11 @@ from alexnet_jax.array_files import layer_names, reading
 from alexnet_jax.errors import InputError, printable
 from alexnet_jax.network.classifier import Model
 from alexnet_jax.run import (
-    checkpoint,
-    published,
-    torch_layout,
-    torchvision_forms,
-    weights,
+  checkpoint,
+  published,
+  torch_layout,
+  torchvision_forms,
+  weights,
 )
 from alexnet_jax.run.published import Imported
 from alexnet_jax.run.weights import Layers

@@ -13,20 +13,21 @@ from alexnet_jax.data import statistics
 from alexnet_jax.data.images import UnreadablePicture
 from alexnet_jax.data.sources import Source, notes_of
 from alexnet_jax.errors import InputError
-from alexnet_jax.learning import augment, optimizer
+from alexnet_jax.learning import augment
+from alexnet_jax.learning.plateau import update_plateau
 from alexnet_jax.learning.step import State, kernel_rate
 from alexnet_jax.network import classifier, full_layers
 from alexnet_jax.network.classifier import Model
 from alexnet_jax.run import (
-    checkpoint,
-    compiling,
-    evaluation,
-    experiment,
-    fine_tune,
-    memory,
-    processes,
-    session,
-    skipped,
+  checkpoint,
+  compiling,
+  evaluation,
+  experiment,
+  fine_tune,
+  memory,
+  processes,
+  session,
+  skipped,
 )
 from alexnet_jax.run.checkpoint import Metadata
 from alexnet_jax.run.experiment import Experiment, Settings
@@ -171,7 +172,7 @@ def _lower_rate_on_plateau(built: Experiment, state: State,
   rule = built.settings.optimizer.plateau
   if rule is None:
     return state
-  plateau, learning_rate = optimizer.update_plateau(
+  plateau, learning_rate = update_plateau(
       state.plateau, state.learning_rate, jnp.float32(errors['top1_error']),
       rule)
   shardings = jax.tree.map(lambda x: x.sharding,

@@ -25,7 +25,7 @@ from alexnet_jax.command_line.invocation import Invocation
 from alexnet_jax.data import statistics as data_statistics
 from alexnet_jax.errors import InputError, printable
 from alexnet_jax.learning import augment, step
-from alexnet_jax.learning.optimizer import Rates
+from alexnet_jax.learning.learning_rate import Rates
 from alexnet_jax.network import describe, rng
 from alexnet_jax.run import device_data, experiment, memory
 from alexnet_jax.run.experiment import Settings

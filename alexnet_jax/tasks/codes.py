@@ -15,11 +15,11 @@ from absl import flags
 from ml_collections import ConfigDict
 
 from alexnet_jax.analysis import (
-    autoencoder,
-    code_files,
-    codes_table,
-    compression,
-    hamming,
+  autoencoder,
+  code_files,
+  codes_table,
+  compression,
+  hamming,
 )
 from alexnet_jax.analysis.autoencoder import FeatureStats
 from alexnet_jax.analysis.code_files import Codes

@@ -27,12 +27,12 @@ from alexnet_jax.results import runs, sweeps
 from alexnet_jax.results.runs import Estimate, Run
 from alexnet_jax.results.sweeps import Changed, Variant
 from alexnet_jax.run import (
-    checkpoint,
-    evaluation,
-    experiment,
-    journal,
-    memory,
-    training,
+  checkpoint,
+  evaluation,
+  experiment,
+  journal,
+  memory,
+  training,
 )
 from alexnet_jax.run.experiment import Settings
 

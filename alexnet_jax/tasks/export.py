@@ -15,11 +15,11 @@ from absl import flags
 from alexnet_jax.command_line.invocation import Invocation
 from alexnet_jax.errors import InputError, printable
 from alexnet_jax.export import (
-    card,
-    onnx_file,
-    operations,
-    stablehlo_file,
-    torch_file,
+  card,
+  onnx_file,
+  operations,
+  stablehlo_file,
+  torch_file,
 )
 from alexnet_jax.learning import augment
 from alexnet_jax.network import classifier

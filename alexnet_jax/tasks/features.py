@@ -17,16 +17,16 @@ from tqdm import tqdm
 from alexnet_jax import files
 from alexnet_jax.analysis.feature_layers import named_layer
 from alexnet_jax.analysis.features import (
-    FOLDER,
-    INDEX,
-    UNFINISHED,
-    compute_features,
-    describe_features,
-    feature_metadata,
-    folder_of,
-    make_feature_step,
-    read_index,
-    shards,
+  FOLDER,
+  INDEX,
+  UNFINISHED,
+  compute_features,
+  describe_features,
+  feature_metadata,
+  folder_of,
+  make_feature_step,
+  read_index,
+  shards,
 )
 from alexnet_jax.command_line.invocation import Invocation
 from alexnet_jax.data.sources import SPLITS, Source

@@ -23,11 +23,11 @@ from alexnet_jax.figures import figure1 as picture
 from alexnet_jax.results import learning_rate_search, runs
 from alexnet_jax.results.learning_rate_search import Curve, RateSearch
 from alexnet_jax.run import (
-    checkpoint,
-    commands,
-    experiment,
-    journal,
-    training,
+  checkpoint,
+  commands,
+  experiment,
+  journal,
+  training,
 )
 from alexnet_jax.run.watch import Diverged
 

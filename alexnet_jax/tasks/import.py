@@ -28,15 +28,15 @@ from alexnet_jax.learning.augment import PixelStats
 from alexnet_jax.learning.step import State
 from alexnet_jax.network import classifier
 from alexnet_jax.run import (
-    checkpoint,
-    commands,
-    experiment,
-    foreign,
-    journal,
-    mean_image,
-    published,
-    trained,
-    weights,
+  checkpoint,
+  commands,
+  experiment,
+  foreign,
+  journal,
+  mean_image,
+  published,
+  trained,
+  weights,
 )
 from alexnet_jax.run.checkpoint import Metadata
 from alexnet_jax.run.experiment import ILSVRC_EXAMPLES

@@ -13,11 +13,11 @@ from alexnet_jax import files
 from alexnet_jax.command_line.invocation import Invocation
 from alexnet_jax.errors import InputError
 from alexnet_jax.results import (
-    claims,
-    claims_of_no_config,
-    report_table,
-    runs,
-    seeds_table,
+  claims,
+  claims_of_no_config,
+  report_table,
+  runs,
+  seeds_table,
 )
 from alexnet_jax.results.runs import Run
 

@@ -9,6 +9,7 @@ import pytest
 from alexnet_jax.analysis import autoencoder, hamming
 from alexnet_jax.analysis.autoencoder import FeatureStats
 from alexnet_jax.learning import metrics, optimizer, step
+from alexnet_jax.learning.learning_rate import Rates
 from alexnet_jax.network import rng
 
 DIMENSION, SIZES, BITS = 48, (40, 24), 32
@@ -94,7 +95,7 @@ def test_it_learns_low_rank_features_and_its_codes_find_their_class(model):
   others, other_labels = low_rank(64, 4)
   standard = standard_of(features)
   rule = optimizer.momentum_sgd(0.9, 0.0)
-  rates = optimizer.Rates(schedule='linear', target_factor=100.0)
+  rates = Rates(schedule='linear', target_factor=100.0)
   state = step.new_state(model.init, rule, 0, 0.2, standard)
   steps = 300
 

@@ -9,7 +9,7 @@ import tiny
 
 from alexnet_jax.analysis import gradients
 from alexnet_jax.learning.augment import PixelStats
-from alexnet_jax.learning.optimizer import Rates
+from alexnet_jax.learning.learning_rate import Rates
 from alexnet_jax.network import classifier, columns, googlenet, rng
 from alexnet_jax.network import layers as L
 from alexnet_jax.network.columns import Layer

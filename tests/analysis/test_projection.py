@@ -15,6 +15,11 @@ from alexnet_jax.errors import InputError
 from alexnet_jax.network import classifier, columns
 from alexnet_jax.network import layers as L
 from alexnet_jax.network.columns import Layer
+from alexnet_jax.network.pooling import avg_pool, max_pool
+from alexnet_jax.network.response_norm import (
+  local_response_norm,
+  within_map_norm,
+)
 
 NARROW = {'kernels': (2,) * 5, 'neurons': (2, 2)}
 
@@ -51,8 +56,8 @@ def test_a_unit_reads_its_field_and_nothing_else(
                        response_norm=False, **given)
   # Averages read all that maxima are taken of.
   layers = [layer._replace(post_ops=[
-      functools.partial(L.avg_pool, **getattr(f, 'keywords', {}))
-      if getattr(f, 'func', f) is L.max_pool else f for f in layer.post_ops])
+      functools.partial(avg_pool, **getattr(f, 'keywords', {}))
+      if getattr(f, 'func', f) is max_pool else f for f in layer.post_ops])
             for layer in model.layers]
   params = jax.tree.map(
       lambda leaf: np.full(leaf.shape, 0.1, np.float32),
@@ -180,8 +185,8 @@ def test_the_sign_of_an_absolute_value_is_given_back():
 
 
 @pytest.mark.parametrize('norm', [
-    L.local_response_norm, L.within_map_norm,
-    functools.partial(L.local_response_norm, k=1.0, n=3, alpha=1.0)])
+    local_response_norm, within_map_norm,
+    functools.partial(local_response_norm, k=1.0, n=3, alpha=1.0)])
 def test_a_norm_changes_the_way_up_only(norm):
   strength, pixel = down_from_two_maps(jax.nn.relu, norm)
   assert strength != 5
@@ -205,19 +210,19 @@ def test_a_signal_returns_to_the_first_place_of_its_maximum():
   expected = np.zeros((4, 4))
   expected[1, 1], expected[0, 2], expected[2, 0], expected[2, 3] = 1, 2, 3, 4
   np.testing.assert_array_equal(
-      down_through(L.max_pool, image, [[1, 2], [3, 4]]), expected)
+      down_through(max_pool, image, [[1, 2], [3, 4]]), expected)
 
 
 def test_signals_that_meet_in_one_maximum_add_up():
   image = np.zeros((5, 5))
   image[2, 2] = 7  # in all four windows
-  pool = functools.partial(L.max_pool, size=3)
+  pool = functools.partial(max_pool, size=3)
   np.testing.assert_array_equal(
       down_through(pool, image, np.ones((2, 2))), np.where(image, 4, 0))
 
 
 def test_a_signal_spreads_over_what_a_mean_was_made_of():
-  pool = functools.partial(L.avg_pool, size=2)
+  pool = functools.partial(avg_pool, size=2)
   np.testing.assert_allclose(
       down_through(pool, np.zeros((3, 2)), [[4], [6]]),
       [[1, 1], [1, 1], [3, 3]])

@@ -6,11 +6,11 @@ import pytest
 import tiny
 
 from alexnet_jax.bench import (
-    chip_text,
-    chips,
-    compiled_for,
-    measurements,
-    text,
+  chip_text,
+  chips,
+  compiled_for,
+  measurements,
+  text,
 )
 from alexnet_jax.errors import InputError
 from alexnet_jax.run import experiment

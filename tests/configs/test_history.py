@@ -10,7 +10,7 @@ import program
 import pytest
 
 from alexnet_jax import config_files
-from alexnet_jax.learning import optimizer
+from alexnet_jax.learning.learning_rate import learning_rates
 from alexnet_jax.run import experiment
 
 
@@ -56,7 +56,7 @@ def rates_at(name, steps):
   per_epoch = 50_000 // settings.optimizer.batch_size
   leaf = {'fc8': {'kernel': 0, 'bias': 0}}
   for step in steps:
-    found = optimizer.learning_rates(
+    found = learning_rates(
         rates, leaf, jnp.float32(settings.optimizer.learning_rate),
         jnp.int32(1 + step // per_epoch), jnp.float32(0))['fc8']
     assert float(found['bias']) == float(found['kernel'])

@@ -6,8 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from alexnet_jax.learning import optimizer
-from alexnet_jax.learning.optimizer import Rates
+from alexnet_jax.learning.learning_rate import Rates, learning_rates
 from configs import logged_run
 
 LAYERS = ('conv1', 'conv2', 'conv3', 'fc6', 'fc8')
@@ -97,7 +96,7 @@ def rates_of(run, progress):
   """{layer: {'kernel': [E], 'bias': [E]}}, the rates in epochs 1 to E."""
   fields = logged_run.get_config(run).optimizer
   params = {layer: {'kernel': 0, 'bias': 0} for layer in LAYERS}
-  rates = optimizer.learning_rates(
+  rates = learning_rates(
       Rates(**{name: fields[name] for name in Rates._fields}), params,
       fields.learning_rate, jnp.arange(1, MOST_EPOCHS + 1), progress)
   return {layer: {kind: np.broadcast_to(rate, MOST_EPOCHS)

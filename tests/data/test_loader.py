@@ -11,9 +11,9 @@ import program
 import pytest
 
 from alexnet_jax.data.loader import (
-    evaluation_batches,
-    train_batches,
-    train_indices,
+  evaluation_batches,
+  train_batches,
+  train_indices,
 )
 from alexnet_jax.data.sources import open_source
 from alexnet_jax.errors import InputError

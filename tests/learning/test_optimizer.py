@@ -1,18 +1,15 @@
-"""The update rule of section 5, by hand, and the rates over a training run."""
+"""The update rule of section 5, by hand."""
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from nets import tree
 
 from alexnet_jax.learning import optimizer
 
 RULE = optimizer.momentum_sgd(0.9, 0.0005)
-
-
-def tree(kernel, bias, layer='conv1'):
-  return {layer: {'kernel': jnp.float32(kernel), 'bias': jnp.float32(bias)}}
 
 
 def state_with(velocity, params):
@@ -85,18 +82,6 @@ def test_a_layer_can_have_a_decay_of_its_own():
   assert {layer: float(held['kernel']) for layer, held in updates.items()} == {
       'conv1': -0.5, 'conv2': 0.0, 'fc8': -3.0}
   assert not any(held['bias'] for held in updates.values())
-
-
-def test_a_layer_can_learn_faster_than_the_rest():
-  params = {**tree(1, 1), **tree(1, 1, 'fc8')}
-  plain, faster = (rates_of(
-      params, jnp.float32(0.01), jnp.int32(30), jnp.float32(0.5),
-      drops=((25, 0.1),), bias_rate=2.0, layer_rates=own)
-                   for own in ((), (('fc8', 10.0),)))
-  assert faster['conv1'] == plain['conv1']
-  for kind in ('kernel', 'bias'):
-    np.testing.assert_allclose(faster['fc8'][kind], 10 * plain['fc8'][kind],
-                               rtol=1e-6)
 
 
 def test_kernels_decay_and_biases_do_not():
@@ -254,121 +239,3 @@ def test_clipping_comes_before_weight_decay_and_momentum():
   for velocity in (-2.0, -0.9 * 2 - 2):  # of a gradient of 1 and a decay of 1
     updates, state = rule.update(tree(10, 0), state, params, rates=tree(1, 1))
     assert float(updates['conv1']['kernel']) == pytest.approx(velocity)
-
-
-# --- Rates --------------------------------------------------------------------
-
-
-def rates_of(params, learning_rate, epoch, progress, warm=None, **fields):
-  return optimizer.learning_rates(
-      optimizer.Rates(**fields), params, learning_rate, epoch, progress, warm)
-
-
-def authors(epoch):
-  """{(layer, kind): rate} of net #145."""
-  params = {'columns': tree(1, 1) | tree(1, 1, 'conv2'), **tree(1, 1, 'fc8')}
-  rates = rates_of(
-      params, jnp.float32(0.01), jnp.int32(epoch), jnp.float32(0.5),
-      drops=((25, 0.1), (51, 0.01), (79, 0.001)),
-      bias_rate=2.0, bias_drops=((25, 0.1),),
-      layer_drops=(('conv1', 67, 0.001), ('conv1', 72, 0.0)))
-  return {(path[-2].key, path[-1].key): float(rate)
-          for path, rate in jax.tree_util.tree_leaves_with_path(rates)}
-
-
-@pytest.mark.parametrize('epoch, kernel, conv1, bias, conv1_bias', [
-    (1, 1e-2, 1e-2, 2e-2, 2e-2),
-    (24, 1e-2, 1e-2, 2e-2, 2e-2),
-    (25, 1e-3, 1e-3, 2e-3, 2e-3),
-    (50, 1e-3, 1e-3, 2e-3, 2e-3),
-    (51, 1e-4, 1e-4, 2e-3, 2e-3),
-    (66, 1e-4, 1e-4, 2e-3, 2e-3),
-    (67, 1e-4, 1e-5, 2e-3, 2e-3),
-    (71, 1e-4, 1e-5, 2e-3, 2e-3),
-    (72, 1e-4, 0, 2e-3, 0),
-    (78, 1e-4, 0, 2e-3, 0),
-    (79, 1e-5, 0, 2e-3, 0),
-    (91, 1e-5, 0, 2e-3, 0),
-])
-def test_rates_fall_when_the_authors_let_them(
-    epoch, kernel, conv1, bias, conv1_bias):
-  assert authors(epoch) == pytest.approx({
-      ('conv1', 'kernel'): conv1, ('conv1', 'bias'): conv1_bias,
-      ('conv2', 'kernel'): kernel, ('conv2', 'bias'): bias,
-      ('fc8', 'kernel'): kernel, ('fc8', 'bias'): bias}, rel=1e-5)
-
-
-def test_rates_are_one_rate_when_nothing_else_is_said():
-  rates = rates_of(
-      tree(1, 1), jnp.float32(0.01), jnp.int32(50), jnp.float32(0.5))
-  assert {float(rate) for rate in jax.tree.leaves(rates)} == {
-      float(np.float32(0.01))}
-
-
-def test_frozen_layers_have_a_zero_that_the_compiler_can_see():
-  params = tree(1, 1) | tree(1, 1, 'conv2')
-  rates = rates_of(
-      params, jnp.float32(0.01), jnp.int32(1), jnp.float32(0),
-      frozen=('conv1',))
-  assert rates['conv1'] == {'kernel': 0.0, 'bias': 0.0}
-  assert all(isinstance(rate, float) for rate in rates['conv1'].values())
-  assert rates['conv2']['kernel'] > 0
-
-
-def test_a_schedule_is_of_the_kernels_and_leaves_the_biases_alone():
-  rates = rates_of(
-      tree(1, 1), jnp.float32(0.01), jnp.int32(1), jnp.float32(0.5),
-      schedule='exp', target_factor=100.0, bias_rate=2.0)
-  assert rates['conv1']['kernel'] == pytest.approx(0.001)
-  assert rates['conv1']['bias'] == pytest.approx(0.02)
-
-
-def test_the_warm_up_is_of_all_rates_and_cosine_of_kernels_and_biases():
-  rates = rates_of(
-      tree(1, 1), jnp.float32(0.01), jnp.int32(1), jnp.float32(0.5),
-      schedule='cosine', bias_rate=2.0, warm=jnp.float32(0.5))
-  assert rates['conv1']['kernel'] == pytest.approx(0.0025)
-  assert rates['conv1']['bias'] == pytest.approx(0.005)
-
-
-# --- The plateau rule ---------------------------------------------------------
-
-
-def rates_after(errors, patience, **fields):
-  """The learning rate after each validation, starting at 1."""
-  rule = optimizer.PlateauRule(patience, **fields)
-  judge = jax.jit(lambda plateau, rate, error: optimizer.update_plateau(
-      plateau, rate, error, rule))
-  plateau, rate, rates = optimizer.initial_plateau(), jnp.float32(1), []
-  for error in errors:
-    plateau, rate = judge(plateau, rate, jnp.float32(error))
-    rates.append(float(rate))
-  return rates
-
-
-def test_the_rate_stays_while_the_error_improves():
-  assert rates_after(np.linspace(0.9, 0.1, 20), 1) == [1] * 20
-
-
-def test_the_rate_falls_tenfold_after_patience_runs_out():
-  assert rates_after([0.9, 0.8, 0.8, 0.85, 0.81, 0.7], 3) == pytest.approx(
-      [1, 1, 1, 1, 0.1, 0.1])
-
-
-def test_an_improvement_in_between_starts_the_count_again():
-  assert rates_after([0.9, 0.9, 0.8, 0.8, 0.7, 0.7], 2) == [1] * 6
-
-
-def test_the_count_starts_again_after_a_drop():
-  assert rates_after([0.9] * 6, 2) == pytest.approx(
-      [1, 1, 0.1, 0.1, 0.01, 0.01])
-
-
-def test_the_rate_falls_three_times_at_most():
-  assert rates_after([0.5] * 9, 1) == pytest.approx(
-      [1, 0.1, 0.01] + [0.001] * 6, rel=1e-5)
-  assert rates_after([0.5] * 4, 1, factor=2.0, max_drops=1) == [1, .5, .5, .5]
-
-
-def test_an_error_that_is_no_number_is_waited_for_and_forgotten():
-  assert rates_after([0.9, np.nan, 0.8, 0.8, 0.7, 0.7], 2) == [1] * 6

@@ -10,6 +10,7 @@ import tiny
 
 from alexnet_jax.data import loader, statistics
 from alexnet_jax.learning import augment, optimizer, step
+from alexnet_jax.learning.learning_rate import Rates
 from alexnet_jax.network import classifier, columns, full_layers, rng
 from alexnet_jax.network import layers as L
 from alexnet_jax.run import device_data, experiment
@@ -134,7 +135,7 @@ def one_step(mesh_shape=(1, 1), clip_norm=0.0, steps=1, rule='momentum',
     state = jax.device_put(
         state, columns.param_shardings(mesh, state, model.divided))
     move = step.make_train_step(
-        model, rule, AUGMENTED, optimizer.Rates(), mesh, 0,
+        model, rule, AUGMENTED, Rates(), mesh, 0,
         step.Length(10, 100), **options)
     batch = {
         'image': draw.integers(0, 256, (BATCH, SIDE, SIDE, 3), np.uint8),

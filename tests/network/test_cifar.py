@@ -10,6 +10,7 @@ import pytest
 from alexnet_jax.errors import InputError
 from alexnet_jax.network import classifier, columns, describe
 from alexnet_jax.network import layers as L
+from alexnet_jax.network.pooling import avg_pool, max_pool
 
 DRAW = np.random.default_rng(0)
 PATCH = 12
@@ -152,9 +153,9 @@ def test_a_net_computes_what_numpy_computes_and_all_of_it_learns(by_hand):
 @pytest.mark.parametrize('height, width', [(12, 9), (3, 2)])
 def test_a_mean_over_the_edge_is_of_the_real_units(height, width):
   x = DRAW.normal(2, 1, (2, height, width, 3)).astype(np.float32)
-  y = jax.jit(L.avg_pool)(x)
+  y = jax.jit(avg_pool)(x)
   np.testing.assert_allclose(y, pooled(x, np.mean), rtol=1e-5)
-  assert y.shape == jax.eval_shape(L.max_pool, x).shape
+  assert y.shape == jax.eval_shape(max_pool, x).shape
 
 
 @pytest.mark.parametrize('size', [3, 5])

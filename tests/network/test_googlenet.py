@@ -8,6 +8,7 @@ import pytest
 
 from alexnet_jax.errors import InputError
 from alexnet_jax.network import columns, describe, layers, rng
+from alexnet_jax.network.pooling import max_pool
 
 
 @pytest.fixture(scope='module')
@@ -68,7 +69,7 @@ def test_every_branch_of_a_module_is_in_its_outputs(tiny_net):
   x = jax.random.normal(jax.random.key(1), (1, *at.reads))
   y = at.layer.module.apply({'params': params}, x)
   assert y.shape[1:] == at.neurons
-  pooled = layers.max_pool(jnp.pad(
+  pooled = max_pool(jnp.pad(
       x, ((0, 0), (1, 1), (1, 1), (0, 0)), constant_values=-jnp.inf), 3, 1)
   kernel, bias = (params['branch4_projection']['conv'][name]
                   for name in ('kernel', 'bias'))

@@ -10,8 +10,13 @@ import numpy as np
 import pytest
 
 from alexnet_jax.errors import InputError
-from alexnet_jax.network import alexnet, columns, layers, models, rng
+from alexnet_jax.network import alexnet, columns, models, rng
 from alexnet_jax.network import plain as grouped
+from alexnet_jax.network.pooling import max_pool
+from alexnet_jax.network.response_norm import (
+  local_response_norm,
+  within_map_norm,
+)
 
 ONE_GPU = {'num_columns': 1, 'kernels': (48, 128, 192, 192, 256),
            'neurons': (4096, 4096)}
@@ -149,22 +154,22 @@ def test_layer_1_rectifies_before_the_norm_or_after_it(net, name, expected):
 def test_layer_1_of_the_program_pools_what_the_norm_left_signed(net):
   # Norm first: among equal maps the largest response need not stay largest.
   x = 300 * jax.random.normal(jax.random.key(0), (1, 7, 7, 8))
-  expected = jax.nn.relu(layers.max_pool(
-      layers.local_response_norm(x, alpha=2e-5)))
+  expected = jax.nn.relu(max_pool(
+      local_response_norm(x, alpha=2e-5)))
   np.testing.assert_array_equal(after(net('alexnet_2012'), 1, x), expected)
-  other = layers.local_response_norm(
-      jax.nn.relu(layers.max_pool(x)), alpha=2e-5)
+  other = local_response_norm(
+      jax.nn.relu(max_pool(x)), alpha=2e-5)
   assert not np.allclose(other, expected)
 
 
 def test_layer_2_of_the_program_has_a_second_norm_within_each_map(net):
   x = 300 * jax.random.normal(jax.random.key(0), (1, 7, 7, 8))
-  once = layers.local_response_norm(jax.nn.relu(x), alpha=2e-5)
-  twice = layers.within_map_norm(once)
+  once = local_response_norm(jax.nn.relu(x), alpha=2e-5)
+  twice = within_map_norm(once)
   model = net('alexnet_2012')
-  np.testing.assert_array_equal(after(model, 2, x), layers.max_pool(twice))
+  np.testing.assert_array_equal(after(model, 2, x), max_pool(twice))
   without = net('alexnet_2012', within_map_alpha=0.0)
-  np.testing.assert_array_equal(after(without, 2, x), layers.max_pool(once))
+  np.testing.assert_array_equal(after(without, 2, x), max_pool(once))
 
 
 @pytest.mark.parametrize('name', WIRINGS)
@@ -174,7 +179,7 @@ def test_without_response_norm_a_layer_only_rectifies_and_pools(
   x = 300 * jax.random.normal(jax.random.key(0), (1, 7, 7, 8))
   np.testing.assert_array_equal(
       after(net(name, response_norm=False), number, x),
-      jax.nn.relu(layers.max_pool(x)))
+      jax.nn.relu(max_pool(x)))
 
 
 def test_tanh_can_take_the_place_of_relu(net):

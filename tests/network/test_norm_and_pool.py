@@ -9,9 +9,14 @@ import pytest
 
 from alexnet_jax.network import layers as L
 from alexnet_jax.network import norm_and_pool
+from alexnet_jax.network.pooling import avg_pool, max_pool
+from alexnet_jax.network.response_norm import (
+  local_response_norm,
+  within_map_norm,
+)
 
-NORM = functools.partial(L.local_response_norm, k=1.0, n=9, alpha=1e-3)
-POOL = functools.partial(L.max_pool, size=2)
+NORM = functools.partial(local_response_norm, k=1.0, n=9, alpha=1e-3)
+POOL = functools.partial(max_pool, size=2)
 
 
 def draw(dtype=jnp.float32, shape=(2, 13, 13, 24)):
@@ -34,7 +39,7 @@ def training(post_ops):
 
 @pytest.mark.parametrize('dtype', [jnp.float32, jnp.bfloat16])
 @pytest.mark.parametrize('post_ops', [
-    (L.local_response_norm, L.max_pool), (NORM, POOL)])
+    (local_response_norm, max_pool), (NORM, POOL)])
 def test_joined_they_give_the_same_bits(post_ops, dtype):
   joined = norm_and_pool.join(post_ops)
   assert len(joined) == 1
@@ -53,14 +58,14 @@ def test_joined_they_need_less_memory_for_the_gradient():
     compiled = training(post_ops).lower(x, jnp.ones_like).compile()
     return compiled.memory_analysis().temp_size_in_bytes
 
-  pair = (L.local_response_norm, L.max_pool)
+  pair = (local_response_norm, max_pool)
   saved = temporaries(pair) - temporaries(norm_and_pool.join(pair))
   assert saved > 0.9 * x.nbytes
 
 
 def test_only_a_norm_directly_before_its_pooling_is_joined():
   for post_ops in ((POOL, NORM), (NORM, jax.nn.relu, POOL), (NORM,), (),
-                   (L.within_map_norm, POOL), (NORM, L.avg_pool)):
+                   (within_map_norm, POOL), (NORM, avg_pool)):
     assert norm_and_pool.join(post_ops) == list(post_ops)
   assert len(norm_and_pool.join((jax.nn.relu, NORM, POOL, L.flatten))) == 3
 
@@ -68,5 +73,5 @@ def test_only_a_norm_directly_before_its_pooling_is_joined():
 def test_arguments_that_are_not_given_are_the_defaults():
   assert norm_and_pool.arguments_of_both(NORM, POOL) == {
       'k': 1.0, 'n': 9, 'alpha': 1e-3, 'beta': 0.75, 'size': 2, 'stride': 2}
-  assert norm_and_pool.arguments_of_both(L.local_response_norm, L.max_pool) == {
+  assert norm_and_pool.arguments_of_both(local_response_norm, max_pool) == {
       'k': 2.0, 'n': 5, 'alpha': 1e-4, 'beta': 0.75, 'size': 3, 'stride': 2}

@@ -17,8 +17,9 @@ from jax.sharding import SingleDeviceSharding
 from alexnet_jax.bench import chips
 from alexnet_jax.errors import InputError
 from alexnet_jax.network import full_layers, fused
-from alexnet_jax.network import layers as L
 from alexnet_jax.network.on_nvidia import RectifyNormPool
+from alexnet_jax.network.pooling import max_pool
+from alexnet_jax.network.response_norm import local_response_norm
 
 KERNEL = '__gpu$xla.gpu.triton'
 PAPER = RectifyNormPool(2.0, 5, 1e-4, 0.75, 3)
@@ -41,9 +42,9 @@ def plain(x, op, count):
 
 
 def as_without_it(x, op, count):
-  """The operations of `layers.py`, column by column."""
+  """The operations of the network, column by column."""
   return tuple(
-      L.max_pool(L.local_response_norm(
+      max_pool(local_response_norm(
           nn.relu(maps), op.k, op.n, op.alpha, op.beta), op.size, op.stride)
       for maps in jnp.split(x, count, axis=-1))
 

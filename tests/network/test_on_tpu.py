@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from jax import lax
 
-from alexnet_jax.network import layers as L
 from alexnet_jax.network import on_tpu
+from alexnet_jax.network.pooling import max_pool
+from alexnet_jax.network.response_norm import local_response_norm
 
 POOLINGS = [
     (3, 2, (2, 7, 9, 2)),  # fits
@@ -44,7 +45,7 @@ def test_pooling_and_its_gradient_are_those_of_every_platform(
     size, stride, shape):
   draw = np.random.default_rng(0)
   x = jnp.float32(draw.normal(size=shape))  # no two units are equal
-  y, pull = jax.vjp(lambda x: L.max_pool(x, size, stride), x)
+  y, pull = jax.vjp(lambda x: max_pool(x, size, stride), x)
   g = jnp.float32(draw.normal(size=y.shape))
   np.testing.assert_array_equal(on_tpu.max_pool(x, size, stride), y)
   np.testing.assert_allclose(
@@ -76,7 +77,7 @@ def test_the_norm_is_exact_in_float64(as_on_a_tpu, n, beta):
       return y, pull(g)[0]
 
     ours, back = both_ways(
-        lambda x: L.local_response_norm(x, n=n, beta=beta), x, g)
+        lambda x: local_response_norm(x, n=n, beta=beta), x, g)
     theirs, plain_back = both_ways(plain, x, g)
     np.testing.assert_allclose(ours, theirs, rtol=1e-12)
     np.testing.assert_allclose(back, plain_back, rtol=1e-9)
@@ -104,7 +105,7 @@ def test_a_small_net_has_the_gradients_of_every_platform(
 
 def lowered(platform):
   def f(x):
-    return L.max_pool(L.local_response_norm(x)).sum()
+    return max_pool(local_response_norm(x)).sum()
 
   return jax.jit(jax.grad(f)).trace(jnp.ones((2, 7, 7, 8))).lower(
       lowering_platforms=(platform,)).as_text()

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from alexnet_jax.errors import InputError
-from alexnet_jax.network import layers, models
+from alexnet_jax.network import models
+from alexnet_jax.network.response_norm import local_response_norm
 
 
 def trained(net, problem, loss_and_gradients, name, steps=12):
@@ -80,9 +81,9 @@ def test_the_norm_of_bfloat16_maps_is_that_of_float32_rounded():
   draw = np.random.default_rng(0)
   x = jnp.asarray(draw.normal(0, 30, (2, 3, 3, 16)), jnp.bfloat16)
   g = jnp.asarray(draw.normal(0, 1, x.shape), jnp.bfloat16)
-  y, back = jax.vjp(layers.local_response_norm, x)
+  y, back = jax.vjp(local_response_norm, x)
   exact, exact_back = jax.vjp(
-      layers.local_response_norm, x.astype(jnp.float32))
+      local_response_norm, x.astype(jnp.float32))
   assert y.dtype == back(g)[0].dtype == jnp.bfloat16
   np.testing.assert_array_equal(y, exact.astype(jnp.bfloat16))
   np.testing.assert_array_equal(

@@ -9,6 +9,7 @@ import pytest
 from alexnet_jax.analysis import projection
 from alexnet_jax.errors import InputError
 from alexnet_jax.network import columns, layers, published, rng
+from alexnet_jax.network.pooling import max_pool
 
 NARROW = {'kernels': (4, 6, 8, 6, 8), 'neurons': (64, 128)}
 
@@ -48,8 +49,8 @@ def test_only_whole_windows_are_pooled_if_their_number_is_rounded_down():
   x = jnp.arange(2 * 8 * 9.0).reshape(2, 8, 9, 1)
   kept = published.keep_whole_windows(x)
   assert kept.shape == (2, 7, 9, 1)
-  assert layers.max_pool(kept).shape == (2, 3, 4, 1)
-  assert layers.max_pool(x).shape == (2, 4, 4, 1)
+  assert max_pool(kept).shape == (2, 3, 4, 1)
+  assert max_pool(x).shape == (2, 4, 4, 1)
   assert published.keep_whole_windows(x[:, :2, :2]).shape == (2, 2, 2, 1)
 
 

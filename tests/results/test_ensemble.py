@@ -15,10 +15,10 @@ from alexnet_jax.data import statistics
 from alexnet_jax.errors import InputError
 from alexnet_jax.learning import augment
 from alexnet_jax.results import (
-    averages,
-    ensemble,
-    ensemble_table,
-    predictions,
+  averages,
+  ensemble,
+  ensemble_table,
+  predictions,
 )
 from alexnet_jax.run import checkpoint, evaluation, experiment
 

@@ -14,12 +14,12 @@ from alexnet_jax.errors import InputError
 from alexnet_jax.learning import augment
 from alexnet_jax.network import classifier, columns
 from alexnet_jax.run import (
-    experiment,
-    fine_tune,
-    published,
-    trained,
-    training,
-    weights,
+  experiment,
+  fine_tune,
+  published,
+  trained,
+  training,
+  weights,
 )
 from configs.history import cifar_resnet, googlenet
 

@@ -12,8 +12,8 @@ import pytest
 import tiny
 
 from alexnet_jax.errors import InputError
-from alexnet_jax.learning import optimizer
 from alexnet_jax.learning.augment import PixelStats
+from alexnet_jax.learning.learning_rate import learning_rates
 from alexnet_jax.network import columns, describe
 from alexnet_jax.run import experiment, fine_tune, journal, training, weights
 from alexnet_jax.run import trained as opened
@@ -343,7 +343,7 @@ def test_each_network_of_the_chain_takes_from_the_last_what_fits():
 def rates_in(config, layers, epoch):
   """{layer: (rate of the kernel, rate of the bias)}."""
   o = experiment.read(config).optimizer
-  rates = optimizer.learning_rates(
+  rates = learning_rates(
       o.rates, weights.from_layers(layers), o.learning_rate, jnp.int32(epoch),
       jnp.float32(0))
   rates = rates['columns'] | {'fc8': rates['fc8']}

@@ -11,7 +11,7 @@ import sys
 
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import (
-    EventAccumulator,
+  EventAccumulator,
 )
 
 from alexnet_jax import files

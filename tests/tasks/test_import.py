@@ -18,21 +18,21 @@ from alexnet_jax.errors import InputError
 from alexnet_jax.library.network import Network
 from alexnet_jax.network import columns
 from alexnet_jax.run import (
-    checkpoint,
-    experiment,
-    fine_tune,
-    trained,
-    training,
-    weights,
+  checkpoint,
+  experiment,
+  fine_tune,
+  trained,
+  training,
+  weights,
 )
 from alexnet_jax.tasks import (
-    evaluate,
-    export,
-    features,
-    figure3,
-    predict,
-    projections,
-    retrieve,
+  evaluate,
+  export,
+  features,
+  figure3,
+  predict,
+  projections,
+  retrieve,
 )
 
 import_task = importlib.import_module('alexnet_jax.tasks.import')

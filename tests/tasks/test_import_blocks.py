@@ -17,11 +17,11 @@ from alexnet_jax.errors import InputError
 from alexnet_jax.export import operations, torch_file
 from alexnet_jax.network import columns, models
 from alexnet_jax.run import (
-    checkpoint,
-    experiment,
-    fine_tune,
-    foreign,
-    trained,
+  checkpoint,
+  experiment,
+  fine_tune,
+  foreign,
+  trained,
 )
 from alexnet_jax.tasks import export
 from alexnet_jax.tasks.export import Options
