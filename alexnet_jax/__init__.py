@@ -5,7 +5,8 @@ Reading order, with the paper open:
     network/alexnet.py       3      the network of Figure 2
     network/alexnet_2012.py         the same in the released program's order
     network/published.py            the same as other programs publish it
-    network/columns.py       3.2    columns on devices, and their crossings
+    network/columns.py       3.2    the columns, and where they are connected
+    network/placement.py     3.2    columns on devices: the mesh
     network/response_norm.py 3.3    local response normalization
     network/pooling.py       3.4    overlapping pooling
     network/layers.py        3.5    convolutions, full layers; dropout (4.2)

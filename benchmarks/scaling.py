@@ -14,7 +14,7 @@ from typing import NamedTuple
 import jax
 
 from alexnet_jax import tables
-from alexnet_jax.network import columns, describe, models
+from alexnet_jax.network import describe, models, placement
 from configs import paper
 
 FLOAT32 = 4  # Bytes.
@@ -82,7 +82,7 @@ def paper_network() -> Network:
   """Returns the numbers for the network of configs/paper.py."""
   config = paper.get_config()
   spec = models.read_spec(config.model.to_dict())
-  mesh = columns.make_mesh(1, 1, spec.num_columns)
+  mesh = placement.make_mesh(1, 1, spec.num_columns)
   model = models.build(spec, mesh, CLASSES, config.augment.crop)
   table = describe.layer_rows(model, CLASSES)
   sums = describe.totals(table)

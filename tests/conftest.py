@@ -18,7 +18,7 @@ import tiny
 from absl import flags
 from jax.experimental.compilation_cache import compilation_cache
 
-from alexnet_jax.network import columns, rng
+from alexnet_jax.network import placement, rng
 from alexnet_jax.run import experiment, training
 
 jax.config.update('jax_num_cpu_devices', 4)
@@ -57,7 +57,7 @@ def make_mesh(data=1, column=1, num_columns=2):
   """A mesh of the pretended devices, or of the accelerators there are."""
   if jax.default_backend() != 'cpu' and data * column > len(jax.devices()):
     pytest.skip(f'needs {data * column} accelerators')
-  return columns.make_mesh(data, column, num_columns)
+  return placement.make_mesh(data, column, num_columns)
 
 
 @functools.cache
@@ -116,8 +116,8 @@ def compiled_step(name='alexnet', mesh=(1, 1), parallel='data', **fields):
   net = small_net(name, mesh, parallel, **fields)
   params, *batch = small_problem(name, **fields)
   params = jax.device_put(
-      params, columns.param_shardings(home, params, net.divided))
-  batch = jax.device_put(tuple(batch), columns.batch_sharding(home))
+      params, placement.param_shardings(home, params, net.divided))
+  batch = jax.device_put(tuple(batch), placement.batch_sharding(home))
   step = jax.jit(loss_and_grads(net.apply))
   column = home.shape['column']
   whole = column > 1 and column == fields.get('num_columns', 2)

@@ -7,7 +7,7 @@ import jax
 import nets
 import numpy as np
 
-from alexnet_jax.network import columns
+from alexnet_jax.network import placement
 from alexnet_jax.network.classifier import Model
 
 CLASSES, BATCH = 5, 3
@@ -94,7 +94,8 @@ def network(form):
   columns_of_form = fields.get('num_columns', 2 if name.startswith(
       'alexnet') else 1)
   model = nets.build(
-      name, columns.make_mesh(1, 1, columns_of_form), CLASSES, patch, **fields)
+      name, placement.make_mesh(1, 1, columns_of_form), CLASSES, patch,
+      **fields)
   return model, random_values(
       jax.eval_shape(model.init, jax.random.key(0)), np.random.default_rng(0))
 

@@ -23,7 +23,7 @@ from alexnet_jax.errors import InputError
 from alexnet_jax.learning import metrics, optimizer, step
 from alexnet_jax.learning.learning_rate import Rates
 from alexnet_jax.learning.step import Length, Measured, State
-from alexnet_jax.network import columns
+from alexnet_jax.network import placement
 from alexnet_jax.run import checkpoint, experiment, session
 from alexnet_jax.run.checkpoint import Metadata
 from alexnet_jax.run.loop import Cadence
@@ -299,7 +299,7 @@ def loss_of(evaluation_step: Callable, state: State, features: Features,
 
 def single_device_mesh() -> Mesh:
   """Returns a mesh of one device, which is enough for an auto-encoder."""
-  return columns.make_mesh(1, 1, 1)
+  return placement.make_mesh(1, 1, 1)
 
 
 # --- Features in, codes out ---------------------------------------------------

@@ -14,6 +14,7 @@ from jax.sharding import Mesh
 from alexnet_jax.errors import InputError
 from alexnet_jax.network import classifier, columns, models
 from alexnet_jax.network.classifier import Model
+from alexnet_jax.network.shapes import layer_shapes
 
 LAST = ''  # as the name of a layer: the last hidden one
 PIXELS = 'pixels'  # in place of a layer: the patch itself, made smaller
@@ -72,7 +73,7 @@ def outputs_of(model: Model, mesh: Mesh, layer: str,
 def _output_shape(model, layer):
   """Returns the shape of the outputs of a layer in one column."""
   shapes = list(
-      columns.layer_shapes(model.layers, model.num_columns, model.patch))
+      layer_shapes(model.layers, model.num_columns, model.patch))
   return next((at.outputs for at in shapes if at.layer.name == layer),
               shapes[-1].outputs)
 

@@ -20,9 +20,10 @@ from alexnet_jax.learning import step
 from alexnet_jax.learning.augment import PixelStats
 from alexnet_jax.learning.learning_rate import Rates
 from alexnet_jax.learning.plateau import initial_plateau
-from alexnet_jax.network import classifier, columns, models
+from alexnet_jax.network import classifier, models
 from alexnet_jax.network.classifier import Model
 from alexnet_jax.network.columns import Layer
+from alexnet_jax.network.shapes import layer_shapes
 from alexnet_jax.run.experiment import Experiment, MeshShape, Settings
 
 METER = '{} meter'  # the name of the meter of a layer
@@ -201,7 +202,7 @@ def _summary(built: Experiment, images: int, loss: float, weights: Any,
   """
   model = built.model
   units = {shapes.layer.name: model.num_columns * math.prod(shapes.outputs)
-           for shapes in columns.layer_shapes(
+           for shapes in layer_shapes(
                model.layers, model.num_columns, model.patch)}
   weights, gradients, counts = (
       {**tree['columns'], SOFTMAX: tree[SOFTMAX]}

@@ -40,6 +40,7 @@ from alexnet_jax.network.response_norm import (
   local_response_norm,
   within_map_norm,
 )
+from alexnet_jax.network.shapes import layer_shapes
 
 
 class Field(NamedTuple):
@@ -289,7 +290,7 @@ def fields(layers: Sequence[Layer], num_columns: int,
     InputError: a layer is no convolution of colors or of all maps.
   """
   by_layer, field = {}, Field(0, 1, 1)
-  for layer, reads, neurons, _ in columns.layer_shapes(
+  for layer, reads, neurons, _ in layer_shapes(
     layers, num_columns, patch
   ):
     if len(neurons) < 3:

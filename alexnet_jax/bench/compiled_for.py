@@ -14,7 +14,7 @@ import jax.numpy as jnp
 
 from alexnet_jax.bench import chips, measurements, overlap, traffic
 from alexnet_jax.bench.chips import Chip, Target
-from alexnet_jax.network import columns, describe
+from alexnet_jax.network import describe, placement
 from alexnet_jax.run import experiment
 from alexnet_jax.run.experiment import Experiment, Settings
 
@@ -63,7 +63,7 @@ def _programs(built: Experiment):
   """Yields (name, jitted function, the shapes of its arguments)."""
   size, count = (built.settings.data.image_size,
                  built.settings.optimizer.batch_size)
-  home = columns.batch_sharding(built.mesh)
+  home = placement.batch_sharding(built.mesh)
   shape = lambda sides, dtype: jax.ShapeDtypeStruct(sides, dtype, sharding=home)
   batch = {'image': shape((count, size, size, 3), jnp.uint8),
            'label': shape((count,), jnp.int32)}

@@ -19,7 +19,7 @@ from alexnet_jax.bench import turns
 from alexnet_jax.bench.turns import Timed
 from alexnet_jax.data.sources import Source
 from alexnet_jax.learning.step import State
-from alexnet_jax.network import collectives, columns, describe
+from alexnet_jax.network import collectives, describe, placement
 from alexnet_jax.run.experiment import Experiment
 
 CROPS = 10  # Of the test (4.1).
@@ -112,8 +112,8 @@ def layers(built: Experiment, params: Any, patches: jax.Array,
     turn_seconds: the minimum duration of a turn.
   """
   device = jax.local_devices()[0]
-  shard = len(patches) // built.mesh.shape[columns.DATA]
-  local = built.model.num_columns // built.mesh.shape[columns.COLUMN]
+  shard = len(patches) // built.mesh.shape[placement.DATA]
+  local = built.model.num_columns // built.mesh.shape[placement.COLUMN]
   params, patches = jax.device_put(jax.device_get((params, patches)), device)
   parts = list(tqdm(bench_layers.parts(
       built.model, params, patches[:shard], built.num_classes, local, rounds,
@@ -146,13 +146,13 @@ def exchange(compiled: jax.stages.Compiled, built: Experiment,
   """
   shape = built.mesh.shape
   table = describe.layer_rows(
-    built.model, built.num_classes, shape[columns.COLUMN]
+    built.model, built.num_classes, shape[placement.COLUMN]
   )
   computed = {row.layer: row.exchanged_bytes for row in table}
   measured = collectives.exchanged_bytes(
       collectives.find_collectives(
           compiled.as_text() or '',
-          (shape[columns.DATA], shape[columns.COLUMN]), list(computed)),
+          (shape[placement.DATA], shape[placement.COLUMN]), list(computed)),
       batch_size)
   return {name: {'computed_bytes': computed.get(name, 0),
                  'measured_bytes': measured.get(name, 0)}

@@ -14,7 +14,7 @@ from alexnet_jax.learning import augment, metrics, schedules
 from alexnet_jax.learning.augment import Augmentation, PixelStats
 from alexnet_jax.learning.learning_rate import Rates, factor_at, learning_rates
 from alexnet_jax.learning.plateau import Plateau, initial_plateau
-from alexnet_jax.network import classifier, columns, rng
+from alexnet_jax.network import classifier, placement, rng
 from alexnet_jax.network.classifier import Model
 
 # PixelStats for a network; `autoencoder.FeatureStats` for an auto-encoder,
@@ -141,7 +141,7 @@ def make_train_step(
       drawn = {name: keys(name) for name in ('crop', 'jitter', 'dropout')}
       grads, (measured, batch_stats) = _mean(
           lambda part: gradients(state, part[0], part[1].get),
-          columns.split_batch((batch, drawn), parts, mesh))
+          placement.split_batch((batch, drawn), parts, mesh))
     batch_stats = _unless_frozen(batch_stats, state.batch_stats, rates.frozen)
     state = update(state, grads, rule, rates, length)._replace(
         batch_stats=batch_stats)
@@ -288,7 +288,7 @@ def augment_batch(
         rescale=a.jitter_rescale)
 
   with jax.named_scope('augment'):
-    return columns.on_each_data_shard(augment_shard, mesh)(
+    return placement.on_each_data_shard(augment_shard, mesh)(
         images, crop_keys, jitter_keys)
 
 

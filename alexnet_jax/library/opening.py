@@ -13,7 +13,7 @@ from alexnet_jax import config_files, files
 from alexnet_jax.errors import InputError, printable
 from alexnet_jax.learning import augment
 from alexnet_jax.library.network import Network
-from alexnet_jax.network import columns
+from alexnet_jax.network import placement
 from alexnet_jax.run import experiment, weights
 from alexnet_jax.run.trained import (
   Trained,
@@ -81,7 +81,7 @@ def build(config: ConfigDict | str | os.PathLike[str],
     config = _read_config(os.path.expanduser(os.fspath(config)))
   settings = experiment.read(config)
   names = _class_names(settings, classes)
-  mesh = columns.make_mesh(settings.mesh.data, settings.mesh.column,
+  mesh = placement.make_mesh(settings.mesh.data, settings.mesh.column,
                            settings.model.num_columns)
   model = settings.build_model(mesh, len(names))
   size = settings.data.image_size

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 from jax import lax
 
-from alexnet_jax.network.columns import DATA
+from alexnet_jax.network.placement import DATA
 
 MOMENTUM = 0.9  # of the running averages; the papers do not give it
 EPSILON = 1e-5  # added to the variance; Caffe's and PyTorch's

@@ -15,6 +15,7 @@ from alexnet_jax.network import layers as L
 from alexnet_jax.network.batch_norm import BatchNorm
 from alexnet_jax.network.columns import Layer
 from alexnet_jax.network.response_norm import local_response_norm
+from alexnet_jax.network.shapes import initial_variables, layer_shapes
 
 
 def abs_tanh(x: jax.Array) -> jax.Array:
@@ -149,8 +150,8 @@ def build(
                      f' {", ".join(names)} and keep fc8.')
 
   def init(key):
-    params, batch_stats = columns.init(layers, key, num_columns, patch)
-    *_, last = columns.layer_shapes(layers, num_columns, patch)
+    params, batch_stats = initial_variables(layers, key, num_columns, patch)
+    *_, last = layer_shapes(layers, num_columns, patch)
     features = jnp.zeros((1, num_columns * last.outputs[-1]))
     fc8 = softmax.init(jax.random.fold_in(key, num_columns), features)
     return merge({'columns': params, 'fc8': fc8['params']},

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from alexnet_jax.network.columns import COLUMN, DATA
+from alexnet_jax.network.placement import COLUMN, DATA
 
 KINDS = 'all-reduce|all-gather|reduce-scatter|all-to-all|collective-permute'
 

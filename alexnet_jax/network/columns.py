@@ -1,28 +1,23 @@
-"""Columns on devices: model parallelism (3.2) and data parallelism.
+"""The columns of a network (3.2), each on a device of its own or together.
 
-The mesh has two axes. 'data' splits the batch. 'column' splits the network: a
-device stores one column, or several if there are fewer devices than columns.
 A column is a list of layers. Each layer reads its own column's maps or, where
 the paper connects the GPUs, every column's maps. Collectives over the column
-axis exist only at these crossings.
+axis of the mesh (placement.py) exist only at these crossings.
 """
 
 import functools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from flax import linen as nn
-from jax.sharding import AxisType, Mesh, NamedSharding
+from jax.sharding import Mesh
 from jax.sharding import PartitionSpec as P
 
-from alexnet_jax.errors import InputError
 from alexnet_jax.network import layers as L
 from alexnet_jax.network import norm_and_pool, partners, rng
-
-DATA, COLUMN = 'data', 'column'
+from alexnet_jax.network.placement import COLUMN, DATA
 
 
 class Layer(NamedTuple):
@@ -52,115 +47,6 @@ class ColumnOutputs(NamedTuple):
   features: jax.Array  # [B, K*C] of all columns
   side_logits: tuple[jax.Array, ...]  # [B, classes] each; () at test time
   batch_stats: Any  # {layer: new running averages}; {} at test time
-
-
-# --- The mesh and the placement of arrays -------------------------------------
-
-
-def make_mesh(data: int, column: int, num_columns: int,
-              devices: Sequence[jax.Device] = ()) -> Mesh:
-  """Returns a mesh of data x column devices.
-
-  Args:
-    data: number of devices along 'data'.
-    column: number of devices along 'column'.
-    num_columns: number of columns of the network.
-    devices: the devices to choose from; () for those that JAX sees.
-
-  Raises:
-    InputError: there are too few devices, or the columns cannot be divided
-      evenly among them.
-  """
-  devices = devices or jax.devices()
-  if num_columns % column:
-    raise InputError(
-        f'config.mesh.column={column} cannot hold {num_columns} columns: give'
-        f' a divisor of config.model.num_columns={num_columns}.')
-  if data * column > len(devices):
-    platform = devices[0].platform
-    cure = ('set JAX_NUM_CPU_DEVICES=%d to pretend that many'
-            if platform == 'cpu' else 'lower one of them to fit %d in all')
-    count = data * column if platform == 'cpu' else len(devices)
-    raise InputError(
-        f'config.mesh.data={data} times config.mesh.column={column} needs'
-        f' {data * column} devices but JAX sees {len(devices)} ({platform}): '
-        + cure % count + '.')
-  by_process = sorted(devices, key=lambda device: device.process_index)
-  used, types = by_process[: data * column], (AxisType.Auto,) * 2
-  if used[0].process_index != used[-1].process_index:
-    # JAX would order them by their wires. On a TPU pod the rows of a process
-    # would then lie apart, but it loads one part of each batch.
-    return Mesh(np.reshape(used, (data, column)), (DATA, COLUMN), types)
-  return jax.make_mesh((data, column), (DATA, COLUMN), types, devices=used)
-
-
-def batch_sharding(mesh: Mesh) -> NamedSharding:
-  """Sharding of a batch: split over 'data', replicated over 'column'."""
-  return NamedSharding(mesh, P(DATA))
-
-
-def param_shardings(mesh: Mesh, tree: Any, divided: Sequence[str] = ()) -> Any:
-  """Sharding of each leaf of the parameters or optimizer state, by its path.
-
-  The leaves of the columns have a leading axis K, which is split over 'column'.
-  The rows of the softmax kernel are on the device that computes the features
-  they multiply. All other leaves are replicated.
-
-  Args:
-    mesh: mesh of the devices.
-    tree: the parameters, or what has their paths.
-    divided: `Model.divided`, the layers whose neurons are split over 'data'.
-  """
-
-  def home(path, leaf):
-    names = [str(getattr(entry, 'key', '')) for entry in path]
-    if names[-2:] == ['fc8', 'kernel']:
-      rows = (COLUMN, DATA) if 'fc8' in divided else COLUMN
-      return NamedSharding(mesh, P(rows))
-    if 'columns' not in names:
-      return NamedSharding(mesh, P())
-    if any(name in divided for name in names):
-      return NamedSharding(mesh, P(COLUMN, *[None] * (leaf.ndim - 2), DATA))
-    return NamedSharding(mesh, P(COLUMN))
-
-  return jax.tree_util.tree_map_with_path(home, tree)
-
-
-def on_each_data_shard(f: Callable, mesh: Mesh) -> Callable:
-  """Returns f(batch arrays), run by each data shard on its own examples."""
-  return jax.shard_map(f, mesh=mesh, in_specs=P(DATA), out_specs=P(DATA))
-
-
-def split_batch(batch: Any, count: int, mesh: Mesh) -> Any:
-  """Splits a batch: [B, ...] -> [count, B / count, ...].
-
-  Each data shard splits its own examples, so that no example changes device.
-
-  Args:
-    batch: arrays whose leading axis is split over 'data'.
-    count: number of parts.
-    mesh: mesh of the devices.
-  """
-
-  def split(shard):
-    return jax.tree.map(lambda x: x.reshape(count, -1, *x.shape[1:]), shard)
-
-  return jax.shard_map(
-      split, mesh=mesh, in_specs=P(DATA), out_specs=P(None, DATA))(batch)
-
-
-def process_shard(mesh: Mesh) -> tuple[int, int]:
-  """Returns (index, count): the part of each batch that this process loads."""
-  me = jax.process_index()
-  rows = [
-      row for row, devices in enumerate(mesh.devices)
-      if any(device.process_index == me for device in devices)
-  ]
-  count = mesh.devices.shape[0] // len(rows)
-  return rows[0] // len(rows), count
-
-
-# --- Running the columns ------------------------------------------------------
 
 
 def concatenate_columns(xs: Sequence[jax.Array]) -> jax.Array:
@@ -336,108 +222,3 @@ def apply_dropout(
   if layer.drop_rate != 0.5:
     return L.dropout_at(x, keys, layer.drop_rate)
   return L.dropout(x, keys, layer.inverted) if layer.dropout else x
-
-
-# --- Shapes and initial values ------------------------------------------------
-
-
-class LayerShapes(NamedTuple):
-  """Input and output shapes of one layer of one column, for one image."""
-
-  layer: Layer
-  reads: tuple[int, ...]  # all columns' maps if the layer crosses
-  neurons: tuple[int, ...]  # after the weights: the paper's sizes
-  outputs: tuple[int, ...]  # after the post_ops
-
-
-def with_sides(layers: Sequence[Layer]) -> tuple[Layer, ...]:
-  """Returns the layers, followed by those of all side classifiers."""
-  return (*layers, *(one for layer in layers for one in layer.side))
-
-
-def all_shapes(layers: Sequence[Layer], num_columns: int,
-               patch: int) -> Iterator[LayerShapes]:
-  """Like `layer_shapes`, for the layers `with_sides`."""
-  outputs = []
-  for shapes in layer_shapes(layers, num_columns, patch):
-    outputs.append(shapes.outputs)
-    yield shapes
-  for layer, reads in zip(layers, outputs, strict=True):
-    yield from layer_shapes(layer.side, num_columns, patch, reads)
-
-
-def layer_shapes(layers: Sequence[Layer], num_columns: int, patch: int,
-                 reads: tuple[int, ...] = ()) -> Iterator[LayerShapes]:
-  """Yields the shapes of each layer, from the first up, without computing it.
-
-  Args:
-    layers: layers of one column.
-    num_columns: number of columns of the network.
-    patch: side of the square input in pixels.
-    reads: shape that the first layer reads, for one image; (): the pixels.
-
-  Raises:
-    InputError: the input is so small that a layer has no units.
-  """
-  x = jax.ShapeDtypeStruct((1, *(reads or (patch, patch, 3))), jnp.float32)
-  for layer in layers:
-    if layer.crosses:
-      x = jax.ShapeDtypeStruct(
-          (*x.shape[:-1], x.shape[-1] * partners.columns_read(
-              layer.partners, num_columns)), x.dtype)
-    module: Any = layer.module  # hashable, which its type does not say
-    neurons = _shape_after(module, x.shape)
-    out = _shape_past(tuple(layer.post_ops), neurons)
-    if 0 in neurons.shape:  # pooling would give only -inf
-      raise InputError(
-          f'{patch}-pixel patches leave {layer.name} no units: give a larger'
-          ' config.augment.crop (64 is enough for three poolings).')
-    yield LayerShapes(layer, x.shape[1:], neurons.shape[1:], out.shape[1:])
-    x = out
-
-
-@functools.lru_cache(maxsize=1024)  # deep networks repeat their blocks
-def _shape_after(module, reads):
-  outputs, _ = jax.eval_shape(
-      module.init_with_output, jax.random.key(0),
-      jax.ShapeDtypeStruct(reads, jnp.float32))
-  return outputs
-
-
-@functools.lru_cache(maxsize=1024)  # a run asks for them several times
-def _shape_past(post_ops, neurons):
-  return jax.eval_shape(
-      lambda x: functools.reduce(lambda x, f: f(x), post_ops, x), neurons)
-
-
-def init(layers: Sequence[Layer], key: jax.Array, num_columns: int,
-         patch: int) -> tuple[Any, Any]:
-  """Draws the parameters of each column; leaves have a leading axis K.
-
-  Args:
-    layers: layers of one column.
-    key: key of the initial values.
-    num_columns: K.
-    patch: side of the square input in pixels.
-
-  Returns:
-    {layer: parameters}, and {layer: running averages} of the layers that have
-    some.
-
-  Raises:
-    InputError: the input is so small that a layer has no units.
-  """
-
-  def draw(layer, reads, column):
-    layer_key = jax.random.fold_in(rng.fold_in_name(key, layer.name), column)
-    return layer.module.init(layer_key, jnp.zeros((1, *reads)))
-
-  variables = {
-      layer.name: jax.vmap(lambda column, layer=layer, reads=reads: draw(
-          layer, reads, column))(jnp.arange(num_columns))
-      for layer, reads, _, _ in all_shapes(layers, num_columns, patch)
-  }
-  params, batch_stats = (
-      {name: one[kind] for name, one in variables.items() if kind in one}
-      for kind in ('params', 'batch_stats'))
-  return params, batch_stats

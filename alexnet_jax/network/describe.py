@@ -19,9 +19,10 @@ import jax
 import jax.numpy as jnp
 
 from alexnet_jax import tables
-from alexnet_jax.network import columns, partners
+from alexnet_jax.network import partners
 from alexnet_jax.network.classifier import Model
-from alexnet_jax.network.columns import Layer, LayerShapes
+from alexnet_jax.network.columns import Layer
+from alexnet_jax.network.shapes import LayerShapes, all_shapes, layer_shapes
 
 FLOAT32 = 4  # bytes
 NOTE = ('Reads, kernel and shape are of one column; neurons, parameters, FLOP'
@@ -72,7 +73,7 @@ def layer_rows(
       means one device per column.
   """
   devices = devices or model.num_columns
-  *walk, last = columns.layer_shapes(
+  *walk, last = layer_shapes(
       model.layers, model.num_columns, model.patch)
   features = (model.num_columns * last.outputs[-1],)
   table = [_row(at, model.num_columns, devices, gradients=2 if i else 1)
@@ -83,7 +84,7 @@ def layer_rows(
   table.append(fc8._replace(
       exchanged_bytes=_received((num_classes,), devices),
       ratio=_received((num_classes,), devices) / fc8.step_flops))
-  shapes = columns.all_shapes(model.layers, model.num_columns, model.patch)
+  shapes = all_shapes(model.layers, model.num_columns, model.patch)
   sides = list(shapes)[len(walk) + 1:]
   return table + [_row(at, 1, devices, gradients=2) for at in sides]
 

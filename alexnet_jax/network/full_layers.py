@@ -25,7 +25,9 @@ from alexnet_jax.errors import InputError
 from alexnet_jax.network import classifier, columns, partners, rng
 from alexnet_jax.network import layers as L
 from alexnet_jax.network.classifier import Model, Outputs
-from alexnet_jax.network.columns import COLUMN, DATA, Layer
+from alexnet_jax.network.columns import Layer
+from alexnet_jax.network.placement import COLUMN, DATA
+from alexnet_jax.network.shapes import with_sides
 
 # config.mesh.full_layers: whether the devices along 'data' divide the batch of
 # the full layers, or their neurons.
@@ -51,7 +53,7 @@ def divide(model: Model, mesh: Mesh) -> Model:
   def forward(variables, patches, keys=None):
     params, batch_stats = classifier.split(variables)
     maps, side_logits, new_stats = run_below(
-        _of(columns.with_sides(below), params['columns']),
+        _of(with_sides(below), params['columns']),
         batch_stats.get('columns', {}), patches, keys)
     kernel, bias = params['fc8']['kernel'], params['fc8']['bias']
     with jax.named_scope('fc8'):

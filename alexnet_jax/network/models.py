@@ -31,7 +31,7 @@ from alexnet_jax.network import (
   vgg,
 )
 from alexnet_jax.network.classifier import Model, merge, split
-from alexnet_jax.network.columns import DATA
+from alexnet_jax.network.placement import DATA
 
 NETWORKS: Mapping[str, Any] = {
     'alexnet': alexnet, 'alexnet_2012': alexnet_2012,

@@ -17,7 +17,7 @@ from tqdm import tqdm
 
 from alexnet_jax.data import loader
 from alexnet_jax.data.sources import Source
-from alexnet_jax.network import columns
+from alexnet_jax.network import placement
 
 BATCH = 256  # images per decoded batch
 HAND_OVER = 'hand over a batch'  # in a profile
@@ -26,7 +26,7 @@ HAND_OVER = 'hand over a batch'  # in a profile
 @functools.partial(jax.profiler.annotate_function, name=HAND_OVER)
 def to_device(batch: dict, mesh: Mesh) -> dict[str, jax.Array]:
   """Converts this process's part of a batch to the global batch on the mesh."""
-  sharding = columns.batch_sharding(mesh)
+  sharding = placement.batch_sharding(mesh)
   return {name: jax.make_array_from_process_local_data(sharding, value)
           for name, value in batch.items()}
 
@@ -62,7 +62,7 @@ def batches(data: dict[str, jax.Array], indices: Iterator[np.ndarray],
     indices: this process's part of the indices of each batch.
     mesh: mesh of the devices.
   """
-  sharding = columns.batch_sharding(mesh)
+  sharding = placement.batch_sharding(mesh)
 
   @jax.jit(out_shardings=sharding)
   def pick(data, indices):

@@ -25,8 +25,9 @@ from alexnet_jax.learning.augment import Augmentation, PixelStats
 from alexnet_jax.learning.learning_rate import Rates
 from alexnet_jax.learning.plateau import PlateauRule
 from alexnet_jax.learning.step import Length, State
-from alexnet_jax.network import classifier, columns, models
+from alexnet_jax.network import classifier, models, placement
 from alexnet_jax.network.classifier import Model
+from alexnet_jax.network.shapes import all_shapes
 from alexnet_jax.run import checkpoint, device_data, processes, ranges
 
 # The fields of config.data that give a path.
@@ -258,14 +259,14 @@ class Experiment(NamedTuple):
         shapes, self._shardings(shapes))
 
   def _shardings(self, state: State) -> State:
-    return columns.param_shardings(self.mesh, state, self.model.divided)
+    return placement.param_shardings(self.mesh, state, self.model.divided)
 
   def batch_shapes(self) -> dict[str, jax.ShapeDtypeStruct]:
     """Returns the shapes and shardings of a batch of `device_batches`."""
     count = self.settings.optimizer.batch_size
     size = self.settings.data.image_size
     shape = functools.partial(
-        jax.ShapeDtypeStruct, sharding=columns.batch_sharding(self.mesh))
+        jax.ShapeDtypeStruct, sharding=placement.batch_sharding(self.mesh))
     return {'image': shape((count, size, size, 3), jnp.uint8),
             'label': shape((count,), jnp.int32)}
 
@@ -278,7 +279,7 @@ class Experiment(NamedTuple):
   def _order(self, at_step: int) -> dict[str, Any]:
     """Returns what decides which examples a batch of this process has."""
     settings = self.settings
-    shard, num_shards = columns.process_shard(self.mesh)
+    shard, num_shards = placement.process_shard(self.mesh)
     return {'batch_size': settings.optimizer.batch_size, 'seed': settings.seed,
             'step': at_step, 'shard': shard, 'num_shards': num_shards,
             'reshuffle': settings.data.reshuffle}
@@ -314,7 +315,7 @@ def build(settings: Settings, num_classes: int, num_examples: int,
     InputError: a field does not suit this machine or these data.
   """
   length = _length(settings, num_examples)
-  mesh = columns.make_mesh(
+  mesh = placement.make_mesh(
       settings.mesh.data, settings.mesh.column, settings.model.num_columns,
       devices)
   if not devices:
@@ -404,7 +405,7 @@ def _check_rates(rates, length):
 
 
 def _check_layers(optimization, model):
-  shapes = columns.all_shapes(model.layers, model.num_columns, model.patch)
+  shapes = all_shapes(model.layers, model.num_columns, model.patch)
   names = [shape.layer.name for shape in shapes] + ['fc8']
   rates = optimization.rates
   named = {

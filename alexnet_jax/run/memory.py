@@ -10,7 +10,7 @@ import jax
 
 from alexnet_jax import machine
 from alexnet_jax.errors import InputError
-from alexnet_jax.network import columns
+from alexnet_jax.network import placement
 from alexnet_jax.run.experiment import Experiment
 
 FLOAT = 4  # bytes
@@ -32,7 +32,7 @@ def check(experiment: Experiment, num_examples: int) -> None:
   """
   settings, mesh = experiment.settings, experiment.mesh
   available, copies = _available(mesh)
-  shards = mesh.shape[columns.DATA]
+  shards = mesh.shape[placement.DATA]
   size, patch = settings.data.image_size, experiment.model.patch
   batch_size = settings.optimizer.batch_size
   parameters = count_parameters(experiment)

@@ -16,8 +16,8 @@ import numpy as np
 
 from alexnet_jax.array_files.layer_names import Named, Published
 from alexnet_jax.errors import InputError
-from alexnet_jax.network import columns
 from alexnet_jax.network.classifier import Model
+from alexnet_jax.network.shapes import layer_shapes
 from alexnet_jax.run.weights import Layers
 
 Shape = tuple[int, ...]
@@ -56,7 +56,7 @@ def needed_kernels(model: Model) -> dict[str, NeededKernel]:
           ' --config=configs/published/torchvision.py, another config in that'
           ' folder, or one of docs/weights.md.')
   wants = {}
-  for at in columns.layer_shapes(model.layers, model.num_columns, model.patch):
+  for at in layer_shapes(model.layers, model.num_columns, model.patch):
     count, *sides, inputs, maps = shapes['columns'][at.layer.name][
         'kernel'].shape
     is_full_of_maps = not sides and len(at.reads) == 3

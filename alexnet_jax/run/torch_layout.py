@@ -15,8 +15,9 @@ from flax import linen as nn
 
 from alexnet_jax.array_files import layer_names, reading, torchvision_names
 from alexnet_jax.errors import InputError, printable
-from alexnet_jax.network import columns, layers_1998
+from alexnet_jax.network import layers_1998
 from alexnet_jax.network.classifier import Model
+from alexnet_jax.network.shapes import layer_shapes
 from alexnet_jax.run import weights
 from alexnet_jax.run.weights import Layers
 
@@ -52,7 +53,7 @@ def places_of_arrays(model: Model) -> dict[str, ArrayPlace]:
   """Returns the arrays of a network by their names in a file."""
   shapes = weights.to_layers(
       model, jax.eval_shape(model.init, jax.random.key(0)))
-  reads = {at.layer.name: at.reads for at in columns.layer_shapes(
+  reads = {at.layer.name: at.reads for at in layer_shapes(
       model.layers, model.num_columns, model.patch)}
   modules = {layer.name: layer.module for layer in model.layers}
   name_of = torchvision_names.module_names(model.network, list(reads))

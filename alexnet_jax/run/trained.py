@@ -12,7 +12,7 @@ from alexnet_jax.data import records
 from alexnet_jax.data.sources import Source
 from alexnet_jax.errors import InputError
 from alexnet_jax.learning.augment import PixelStats
-from alexnet_jax.network import columns, rng
+from alexnet_jax.network import placement, rng
 from alexnet_jax.network.classifier import Model
 from alexnet_jax.run import checkpoint, experiment, weights
 from alexnet_jax.run.checkpoint import Metadata
@@ -64,7 +64,7 @@ def open_trained(workdir: str, which_checkpoint: str = 'latest', data: int = 1,
 def initial(network: Trained) -> Trained:
   """Returns a network with the parameters with which a run of it begins."""
   init = lambda: network.model.init(rng.stream(network.settings.seed, 'init'))
-  shardings = columns.param_shardings(
+  shardings = placement.param_shardings(
       network.mesh, jax.eval_shape(init), network.model.divided)
   return network._replace(
       step=0, params=jax.jit(init, out_shardings=shardings)())
@@ -88,7 +88,7 @@ def open_weights(path: str) -> Trained:
             mesh=MeshShape(1, 1))
     step = int(card.get('step', 0))
     examples = max(0, int(card.get('data', {}).get('train_examples', 0)))
-    mesh = columns.make_mesh(1, 1, settings.model.num_columns)
+    mesh = placement.make_mesh(1, 1, settings.model.num_columns)
     model = settings.build_model(mesh, len(read.class_names))
     shapes = jax.eval_shape(model.init, jax.random.key(0))
     size = settings.data.image_size
@@ -110,7 +110,7 @@ def open_weights(path: str) -> Trained:
   stats = PixelStats(*(np.asarray(leaf, np.float32)
                        for leaf in read.input_stats))
   params, stats = jax.device_put(
-      (params, stats), columns.param_shardings(mesh, (params, stats)))
+      (params, stats), placement.param_shardings(mesh, (params, stats)))
   return Trained(os.path.normpath(path), step, settings, read.class_names, mesh,
                  model, params, stats, examples)
 

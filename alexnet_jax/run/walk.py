@@ -10,7 +10,7 @@ from tqdm import auto, tqdm
 
 from alexnet_jax.data import loader
 from alexnet_jax.errors import printable
-from alexnet_jax.network import columns
+from alexnet_jax.network import placement
 from alexnet_jax.run import device_data
 
 
@@ -41,9 +41,9 @@ def walk(
     The output of f for each batch, on the host. Arrays are cut to the real
     examples, without the padding of the last batch; scalars are unchanged.
   """
-  shards = mesh.shape[columns.DATA]
+  shards = mesh.shape[placement.DATA]
   batch_size = -(-batch_size // shards) * shards
-  shard, num_shards = columns.process_shard(mesh)
+  shard, num_shards = placement.process_shard(mesh)
   left = len(source)
   shown = nullcontext(bar) if bar is not None else auto.tqdm(
       total=left, desc=printable(title), unit=' images', leave=False,

@@ -25,8 +25,9 @@ import numpy as np
 from alexnet_jax import files, machine
 from alexnet_jax.errors import InputError
 from alexnet_jax.learning.augment import PixelStats
-from alexnet_jax.network import classifier, columns
+from alexnet_jax.network import classifier
 from alexnet_jax.network.classifier import Model
+from alexnet_jax.network.shapes import with_sides
 
 FORMATS = ('.npz', '.safetensors')
 # Networks that are a part of this package; `shipped` finds them by name.
@@ -55,7 +56,7 @@ def to_layers(model: Model, variables: Any) -> Layers:
   params, batch_stats = classifier.split(variables)
   averages = batch_stats.get('columns', {})
   layers = {'fc8': params['fc8']}
-  for layer in columns.with_sides(model.layers):
+  for layer in with_sides(model.layers):
     layers[layer.name] = {
         jax.tree_util.keystr(path, simple=True, separator='/'): leaf
         for tree in (params['columns'][layer.name],

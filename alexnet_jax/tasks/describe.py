@@ -4,8 +4,8 @@ from absl import flags
 
 from alexnet_jax.command_line.invocation import Invocation
 from alexnet_jax.errors import InputError
-from alexnet_jax.network import columns
 from alexnet_jax.network import describe as description
+from alexnet_jax.network import placement
 from alexnet_jax.run import experiment
 from alexnet_jax.run.experiment import Settings
 
@@ -33,7 +33,7 @@ def describe(settings: Settings, as_json: bool) -> None:
     num_classes = len(settings.open_split('train').class_names)
   except InputError:
     num_classes = PAPER_CLASSES
-  mesh = columns.make_mesh(1, 1, settings.model.num_columns)
+  mesh = placement.make_mesh(1, 1, settings.model.num_columns)
   model = settings.build_model(mesh, num_classes)
   rows = description.layer_rows(model, num_classes)
   print(description.as_json(rows) if as_json else description.as_text(rows))

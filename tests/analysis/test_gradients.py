@@ -10,7 +10,7 @@ import tiny
 from alexnet_jax.analysis import gradients
 from alexnet_jax.learning.augment import PixelStats
 from alexnet_jax.learning.learning_rate import Rates
-from alexnet_jax.network import classifier, columns, googlenet, rng
+from alexnet_jax.network import classifier, googlenet, placement, rng
 from alexnet_jax.network import layers as L
 from alexnet_jax.network.columns import Layer
 from alexnet_jax.run import experiment
@@ -75,7 +75,7 @@ def hand_made():
       'augment.flips': False, 'augment.jitter': 0.0, 'data.image_size': SIZE})
   settings = gradients.settings_to_measure(
       experiment.read(config)._replace(model=googlenet.Spec()), IMAGES)
-  mesh = columns.make_mesh(1, 1, 1)
+  mesh = placement.make_mesh(1, 1, 1)
   first = Scaled(5, kernel_init=L.gaussian(1.0))
   layers = (
       Layer('fc1', first, False, (jnp.tanh,),
@@ -128,7 +128,7 @@ def test_what_is_measured_depends_on_frozen_layers_and_not_on_the_length():
 
 
 def test_meters_leave_a_network_as_it_is():
-  mesh = columns.make_mesh(1, 1, 1)
+  mesh = placement.make_mesh(1, 1, 1)
   fields = {'kernels': (3, 4), 'blocks': (1, 1), 'small_images': True}
   model = nets.build('resnet', mesh, CLASSES, 16, **fields)
   settings = experiment.read(tiny.config())._replace(model=googlenet.Spec())

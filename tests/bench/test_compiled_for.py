@@ -8,7 +8,7 @@ import jax
 import pytest
 
 from alexnet_jax.bench import chips, compiled_for
-from alexnet_jax.network import columns
+from alexnet_jax.network import placement
 from alexnet_jax.run import experiment
 from alexnet_jax.tasks import bench
 from configs import paper
@@ -96,11 +96,11 @@ def test_each_process_of_a_real_pod_loads_a_part_of_its_own(pod, monkeypatch):
   chips_of_pod = chips.devices(chips.parse(pod))
   processes = sorted({chip.process_index for chip in chips_of_pod})
   for column in (1, 2):
-    mesh = columns.make_mesh(len(chips_of_pod) // column, column, 2,
+    mesh = placement.make_mesh(len(chips_of_pod) // column, column, 2,
                              chips_of_pod)
     for process in processes:
       monkeypatch.setattr(jax, 'process_index', lambda p=process: p)
-      assert columns.process_shard(mesh) == (process, len(processes))
+      assert placement.process_shard(mesh) == (process, len(processes))
 
 
 @pytest.mark.slow

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from alexnet_jax.learning import augment, optimizer
-from alexnet_jax.network import columns
+from alexnet_jax.network import placement
 
 torch = pytest.importorskip('torch')
 
@@ -28,7 +28,7 @@ SIDES = (64, 68)
 @functools.cache
 def ours(side):
   """(parameters, patches, labels, logits, gradients) at test time."""
-  mesh = columns.make_mesh(1, 1, 2)
+  mesh = placement.make_mesh(1, 1, 2)
   model = nets.build('alexnet', mesh, CLASSES, side, kernels=KERNELS,
                        neurons=NEURONS)
   draw = np.random.default_rng(0)

@@ -2,13 +2,13 @@
 
 import pytest
 
-from alexnet_jax.network import columns, describe
+from alexnet_jax.network import describe, placement
 from alexnet_jax.run import experiment
 from configs.history import same_size
 
 
 def test_a_step_of_each_network_costs_about_the_same():
-  mesh = columns.make_mesh(1, 1, 1)
+  mesh = placement.make_mesh(1, 1, 1)
   flops = [describe.totals(describe.layer_rows(
       experiment.read(same_size.get_config(name)).build_model(mesh, 20), 20))[
           'step_flops'] for name in same_size.NETWORKS]

@@ -9,7 +9,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from alexnet_jax.errors import InputError
 from alexnet_jax.export import operations
-from alexnet_jax.network import columns
+from alexnet_jax.network import placement
 
 
 def windows(x, size, stride=1, edge=0.0, ends=(0, 0, 0, 0)):
@@ -119,7 +119,7 @@ def test_poolings_of_the_tests_extend_past_the_edge():
 
 
 def test_a_layer_without_a_standard_operation_is_refused():
-  model = nets.build('cifar_local', columns.make_mesh(1, 1, 1), 5, 24)
+  model = nets.build('cifar_local', placement.make_mesh(1, 1, 1), 5, 24)
   params = jax.eval_shape(model.init, jax.random.key(0))
   params = jax.tree.map(lambda leaf: np.zeros(leaf.shape, np.float32), params)
   with pytest.raises(InputError, match='local3 has LocallyConnected, which ONNX'

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from alexnet_jax.learning import augment, step
-from alexnet_jax.network import columns, rng
+from alexnet_jax.network import placement, rng
 
 # The 2014 file's statistics: deviations, and a direction in each column.
 STDDEVS = np.float32([19.72083305, 37.09388853, 121.78006099])
@@ -218,7 +218,7 @@ def patches_on(mesh, epoch=1, **fields):
       'crop': 13, 'random_crops': True, 'flips': True, 'share_crops': 1,
       'jitter': 0.1, 'jitter_scale': 'stddev', 'jitter_rescale': True,
       'jitter_until': 0} | fields)
-  home = columns.batch_sharding(mesh)
+  home = placement.batch_sharding(mesh)
   return np.asarray(jax.jit(
       lambda images, epoch: step.augment_batch(
           images, statistics(20), augmentation, epoch, mesh, keys(8),
@@ -256,7 +256,7 @@ def test_padding_is_the_mean_image_and_crops_reach_into_it():
   a = augment.Augmentation(8, True, True, 1, 0.0, 'stddev', False, 0, pad=2)
   patches = np.asarray(step.augment_batch(
       jnp.asarray(images), stats, a, jnp.int32(1),
-      columns.make_mesh(1, 1, 1), keys(64), keys(64)))
+      placement.make_mesh(1, 1, 1), keys(64), keys(64)))
   assert patches.shape == (64, 8, 8, 3)
   assert set(np.unique(patches)) == {0.0, 50.0}
   # Of 5 x 5 places, the central one alone has no padding.

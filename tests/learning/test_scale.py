@@ -10,7 +10,7 @@ import tiny
 
 from alexnet_jax.errors import InputError
 from alexnet_jax.learning import augment, step
-from alexnet_jax.network import columns, rng
+from alexnet_jax.network import placement, rng
 from alexnet_jax.run import experiment
 
 SIDE, SIZE, COUNT = 24, 16, 200
@@ -102,7 +102,7 @@ def test_the_field_turns_it_on():
         'augment.scale': scale})).augmentation
     augmented[scale] = np.asarray(jax.jit(
         lambda images, a=a: step.augment_batch(
-            images, stats, a, jnp.int32(1), columns.make_mesh(1, 1, 2),
+            images, stats, a, jnp.int32(1), placement.make_mesh(1, 1, 2),
             keys(8), keys(8)))(images))
   # Neighbors differ by 8, or by 4 in a ruler of twice the size.
   for scale, expected in (((), 8), ((MOST, MOST), 4)):

@@ -10,7 +10,7 @@ from alexnet_jax.learning import optimizer, step
 from alexnet_jax.learning.augment import Augmentation, PixelStats
 from alexnet_jax.learning.learning_rate import Rates
 from alexnet_jax.learning.step import Length
-from alexnet_jax.network import classifier, columns
+from alexnet_jax.network import classifier, placement
 from alexnet_jax.network import layers as L
 from alexnet_jax.network.columns import Layer
 from alexnet_jax.network.googlenet import Spec
@@ -21,7 +21,7 @@ LEAVES = ('conv1', 'side1', 'fc8')
 
 def after_a_step(side_weight):
   """(loss, {layer: kernel before}, {layer: kernel after})."""
-  mesh = columns.make_mesh(1, 1, 1)
+  mesh = placement.make_mesh(1, 1, 1)
   full = lambda: L.fully_connected(CLASSES, stddev=0.1, bias=0.0)
   side = (Layer('side1', full(), False, ()),)
   conv1 = Layer('conv1', L.conv(4, 3, stddev=0.1, bias=0.0), False,

@@ -11,7 +11,7 @@ import tiny
 from alexnet_jax.data import loader, statistics
 from alexnet_jax.learning import augment, optimizer, step
 from alexnet_jax.learning.learning_rate import Rates
-from alexnet_jax.network import classifier, columns, full_layers, rng
+from alexnet_jax.network import classifier, columns, full_layers, placement, rng
 from alexnet_jax.network import layers as L
 from alexnet_jax.run import device_data, experiment
 
@@ -113,7 +113,7 @@ def one_step(mesh_shape=(1, 1), clip_norm=0.0, steps=1, rule='momentum',
              divided=False, **options):
   """(parameters, what was measured) after float64 steps of two columns."""
   with jax.enable_x64(True), jax.numpy_dtype_promotion('standard'):
-    mesh = columns.make_mesh(*mesh_shape, 2)
+    mesh = placement.make_mesh(*mesh_shape, 2)
     full = L.fully_connected(CLASSES, stddev=0.1, bias=0.0)
     model = classifier.build(
         (columns.Layer('conv1', L.conv(4, 5, stddev=0.1, bias=0.1, stride=4),
@@ -133,7 +133,7 @@ def one_step(mesh_shape=(1, 1), clip_norm=0.0, steps=1, rule='momentum',
     state = jax.tree.map(
         lambda x: x.astype(float) if x.dtype == jnp.float32 else x, state)
     state = jax.device_put(
-        state, columns.param_shardings(mesh, state, model.divided))
+        state, placement.param_shardings(mesh, state, model.divided))
     move = step.make_train_step(
         model, rule, AUGMENTED, Rates(), mesh, 0,
         step.Length(10, 100), **options)

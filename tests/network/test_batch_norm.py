@@ -8,7 +8,7 @@ import nets
 import numpy as np
 import pytest
 
-from alexnet_jax.network import classifier, columns, models, rng
+from alexnet_jax.network import classifier, columns, models, placement, rng
 from alexnet_jax.network.batch_norm import BatchNorm
 from alexnet_jax.network.columns import Layer
 
@@ -26,7 +26,7 @@ def batch():
 
 @functools.cache
 def first_values():
-  model = nets.build('resnet', columns.make_mesh(1, 1, 1), CLASSES, PATCH,
+  model = nets.build('resnet', placement.make_mesh(1, 1, 1), CLASSES, PATCH,
                      **FIELDS)
   return jax.device_get(jax.jit(model.init)(jax.random.key(0)))
 
@@ -34,7 +34,7 @@ def first_values():
 @functools.cache
 def solution(mesh=(1, 1), precision='float32'):
   """(logits, new averages, gradients) of one step of a small ResNet."""
-  home = columns.make_mesh(*mesh, 1)
+  home = placement.make_mesh(*mesh, 1)
   model = models.with_precision(precision, nets.build(
       'resnet', home, CLASSES, PATCH, **FIELDS))
   patches, labels, keys = batch()
@@ -53,9 +53,9 @@ def solution(mesh=(1, 1), precision='float32'):
     return outputs.logits, outputs.batch_stats, grads
 
   variables = jax.device_put(
-      first_values(), columns.param_shardings(home, first_values()))
+      first_values(), placement.param_shardings(home, first_values()))
   return jax.device_get(solve(variables, *jax.device_put(
-      (patches, labels, keys), columns.batch_sharding(home))))
+      (patches, labels, keys), placement.batch_sharding(home))))
 
 
 def normalized(x, mesh=(1, 1)):
@@ -63,7 +63,7 @@ def normalized(x, mesh=(1, 1)):
   layer = Layer('norm', BatchNorm(), False, ())
   flat = layer._replace(post_ops=(lambda y: y.reshape(len(y), -1),))
   shape = (1, x.shape[-1])
-  run = columns.run([flat], columns.make_mesh(*mesh, 1))
+  run = columns.run([flat], placement.make_mesh(*mesh, 1))
   made = jax.jit(run)(
       {'norm': {'scale': jnp.full(shape, 2.0), 'bias': jnp.full(shape, 3.0)}},
       {'norm': {'mean': jnp.ones(shape), 'var': jnp.full(shape, 4.0)}},
@@ -101,7 +101,7 @@ def test_statistics_are_float32_when_maps_have_sixteen_bits(close):
 
 
 def test_a_test_uses_the_running_averages_and_no_other_image(close):
-  model = nets.build('resnet', columns.make_mesh(1, 1, 1), CLASSES, PATCH,
+  model = nets.build('resnet', placement.make_mesh(1, 1, 1), CLASSES, PATCH,
                      **FIELDS)
   variables, (patches, *_) = first_values(), batch()
   apply = jax.jit(model.forward)

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from alexnet_jax.errors import InputError
-from alexnet_jax.network import classifier, columns, describe
+from alexnet_jax.network import classifier, describe, placement
 from alexnet_jax.network import layers as L
 from alexnet_jax.network.pooling import avg_pool, max_pool
+from alexnet_jax.network.shapes import layer_shapes
 
 DRAW = np.random.default_rng(0)
 PATCH = 12
@@ -25,7 +26,7 @@ SMALL = {
 
 @functools.cache
 def build(name, patch=PATCH, column=1, **fields):
-  mesh = columns.make_mesh(1, column, fields.get('num_columns', 1))
+  mesh = placement.make_mesh(1, column, fields.get('num_columns', 1))
   return nets.build(name, mesh, 10, patch, **fields)
 
 
@@ -49,7 +50,7 @@ def test_parameters_are_as_many_as_in_the_program(patch, name, fields, count):
 
 def test_maps_have_the_sizes_of_the_program():
   sizes = lambda name, patch: [
-      (at.layer.name, at.neurons, at.outputs) for at in columns.layer_shapes(
+      (at.layer.name, at.neurons, at.outputs) for at in layer_shapes(
           build(name, patch).layers, 1, patch)]
   assert sizes('cifar', 32) == [
       ('conv1', (32, 32, 32), (16, 16, 32)),

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from alexnet_jax.errors import InputError
-from alexnet_jax.network import columns
+from alexnet_jax.network import placement
 from alexnet_jax.network.collectives import find_collectives
 from alexnet_jax.run import experiment
 from configs import paper
@@ -53,7 +53,7 @@ def test_each_of_four_devices_holds_a_quarter_of_each_full_layer(
     net, problem, mesh_of, mesh):
   model = net('alexnet', mesh, 'model')
   params = problem().params
-  placed = jax.device_put(params, columns.param_shardings(
+  placed = jax.device_put(params, placement.param_shardings(
       mesh_of(*mesh), params, model.divided))
   size = lambda leaf: leaf.addressable_shards[0].data.size
   for name in ('fc6', 'fc7'):

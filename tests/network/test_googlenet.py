@@ -7,18 +7,19 @@ import numpy as np
 import pytest
 
 from alexnet_jax.errors import InputError
-from alexnet_jax.network import columns, describe, layers, rng
+from alexnet_jax.network import describe, layers, placement, rng
 from alexnet_jax.network.pooling import max_pool
+from alexnet_jax.network.shapes import layer_shapes
 
 
 @pytest.fixture(scope='module')
 def paper():
-  return nets.build('googlenet', columns.make_mesh(1, 1, 1), 1000, 224)
+  return nets.build('googlenet', placement.make_mesh(1, 1, 1), 1000, 224)
 
 
 @pytest.fixture(scope='module')
 def tiny_net():
-  model = nets.build('googlenet', columns.make_mesh(1, 1, 1), 5, 64,
+  model = nets.build('googlenet', placement.make_mesh(1, 1, 1), 5, 64,
                      width=0.05)
   draw = np.random.default_rng(0)
   return model, jax.tree.map(
@@ -27,7 +28,7 @@ def tiny_net():
 
 
 def test_maps_are_those_of_table_1(paper):
-  outputs = {at.layer.name: at.outputs for at in columns.layer_shapes(
+  outputs = {at.layer.name: at.outputs for at in layer_shapes(
       paper.layers, 1, 224)}
   assert list(outputs.values()) == [
       (56, 56, 64), (56, 56, 64), (28, 28, 192), (28, 28, 256), (14, 14, 480),
@@ -55,14 +56,14 @@ def test_side_classifiers_are_a_part_of_training_alone(tiny_net):
   assert [logits.shape for logits in training.side_logits] == [(2, 5)] * 2
   assert jax.eval_shape(model.forward, variables, patches).side_logits == ()
   assert model.side_weight == 0.3
-  without = nets.build('googlenet', columns.make_mesh(1, 1, 1), 5, 64,
+  without = nets.build('googlenet', placement.make_mesh(1, 1, 1), 5, 64,
                        width=0.05, side_classifiers=False)
   assert not any(layer.side for layer in without.layers)
 
 
 def test_every_branch_of_a_module_is_in_its_outputs(tiny_net):
   model, variables = tiny_net
-  at = next(at for at in columns.layer_shapes(model.layers, 1, 64)
+  at = next(at for at in layer_shapes(model.layers, 1, 64)
             if at.layer.name == 'inception3a')
   params = jax.tree.map(lambda leaf: leaf[0],
                         variables['columns']['inception3a'])
@@ -90,6 +91,6 @@ def test_dropout_of_any_rate_keeps_the_mean():
 
 def test_it_is_one_column():
   with pytest.raises(InputError) as error:
-    nets.build('googlenet', columns.make_mesh(1, 1, 1), 5, 64, num_columns=2)
+    nets.build('googlenet', placement.make_mesh(1, 1, 1), 5, 64, num_columns=2)
   for part in ('num_columns=2', 'googlenet', 'give 1'):
     assert part in str(error.value)

@@ -9,14 +9,15 @@ import numpy as np
 import pytest
 
 from alexnet_jax.errors import InputError
-from alexnet_jax.network import columns, describe, layers_1998, lenet
+from alexnet_jax.network import describe, layers_1998, lenet, placement
+from alexnet_jax.network.shapes import layer_shapes
 
 SIMPLIFIED = {'simplified': True, 'codes': False}
 
 
 @functools.cache
 def build(**fields):
-  return nets.build('lenet', columns.make_mesh(1, 1, 1), 10, 32, **fields)
+  return nets.build('lenet', placement.make_mesh(1, 1, 1), 10, 32, **fields)
 
 
 @functools.cache
@@ -43,7 +44,7 @@ def test_every_layer_has_as_many_parameters_as_published(fields, counts):
 
 
 def test_maps_and_connections_are_those_of_figure_2():
-  walk = list(columns.layer_shapes(build().layers, 1, 32))
+  walk = list(layer_shapes(build().layers, 1, 32))
   assert [at.outputs for at in walk] == [
       (28, 28, 6), (14, 14, 6), (10, 10, 16), (5, 5, 16), (1, 1, 120), (84,)]
   # "C3 has 1,516 trainable parameters and 151,600 connections."

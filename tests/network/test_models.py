@@ -10,13 +10,14 @@ import numpy as np
 import pytest
 
 from alexnet_jax.errors import InputError
-from alexnet_jax.network import alexnet, columns, models, rng
+from alexnet_jax.network import alexnet, models, rng
 from alexnet_jax.network import plain as grouped
 from alexnet_jax.network.pooling import max_pool
 from alexnet_jax.network.response_norm import (
   local_response_norm,
   within_map_norm,
 )
+from alexnet_jax.network.shapes import layer_shapes
 
 ONE_GPU = {'num_columns': 1, 'kernels': (48, 128, 192, 192, 256),
            'neurons': (4096, 4096)}
@@ -67,7 +68,7 @@ def test_kernels_are_the_numbers_of_figure_2_with_the_gpu_in_front(mesh_of):
 @pytest.mark.parametrize('name', WIRINGS)
 def test_maps_shrink_as_in_figure_2(mesh_of, name):
   model = paper_size(mesh_of, name)
-  walk = list(columns.layer_shapes(model.layers, 2, 224))
+  walk = list(layer_shapes(model.layers, 2, 224))
   assert [at.neurons for at in walk] == [
       (55, 55, 48), (27, 27, 128), (13, 13, 192), (13, 13, 192),
       (13, 13, 128), (2048,), (2048,)]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from jax.sharding import AxisType, Mesh
 
-from alexnet_jax.network import columns, models
+from alexnet_jax.network import models, placement
 
 # Of outputs and of gradients, against the largest number of a leaf, with 24, 11
 # and 8 binary digits in a product's operands. The gradients of 8 digits have
@@ -26,15 +26,15 @@ def processor(problem, loss_and_gradients):
 
 def solve(device, precision, problem, loss_and_gradients):
   """((loss, logits), gradients) of one step on one device, as numpy."""
-  mesh = Mesh(np.array([[device]]), (columns.DATA, columns.COLUMN),
+  mesh = Mesh(np.array([[device]]), (placement.DATA, placement.COLUMN),
               axis_types=(AxisType.Auto,) * 2)
   net = models.with_precision(
       precision, nets.build('alexnet', mesh, 10, 64, **SMALL))
   params, *batch = jax.device_get(problem[:3])
   keys = jax.random.wrap_key_data(jax.device_get(
       jax.random.key_data(problem.keys)))
-  params = jax.device_put(params, columns.param_shardings(mesh, params))
-  batch = jax.device_put((*batch, keys), columns.batch_sharding(mesh))
+  params = jax.device_put(params, placement.param_shardings(mesh, params))
+  batch = jax.device_put((*batch, keys), placement.batch_sharding(mesh))
   return jax.device_get(jax.jit(loss_and_gradients(net.apply))(params, *batch))
 
 

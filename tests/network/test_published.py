@@ -8,8 +8,9 @@ import pytest
 
 from alexnet_jax.analysis import projection
 from alexnet_jax.errors import InputError
-from alexnet_jax.network import columns, layers, published, rng
+from alexnet_jax.network import layers, published, rng
 from alexnet_jax.network.pooling import max_pool
+from alexnet_jax.network.shapes import layer_shapes
 
 NARROW = {'kernels': (4, 6, 8, 6, 8), 'neurons': (64, 128)}
 
@@ -85,7 +86,7 @@ def test_units_of_every_convolution_can_be_projected(mesh_of):
 
 def test_shapes_of_torchvision_at_full_size(mesh_of):
   model = nets.build('published', mesh_of(1, 1, 1), 1000, 224)
-  walk = list(columns.layer_shapes(model.layers, 1, 224))
+  walk = list(layer_shapes(model.layers, 1, 224))
   assert [at.neurons for at in walk] == [
       (55, 55, 64), (27, 27, 192), (13, 13, 384), (13, 13, 256),
       (13, 13, 256), (4096,), (4096,)]

@@ -7,7 +7,14 @@ import numpy as np
 import pytest
 
 from alexnet_jax.errors import InputError
-from alexnet_jax.network import classifier, columns, describe, initial, resnet
+from alexnet_jax.network import (
+  classifier,
+  describe,
+  initial,
+  placement,
+  resnet,
+)
+from alexnet_jax.network.shapes import layer_shapes
 from configs.history import cifar_resnet
 from configs.history import resnet as imagenet_resnet
 
@@ -15,7 +22,7 @@ from configs.history import resnet as imagenet_resnet
 def build(config, classes=1000):
   """The network of a config, on one device."""
   fields = config.model.to_dict()
-  return nets.build(fields.pop('name'), columns.make_mesh(1, 1, 1), classes,
+  return nets.build(fields.pop('name'), placement.make_mesh(1, 1, 1), classes,
                     config.augment.crop, **fields)
 
 
@@ -47,7 +54,7 @@ def test_networks_for_cifar_have_the_parameters_of_table_6(depth, millions):
 
 def test_maps_shrink_as_in_table_1():
   model = build(imagenet_resnet.get_config('34'))
-  sizes = {at.layer.name: at.neurons for at in columns.layer_shapes(
+  sizes = {at.layer.name: at.neurons for at in layer_shapes(
       model.layers, 1, 224)}
   assert sizes['conv1'] == (112, 112, 64)
   assert [sizes[name] for name in (
@@ -59,7 +66,7 @@ def test_maps_shrink_as_in_table_1():
     ('none', []), ('A', []), ('B', ['conv3_1']),
     ('C', ['conv2_1', 'conv2_2', 'conv3_1', 'conv3_2'])])
 def test_an_option_decides_which_shortcuts_have_weights(shortcut, projections):
-  model = nets.build('resnet', columns.make_mesh(1, 1, 1), 5, 16,
+  model = nets.build('resnet', placement.make_mesh(1, 1, 1), 5, 16,
                      kernels=(4, 6), blocks=(2, 2), shortcut=shortcut,
                      small_images=True)
   shapes = jax.eval_shape(model.init, jax.random.key(0))
@@ -107,6 +114,6 @@ def test_first_weights_keep_the_variance_of_rectified_maps():
 ])
 def test_fields_that_do_not_fit_are_refused(fields, parts):
   with pytest.raises(InputError) as error:
-    nets.build('resnet', columns.make_mesh(1, 1, 1), 5, 32, **fields)
+    nets.build('resnet', placement.make_mesh(1, 1, 1), 5, 32, **fields)
   for part in parts:
     assert part in str(error.value)

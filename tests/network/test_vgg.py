@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from alexnet_jax.errors import InputError
-from alexnet_jax.network import columns, describe
+from alexnet_jax.network import describe, placement
+from alexnet_jax.network.shapes import layer_shapes
 
 BLOCKS = {'A': (1, 1, 2, 2, 2), 'B': (2, 2, 2, 2, 2), 'D': (2, 2, 3, 3, 3),
           'E': (2, 2, 4, 4, 4)}
@@ -17,7 +18,7 @@ SMALL = {'kernels': (4, 6, 8, 8, 8), 'neurons': (16, 16)}
 
 @functools.cache
 def build(form='D', patch=224, classes=1000, **fields):
-  return nets.build('vgg', columns.make_mesh(1, 1, 1), classes, patch,
+  return nets.build('vgg', placement.make_mesh(1, 1, 1), classes, patch,
                     convolutions=BLOCKS[form], **fields)
 
 
@@ -33,7 +34,7 @@ def test_parameters_are_as_many_as_published(form, parameters):
 
 
 def test_each_block_halves_the_maps():
-  walk = list(columns.layer_shapes(build().layers, 1, 224))
+  walk = list(layer_shapes(build().layers, 1, 224))
   assert {at.layer.name: at.outputs for at in walk
           if len(at.outputs) == 3 and at.outputs[:2] != at.neurons[:2]} == {
       'conv1_2': (112, 112, 64), 'conv2_2': (56, 56, 128),
@@ -45,7 +46,7 @@ def test_each_block_halves_the_maps():
 
 def test_the_maps_of_an_image_take_61_megabytes_and_not_96():
   # An often copied list adds the same layers up to 24 million numbers: 96 MB.
-  walk = list(columns.layer_shapes(build().layers, 1, 224))
+  walk = list(layer_shapes(build().layers, 1, 224))
   pooled = sum(np.prod(at.outputs) for at in walk if at.outputs != at.neurons)
   numbers = (224 * 224 * 3 + sum(np.prod(at.neurons) for at in walk)
              + pooled + 1000)

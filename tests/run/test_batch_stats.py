@@ -12,7 +12,7 @@ import tiny
 from alexnet_jax.bench import compiled_for
 from alexnet_jax.errors import InputError
 from alexnet_jax.learning import augment
-from alexnet_jax.network import classifier, columns
+from alexnet_jax.network import classifier, placement
 from alexnet_jax.run import (
   experiment,
   fine_tune,
@@ -95,9 +95,9 @@ def test_an_exported_file_has_the_averages_and_opens_again(run, tmp_path):
 def test_another_network_takes_the_averages_but_not_the_softmax(run):
   network = trained.open_trained(run[0])
   model = experiment.read(config()).build_model(
-      columns.make_mesh(1, 1, 1), len(NAMES))
+      placement.make_mesh(1, 1, 1), len(NAMES))
   fresh = jax.jit(model.init)(jax.random.key(5))
-  fresh = jax.device_put(fresh, columns.param_shardings(network.mesh, fresh))
+  fresh = jax.device_put(fresh, placement.param_shardings(network.mesh, fresh))
   variables, sentence = fine_tune.start_from(run[0], model, fresh, NAMES)
   assert sentence.startswith('Took conv1 to conv4_1 from')
   assert 'fc8 is new (12 classes there, 3 here)' in sentence

@@ -8,7 +8,7 @@ import pytest
 
 from alexnet_jax import config_files
 from alexnet_jax.export import operations, torch_file
-from alexnet_jax.network import columns
+from alexnet_jax.network import placement
 from alexnet_jax.run import experiment, foreign, torchvision_forms, weights
 
 torch = pytest.importorskip('torch')
@@ -104,7 +104,7 @@ def test_logits_are_those_of_torchvision_and_its_module_takes_ours(
   net = randomize(make())
   mean, stddevs = ((127.5,) * 3,) * 2 if network == 'googlenet' else (
       255 * MEAN, tuple(255 * STDDEV))
-  model = nets.build(network, columns.make_mesh(1, 1, 1), CLASSES, side,
+  model = nets.build(network, placement.make_mesh(1, 1, 1), CLASSES, side,
                      **fields, pixel_stddevs=stddevs)
   variables = taken(net, model, tmp_path)
   differs, normalized, theirs = difference(net, model, variables, mean)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tiny
 
-from alexnet_jax.network import columns
+from alexnet_jax.network import placement
 from alexnet_jax.run import device_data, experiment, training
 
 
@@ -36,7 +36,7 @@ def test_batches_are_those_of_the_loader(at_step):
     for name in ('image', 'label'):
       np.testing.assert_array_equal(ours[name], theirs[name])
       assert ours[name].dtype == theirs[name].dtype
-      assert ours[name].sharding == columns.batch_sharding(built.mesh)
+      assert ours[name].sharding == placement.batch_sharding(built.mesh)
   picked.close()
   streamed.close()
 
@@ -44,7 +44,7 @@ def test_batches_are_those_of_the_loader(at_step):
 def test_every_device_holds_every_image():
   config = tiny.config({'mesh.data': 2, 'mesh.column': 2})
   source = experiment.read(config).open_split('train')
-  mesh = columns.make_mesh(2, 2, 2)
+  mesh = placement.make_mesh(2, 2, 2)
   found = device_data.load(source, mesh, threads=2)
   assert found['image'].dtype == np.uint8
   assert found['image'].shape == (64, 72, 72, 3)

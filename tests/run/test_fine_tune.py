@@ -14,7 +14,7 @@ import tiny
 from alexnet_jax.errors import InputError
 from alexnet_jax.learning.augment import PixelStats
 from alexnet_jax.learning.learning_rate import learning_rates
-from alexnet_jax.network import columns, describe
+from alexnet_jax.network import describe, placement
 from alexnet_jax.run import experiment, fine_tune, journal, training, weights
 from alexnet_jax.run import trained as opened
 from alexnet_jax.tasks import export as export_task
@@ -31,7 +31,7 @@ def config_of(name, *form):
 def model_of(config, classes):
   """The network and its parameters' shapes, of any size."""
   model = experiment.read(config).build_model(
-      columns.make_mesh(1, 1, config.model.num_columns), classes)
+      placement.make_mesh(1, 1, config.model.num_columns), classes)
   shapes = jax.eval_shape(model.init, jax.random.key(0))
   return model, weights.to_layers(model, shapes)
 
@@ -434,7 +434,7 @@ def test_a_run_starts_from_a_network_of_the_package():
       jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype),
                    weights.from_layers(shapes)),
       jax.sharding.NamedSharding(
-          columns.make_mesh(1, 1, 2), jax.sharding.PartitionSpec()))
+          placement.make_mesh(1, 1, 2), jax.sharding.PartitionSpec()))
   started, origin = fine_tune.start_from(
       'tiny_imagenet_small', model, params, tuple('abcde'))
   assert 'Took conv1 to fc7 from' in origin and 'fc8 is new' in origin

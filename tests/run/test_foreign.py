@@ -13,7 +13,7 @@ from safetensors.numpy import load_file, save_file
 
 from alexnet_jax import config_files
 from alexnet_jax.export import operations, torch_file
-from alexnet_jax.network import columns
+from alexnet_jax.network import placement
 from alexnet_jax.run import experiment, fine_tune, foreign
 
 OTHER_FORM = {'norm_epsilon': 0.1, 'pixel_stddevs': network_forms.PIXELS}
@@ -27,8 +27,8 @@ def written_with_card(path, fields):
       np.full((model.patch, model.patch, 3), 120.0), {'config': {'model': {
           'name': 'resnet', **dataclasses.asdict(model.spec)} | fields}})
   return nets.build(
-      'resnet', columns.make_mesh(1, 1, 1), network_forms.CLASSES, model.patch,
-      **dataclasses.asdict(model.spec) | OTHER_FORM)
+      'resnet', placement.make_mesh(1, 1, 1), network_forms.CLASSES,
+      model.patch, **dataclasses.asdict(model.spec) | OTHER_FORM)
 
 
 @pytest.mark.parametrize('ending', ['safetensors', 'pt'])
@@ -78,8 +78,9 @@ def test_a_start_says_which_layers_have_no_bias_in_the_file(tmp_path):
       lambda leaf: np.zeros(leaf.shape, leaf.dtype),
       jax.eval_shape(built.model.init, jax.random.key(0)))
   _, said = fine_tune.start_from(
-      path, built.model, jax.device_put(
-          params, columns.param_shardings(built.mesh, params)), tuple('abcde'))
+      path, built.model,
+      jax.device_put(params, placement.param_shardings(built.mesh, params)),
+      tuple('abcde'))
   assert said == (
       f'Took conv1 to fc7 from {path} (torchvision); fc8 is new (12 classes'
       ' there, 5 here). The file has no bias for conv2, fc6.')

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tiny
 
-from alexnet_jax.network import classifier, columns, googlenet
+from alexnet_jax.network import classifier, googlenet, placement
 from alexnet_jax.run import experiment, fine_tune, trained, training
 from configs.history import googlenet as config_file
 
@@ -93,9 +93,9 @@ def test_in_sixteen_bits_the_statistics_and_parameters_stay_float32(
 def test_other_classes_get_a_new_softmax_and_new_side_classifiers(run):
   network = trained.open_trained(run[0])
   model = experiment.read(config()).build_model(
-      columns.make_mesh(1, 1, 1), len(NAMES))
+      placement.make_mesh(1, 1, 1), len(NAMES))
   fresh = jax.jit(model.init)(jax.random.key(5))
-  fresh = jax.device_put(fresh, columns.param_shardings(network.mesh, fresh))
+  fresh = jax.device_put(fresh, placement.param_shardings(network.mesh, fresh))
   variables, said = fine_tune.start_from(run[0], model, fresh, NAMES)
   taken, there = variables['columns'], network.params['columns']
   for name in ('conv1', 'conv2', 'inception4a', 'inception5b'):

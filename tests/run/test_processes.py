@@ -17,7 +17,7 @@ import pytest
 import tiny
 
 from alexnet_jax.errors import InputError
-from alexnet_jax.network import columns
+from alexnet_jax.network import placement
 from alexnet_jax.run import processes
 
 LOST = (r'launch.py: (process \d|another process) of this run has ended or does'
@@ -187,7 +187,7 @@ def test_meshes_that_give_processes_unlike_parts_are_refused(
   monkeypatch.setattr(jax, 'devices', lambda: devices)
   monkeypatch.setattr(jax, 'process_count', lambda: count)
   with pytest.raises(InputError, match=re.escape(sentence)):
-    processes.check_mesh(columns.make_mesh(data, column, 2))
+    processes.check_mesh(placement.make_mesh(data, column, 2))
 
 
 @pytest.mark.parametrize('variables, devices', [

@@ -13,6 +13,7 @@ from alexnet_jax import config_files
 from alexnet_jax.array_files import layer_names, reading
 from alexnet_jax.errors import InputError
 from alexnet_jax.learning import augment, step
+from alexnet_jax.network.shapes import layer_shapes
 from alexnet_jax.run import experiment, published, weights
 
 GROUPS = {'torchvision': (1,) * 5, 'caffe_alexnet': (1, 2, 1, 2, 2),
@@ -148,7 +149,7 @@ def test_a_partial_window_counts_in_caffe_only(name, outputs, tmp_path):
   arrays, built, params = params_of(
       name, tmp_path, FORM[name], {'augment.crop': crop}, side)
   maps = dict(zip(published.needed_kernels(built.model), [
-      at.outputs for at in experiment.columns.layer_shapes(
+      at.outputs for at in layer_shapes(
           built.model.layers, 1, crop)], strict=False))
   assert maps['conv2'] == outputs
   patch = picture(crop)

@@ -10,7 +10,7 @@ import pytest
 
 from alexnet_jax.errors import InputError
 from alexnet_jax.export import operations, torch_file
-from alexnet_jax.network import columns
+from alexnet_jax.network import placement
 from alexnet_jax.run import foreign, torch_layout, torchvision_forms, weights
 from configs.history import googlenet, resnet, vgg16, vgg19
 
@@ -30,7 +30,7 @@ ROUND_TRIPS = ('lenet', 'simplified lenet', 'vgg', 'resnet', 'plain',
 
 def model_of(config):
   fields = config.model.to_dict()
-  return nets.build(fields.pop('name'), columns.make_mesh(1, 1, 1), 1000, 224,
+  return nets.build(fields.pop('name'), placement.make_mesh(1, 1, 1), 1000, 224,
                     **fields)
 
 
@@ -202,7 +202,7 @@ def test_a_network_of_several_columns_is_refused(tmp_path):
   form.num_columns = 2
   fields = form.to_dict()
   del fields['name']
-  model = nets.build('vgg', columns.make_mesh(1, 1, 2), 1000, 224, **fields)
+  model = nets.build('vgg', placement.make_mesh(1, 1, 2), 1000, 224, **fields)
   assert not torchvision_forms.name(model)
   _, _, arrays = state_dict('vgg')
   said = refusal(tmp_path, arrays, model)

@@ -16,7 +16,7 @@ from alexnet_jax import config_files
 from alexnet_jax.data import procedural
 from alexnet_jax.errors import InputError
 from alexnet_jax.library.network import Network
-from alexnet_jax.network import columns
+from alexnet_jax.network import placement
 from alexnet_jax.run import (
   checkpoint,
   experiment,
@@ -164,7 +164,7 @@ def test_an_exported_file_and_torchvision_s_start_another_run(run, tmp_path):
   for source in (path, workdir, write(tmp_path)[0]):
     chosen, said = fine_tune.start_from(
         source, built.model, jax.device_put(
-            params, columns.param_shardings(built.mesh, params)),
+            params, placement.param_shardings(built.mesh, params)),
         tuple('abcde'))
     assert said.startswith('Took conv1 to fc7') and 'fc8 is new' in said
     np.testing.assert_array_equal(

@@ -15,7 +15,7 @@ import tiny
 from alexnet_jax import config_files
 from alexnet_jax.errors import InputError
 from alexnet_jax.export import operations, torch_file
-from alexnet_jax.network import columns, models
+from alexnet_jax.network import models, placement
 from alexnet_jax.run import (
   checkpoint,
   experiment,
@@ -141,7 +141,7 @@ def test_the_mean_in_a_state_dict_has_the_colors_of_its_kernels(run, tmp_path):
 def test_a_file_of_torchvision_starts_a_run(run):
   built = built_of(resnet(), 12)
   fresh = jax.jit(built.model.init)(jax.random.key(0))
-  fresh = jax.device_put(fresh, columns.param_shardings(built.mesh, fresh))
+  fresh = jax.device_put(fresh, placement.param_shardings(built.mesh, fresh))
   chosen, said = fine_tune.start_from(
       run[1], built.model, fresh, tuple('abcdefghijkl'))
   assert said == (f'Took conv1 to conv3_1 from {run[1]} (torchvision); fc8 is'
