@@ -24,7 +24,7 @@ from absl import app, flags, logging  # noqa: E402
 from ml_collections import ConfigDict, config_flags  # noqa: E402
 
 from alexnet_jax import tables  # noqa: E402
-from alexnet_jax.run import device_data, experiment, training  # noqa: E402
+from alexnet_jax.run import device_data, training, typed_config  # noqa: E402
 
 STEPS = 12
 STEP_MODULE = 'jit_train_step'  # JAX names it after the function.
@@ -58,7 +58,7 @@ def record(config: ConfigDict, steps: int) -> list[Step]:
   options.python_tracer_level = 0  # Each call in Python is a million events.
   with tempfile.TemporaryDirectory() as folder:
     with jax.profiler.trace(folder, profiler_options=options):
-      training.train(experiment.read(config), os.path.join(folder, 'run'))
+      training.train(typed_config.read(config), os.path.join(folder, 'run'))
     [profile] = glob.glob(
         os.path.join(folder, 'plugins', 'profile', '*', '*.xplane.pb'))
     return timeline(jax.profiler.ProfileData.from_file(profile), steps)

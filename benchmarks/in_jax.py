@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from alexnet_jax import machine
 from alexnet_jax.bench import process, traffic
+from alexnet_jax.run import typed_config
 from benchmarks import problem as problems
 from benchmarks.problem import Ours, Problem
 
@@ -41,7 +42,7 @@ class OurWork:
   def __init__(self, problem: Problem, ours: Ours):
     config = _config(problem, ours)
     built = experiment.build(
-      experiment.read(config), problem.sizes.classes, EXAMPLES
+      typed_config.read(config), problem.sizes.classes, EXAMPLES
     )
     size = config.data.image_size
     # Prepared patches already have zero mean.

@@ -28,7 +28,7 @@ from alexnet_jax.bench import measurements, turns  # noqa: E402
 from alexnet_jax.bench.measurements import Training  # noqa: E402
 from alexnet_jax.data import statistics  # noqa: E402
 from alexnet_jax.learning import augment  # noqa: E402
-from alexnet_jax.run import experiment  # noqa: E402
+from alexnet_jax.run import experiment, typed_config  # noqa: E402
 
 KINDS: dict[str, dict[str, Any]] = {
     'one thread': {'threads': 1},
@@ -63,7 +63,7 @@ def measure(config: ConfigDict, rounds: int,
     rounds: turns of each kind.
     turn_seconds: the minimum duration of a turn.
   """
-  settings = experiment.read(config)
+  settings = typed_config.read(config)
   source = settings.open_split('train')
   built = experiment.build(settings, len(source.class_names), len(source))
   results = statistics.statistics(source, limit=64)
@@ -97,7 +97,7 @@ def read_forms(config: ConfigDict,
     config: the experiment; its data set is read.
     rounds: turns of each form.
   """
-  settings = experiment.read(config)
+  settings = typed_config.read(config)
   return measurements.input_forms(
       settings.open_split('train'), settings.data.image_size, rounds)
 

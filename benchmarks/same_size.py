@@ -37,7 +37,7 @@ from alexnet_jax.figures.curves import Lines  # noqa: E402
 from alexnet_jax.learning import augment  # noqa: E402
 from alexnet_jax.network import describe  # noqa: E402
 from alexnet_jax.results import sweeps  # noqa: E402
-from alexnet_jax.run import device_data, experiment, journal  # noqa: E402
+from alexnet_jax.run import device_data, experiment, journal, typed_config  # noqa: E402
 from configs.history import same_size  # noqa: E402
 
 CONFIG = 'configs/history/same_size.py'
@@ -71,7 +71,7 @@ def measure(names: Iterable[str], rounds: int,
 def _step(name: str, turn_seconds: float) -> tuple[turns.Row, dict[str, Any]]:
   """Returns the training step of a network, and the sizes of the network."""
   config = same_size.get_config(name)
-  built = experiment.build(experiment.read(config), CLASSES, IMAGES)
+  built = experiment.build(typed_config.read(config), CLASSES, IMAGES)
   side, batch_size = config.data.image_size, config.optimizer.batch_size
   drawn = np.random.default_rng(0)
   batch = device_data.to_device({

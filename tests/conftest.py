@@ -19,7 +19,7 @@ from absl import flags
 from jax.experimental.compilation_cache import compilation_cache
 
 from alexnet_jax.network import placement, rng
-from alexnet_jax.run import experiment, training
+from alexnet_jax.run import training, typed_config
 
 jax.config.update('jax_num_cpu_devices', 4)
 jax.config.update('jax_numpy_rank_promotion', 'raise')
@@ -219,4 +219,4 @@ def trained(tmp_path_factory, compiled):
   config = tiny.config()
   workdir = str(tmp_path_factory.mktemp('trained'))
   _keep_compiled(compiled, 0.0)
-  return config, workdir, training.train(experiment.read(config), workdir)
+  return config, workdir, training.train(typed_config.read(config), workdir)

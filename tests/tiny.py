@@ -8,7 +8,7 @@ import cv2
 import jax
 import numpy as np
 
-from alexnet_jax.run import checkpoint, experiment, journal
+from alexnet_jax.run import checkpoint, experiment, journal, typed_config
 from alexnet_jax.run.journal import Journal
 from configs import quickstart
 
@@ -67,7 +67,7 @@ def state(config, workdir, step=None):
   """The State of a checkpoint, the newest unless told, on one device."""
   alone = config.copy_and_resolve_references()
   alone.mesh.data = alone.mesh.column = 1
-  built = experiment.build(experiment.read(alone), 12, 64)
+  built = experiment.build(typed_config.read(alone), 12, 64)
   manager = checkpoint.open_manager(workdir, 100)
   restored = checkpoint.restore(
       manager, manager.latest_step() if step is None else step,

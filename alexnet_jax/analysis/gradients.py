@@ -24,7 +24,8 @@ from alexnet_jax.network import classifier, models
 from alexnet_jax.network.classifier import Model
 from alexnet_jax.network.columns import Layer
 from alexnet_jax.network.shapes import layer_shapes
-from alexnet_jax.run.experiment import Experiment, MeshShape, Settings
+from alexnet_jax.run.experiment import Experiment
+from alexnet_jax.run.typed_config import MeshShape, Settings
 
 METER = '{} meter'  # the name of the meter of a layer
 SOFTMAX = 'fc8'

@@ -16,7 +16,8 @@ from alexnet_jax.bench import chips, measurements, overlap, traffic
 from alexnet_jax.bench.chips import Chip, Target
 from alexnet_jax.network import describe, placement
 from alexnet_jax.run import experiment
-from alexnet_jax.run.experiment import Experiment, Settings
+from alexnet_jax.run.experiment import Experiment
+from alexnet_jax.run.typed_config import Settings
 
 STEP, TEST = 'training step', 'test, ten crops'
 # The named scopes of a step outside of the layers.

@@ -22,7 +22,7 @@ PLAIN = {'name': 'alexnet', 'nonlinearity': 'relu', 'response_norm': True,
 class PlainTask(NamedTuple):
   """The task of the process that runs the plain form."""
 
-  settings: Any  # `experiment.Settings`
+  settings: Any  # `typed_config.Settings`
   num_classes: int
   num_examples: int
   input_stats: Any  # `PixelStats`

@@ -14,7 +14,7 @@ from alexnet_jax.errors import InputError, printable
 from alexnet_jax.learning import augment
 from alexnet_jax.library.network import Network
 from alexnet_jax.network import placement
-from alexnet_jax.run import experiment, weights
+from alexnet_jax.run import typed_config, weights
 from alexnet_jax.run.trained import (
   Trained,
   initial,
@@ -79,7 +79,7 @@ def build(config: ConfigDict | str | os.PathLike[str],
   """
   if not isinstance(config, ConfigDict):
     config = _read_config(os.path.expanduser(os.fspath(config)))
-  settings = experiment.read(config)
+  settings = typed_config.read(config)
   names = _class_names(settings, classes)
   mesh = placement.make_mesh(settings.mesh.data, settings.mesh.column,
                            settings.model.num_columns)

@@ -22,8 +22,8 @@ from alexnet_jax.errors import InputError, printable
 from alexnet_jax.results import ensemble_table, predictions
 from alexnet_jax.results.predictions import Predictions
 from alexnet_jax.run import checkpoint, evaluation
-from alexnet_jax.run.experiment import Settings
 from alexnet_jax.run.trained import open_trained
+from alexnet_jax.run.typed_config import Settings
 
 SEARCH = 'search'
 

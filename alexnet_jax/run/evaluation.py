@@ -12,7 +12,8 @@ from alexnet_jax.data.walk import nfc
 from alexnet_jax.errors import InputError, printable
 from alexnet_jax.learning import augment, metrics
 from alexnet_jax.learning.step import State
-from alexnet_jax.run.experiment import Experiment, Settings
+from alexnet_jax.run.experiment import Experiment
+from alexnet_jax.run.typed_config import Settings
 from alexnet_jax.run.walk import walk
 
 

@@ -20,7 +20,7 @@ from alexnet_jax.data.records import Records
 from alexnet_jax.data.sources import Source, Subset
 from alexnet_jax.errors import InputError, printable
 from alexnet_jax.run import journal
-from alexnet_jax.run.experiment import Data, Settings
+from alexnet_jax.run.typed_config import Data, Settings
 
 FILE = 'skipped.txt'
 

@@ -14,9 +14,9 @@ from alexnet_jax.errors import InputError
 from alexnet_jax.learning.augment import PixelStats
 from alexnet_jax.network import placement, rng
 from alexnet_jax.network.classifier import Model
-from alexnet_jax.run import checkpoint, experiment, weights
+from alexnet_jax.run import checkpoint, experiment, typed_config, weights
 from alexnet_jax.run.checkpoint import Metadata
-from alexnet_jax.run.experiment import MeshShape, Settings
+from alexnet_jax.run.typed_config import MeshShape, Settings
 
 
 class Trained(NamedTuple):
@@ -83,7 +83,7 @@ def open_weights(path: str) -> Trained:
   read = weights.load(path)
   card = read.card or _card_beside(path)
   try:
-    settings = experiment.read(config_files.from_json(
+    settings = typed_config.read(config_files.from_json(
         checkpoint.with_added_fields(card['config'])))._replace(
             mesh=MeshShape(1, 1))
     step = int(card.get('step', 0))
@@ -144,7 +144,7 @@ def read_settings(metadata: Metadata, workdir: str) -> Settings:
     InputError: its config fields differ from those of this version.
   """
   try:
-    return experiment.read(config_files.from_json(metadata.config))
+    return typed_config.read(config_files.from_json(metadata.config))
   except InputError as error:
     raise InputError(
         f'{workdir} was saved with an older set of config fields or values'

@@ -30,10 +30,11 @@ from alexnet_jax.run import (
   skipped,
 )
 from alexnet_jax.run.checkpoint import Metadata
-from alexnet_jax.run.experiment import Experiment, Settings
+from alexnet_jax.run.experiment import Experiment
 from alexnet_jax.run.loop import Cadence
 from alexnet_jax.run.session import Plan
 from alexnet_jax.run.skipped import ReadableSplits
+from alexnet_jax.run.typed_config import Settings
 
 
 def train(settings: Settings, workdir: str, *, init_from: str = '',

@@ -27,8 +27,8 @@ from alexnet_jax.errors import InputError, printable
 from alexnet_jax.learning import augment, step
 from alexnet_jax.learning.learning_rate import Rates
 from alexnet_jax.network import describe, rng
-from alexnet_jax.run import device_data, experiment, memory
-from alexnet_jax.run.experiment import Settings
+from alexnet_jax.run import device_data, experiment, memory, typed_config
+from alexnet_jax.run.typed_config import Settings
 
 CONFIG = 'required'
 ROUNDS = 4
@@ -57,10 +57,10 @@ def run(invocation: Invocation) -> None:
   """Times everything and prints tables and JSON."""
   values = invocation.flags
   if values.compile_for:
-    bench_chip(experiment.read(invocation.config), values.compile_for,
+    bench_chip(typed_config.read(invocation.config), values.compile_for,
                values.out)
     return
-  bench(experiment.read(invocation.config), values.plain, values.out,
+  bench(typed_config.read(invocation.config), values.plain, values.out,
         values.trace)
 
 

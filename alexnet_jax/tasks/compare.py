@@ -33,8 +33,9 @@ from alexnet_jax.run import (
   journal,
   memory,
   training,
+  typed_config,
 )
-from alexnet_jax.run.experiment import Settings
+from alexnet_jax.run.typed_config import Settings
 
 CONFIG = 'required'
 TABLE = 'compare.json'
@@ -182,7 +183,7 @@ def plan(config: ConfigDict, workdir: str,
       it.
   """
   _refuse_twice(configs)
-  base = experiment.read(config)
+  base = typed_config.read(config)
   source = base.open_split('train')
   validation = base.open_split('validation')
   planned = []
@@ -194,7 +195,7 @@ def plan(config: ConfigDict, workdir: str,
       own_runs.update_from_flattened_dict({'seed': seed, **other})
       at = os.path.join(workdir, variant.folder, f'seed_{seed}')
       try:
-        settings = experiment.read(own_runs)
+        settings = typed_config.read(own_runs)
         built = experiment.build(
             settings, len(source.class_names), len(source))
         memory.check(built, len(source))

@@ -6,8 +6,8 @@ from alexnet_jax.command_line.invocation import Invocation
 from alexnet_jax.errors import InputError
 from alexnet_jax.network import describe as description
 from alexnet_jax.network import placement
-from alexnet_jax.run import experiment
-from alexnet_jax.run.experiment import Settings
+from alexnet_jax.run import typed_config
+from alexnet_jax.run.typed_config import Settings
 
 CONFIG = 'required'
 PAPER_CLASSES = 1000
@@ -20,7 +20,7 @@ def define_flags(values: flags.FlagValues) -> None:
 
 def run(invocation: Invocation) -> None:
   """Prints the table."""
-  describe(experiment.read(invocation.config), invocation.flags.json)
+  describe(typed_config.read(invocation.config), invocation.flags.json)
 
 
 def describe(settings: Settings, as_json: bool) -> None:

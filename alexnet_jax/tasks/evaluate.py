@@ -26,7 +26,13 @@ from alexnet_jax.errors import InputError, printable
 from alexnet_jax.figures import confusion as confusion_pictures
 from alexnet_jax.learning import augment
 from alexnet_jax.results import ensemble
-from alexnet_jax.run import checkpoint, evaluation, experiment, first_process
+from alexnet_jax.run import (
+  checkpoint,
+  evaluation,
+  experiment,
+  first_process,
+  typed_config,
+)
 from alexnet_jax.run.trained import Trained
 
 CONFIG = 'optional'
@@ -87,7 +93,7 @@ def run(invocation: Invocation) -> None:
         ' --predictions.')
   else:
     ensemble.evaluate(
-        experiment.read(invocation.config), invocation.workdir, checkpoints,
+        typed_config.read(invocation.config), invocation.workdir, checkpoints,
         values.weights, values.predictions, values.data, values.split,
         values.against)
 
@@ -110,7 +116,7 @@ def evaluate(config: ConfigDict, workdir: str, which_checkpoint: str,
     InputError: the checkpoint does not exist, or is of another network, or
       `confusion` cannot be a folder.
   """
-  settings = experiment.read(config)
+  settings = typed_config.read(config)
   if confusion:
     _check_folder(confusion)
   checkpoint.check_exists(workdir)

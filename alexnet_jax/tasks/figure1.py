@@ -28,6 +28,7 @@ from alexnet_jax.run import (
   experiment,
   journal,
   training,
+  typed_config,
 )
 from alexnet_jax.run.watch import Diverged
 
@@ -73,12 +74,12 @@ def figure1(config: ConfigDict, workdir: str, out: str = '',
   """
   out = out or os.path.join(workdir, 'figure1.png')
   check(config, out)
-  settings = experiment.read(config)
+  settings = typed_config.read(config)
   source = settings.open_split('train')
   names = config.figure1.nonlinearities
   for name in names:  # Check early that both can be built.
     steps_per_epoch = experiment.build(
-        experiment.read(run_config(
+        typed_config.read(run_config(
             config, name, config.figure1.learning_rates[0], 1)),
         len(source.class_names), len(source)).length.steps_per_epoch
   try:
@@ -177,7 +178,7 @@ def _trained(config, workdir, nonlinearity, rate, steps, command):
     print(f'{nonlinearity}, learning rate {rate:g}, to step {steps} at most:'
           f' {printable(at)}', file=sys.stderr)
   try:
-    if not training.train(experiment.read(rate_config), at,
+    if not training.train(typed_config.read(rate_config), at,
                           command=_run_command(command, rate_config, at),
                           draw=curves.draw_workdir):
       raise Stopped

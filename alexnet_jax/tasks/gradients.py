@@ -43,8 +43,10 @@ from alexnet_jax.run import (
   skipped,
   trained,
   training,
+  typed_config,
 )
-from alexnet_jax.run.experiment import Experiment, Settings
+from alexnet_jax.run.experiment import Experiment
+from alexnet_jax.run.typed_config import Settings
 
 CONFIG, POSITIONAL = 'optional', 'runs'
 MOST_STEPS = 7  # of one run, so that the lines can be told apart
@@ -83,7 +85,7 @@ def run(invocation: Invocation) -> None:
         '--task=gradients needs networks: give --config=FILE, or the workdirs'
         ' of runs, as in --task=gradients runs/a runs/b.')
   measures: list[Callable[[], Steps]] = [
-      *(functools.partial(at_the_start, experiment.read(one.config),
+      *(functools.partial(at_the_start, typed_config.read(one.config),
                           values.batch) for one in variants),
       *(functools.partial(of_run, workdir, values.batch, values.data)
         for workdir in workdirs)]

@@ -36,6 +36,7 @@ from alexnet_jax.run import (
   mean_image,
   published,
   trained,
+  typed_config,
   weights,
 )
 from alexnet_jax.run.checkpoint import Metadata
@@ -134,7 +135,7 @@ def _make(config, path, mean, words, order) -> _Run:
     path = weights.shipped(path) or path
   if foreign.is_exported(path):
     return _make_exported(config, path, mean or words or order)
-  settings = experiment.read(config)
+  settings = typed_config.read(config)
   built = experiment.build(settings, CLASSES, ILSVRC_EXAMPLES)
   source = foreign.open_file(path, built.model)
   order = order or source.order
@@ -172,7 +173,7 @@ def _make_exported(config, path, others) -> _Run:
     raise InputError(
         f'{path} has {field}={theirs!r}, not {ours!r}: give the --config that'
         ' it was trained with.')
-  built = experiment.build(experiment.read(config), len(network.class_names),
+  built = experiment.build(typed_config.read(config), len(network.class_names),
                            network.train_examples or ILSVRC_EXAMPLES)
   params, batch_stats = classifier.split(network.params)
   return _Run(

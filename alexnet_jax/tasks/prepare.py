@@ -20,8 +20,8 @@ from alexnet_jax.data import builders, cifar, folders, imagenet2010
 from alexnet_jax.data import prepare as preparation
 from alexnet_jax.data.sources import notes_of, passed_over_of
 from alexnet_jax.errors import InputError, printable
-from alexnet_jax.run import experiment
-from alexnet_jax.run.experiment import Settings
+from alexnet_jax.run import typed_config
+from alexnet_jax.run.typed_config import Settings
 
 CONFIG = 'required'
 ENDINGS, CLASSES = 8, 20  # columns and rows of the table of other files
@@ -33,7 +33,7 @@ def define_flags(values: flags.FlagValues) -> None:
 
 def run(invocation: Invocation) -> None:
   """Writes the records into --workdir."""
-  prepare(experiment.read(invocation.config), invocation.flags.workdir)
+  prepare(typed_config.read(invocation.config), invocation.flags.workdir)
 
 
 def prepare(settings: Settings, folder: str) -> preparation.Summary:

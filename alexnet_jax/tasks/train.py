@@ -10,7 +10,7 @@ from absl import flags
 from alexnet_jax.command_line.invocation import Invocation
 from alexnet_jax.errors import printable
 from alexnet_jax.learning import augment
-from alexnet_jax.run import experiment, training
+from alexnet_jax.run import training, typed_config
 
 CONFIG = 'required'
 
@@ -25,7 +25,7 @@ def define_flags(values: flags.FlagValues) -> None:
 
 def run(invocation: Invocation) -> None:
   """Trains, then prints the final errors, and shows the run on a page."""
-  settings = experiment.read(invocation.config)
+  settings = typed_config.read(invocation.config)
   errors = training.train(
       settings, invocation.workdir, init_from=invocation.flags.init_from,
       command=invocation.command, draw=_draw_curves)

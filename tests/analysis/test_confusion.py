@@ -12,7 +12,7 @@ from alexnet_jax.analysis.answers import Answers
 from alexnet_jax.errors import InputError
 from alexnet_jax.learning.augment import PixelStats
 from alexnet_jax.results import predictions
-from alexnet_jax.run import experiment
+from alexnet_jax.run import experiment, typed_config
 from alexnet_jax.run import trained as opened
 from alexnet_jax.run.trained import Trained
 
@@ -87,7 +87,7 @@ def test_outputs_that_are_not_finite_are_refused(asked):
 
 def test_two_classes_have_a_first_and_a_second(tmp_path):
   photos = tiny.write_photos(tmp_path, train=1, val=3)
-  settings = experiment.read(tiny.config({
+  settings = typed_config.read(tiny.config({
       'data.name': 'folder', 'data.path': photos,
       'data.validation_examples': 0}))
   source = settings.open_split('validation')

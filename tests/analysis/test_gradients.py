@@ -13,7 +13,7 @@ from alexnet_jax.learning.learning_rate import Rates
 from alexnet_jax.network import classifier, googlenet, placement, rng
 from alexnet_jax.network import layers as L
 from alexnet_jax.network.columns import Layer
-from alexnet_jax.run import experiment
+from alexnet_jax.run import experiment, typed_config
 
 IMAGES, SIZE, CLASSES, SIDE_WEIGHT = 4, 6, 3, 0.3
 
@@ -74,7 +74,7 @@ def hand_made():
       'augment.crop': SIZE, 'augment.random_crops': False,
       'augment.flips': False, 'augment.jitter': 0.0, 'data.image_size': SIZE})
   settings = gradients.settings_to_measure(
-      experiment.read(config)._replace(model=googlenet.Spec()), IMAGES)
+      typed_config.read(config)._replace(model=googlenet.Spec()), IMAGES)
   mesh = placement.make_mesh(1, 1, 1)
   first = Scaled(5, kernel_init=L.gaussian(1.0))
   layers = (
@@ -120,7 +120,7 @@ def test_what_is_measured_depends_on_frozen_layers_and_not_on_the_length():
       'run.steps': 0, 'run.epochs': 0.25, 'run.workers': 2,
       'optimizer.warmup': 9.0})
   settings = gradients.settings_to_measure(
-      with_frozen(experiment.read(config), ('conv1',)), 64)
+      with_frozen(typed_config.read(config), ('conv1',)), 64)
   assert settings.optimizer.rates == Rates(frozen=('conv1',))
   assert settings.run.workers == 0
   built = experiment.build(settings, CLASSES, 64)
@@ -131,7 +131,7 @@ def test_meters_leave_a_network_as_it_is():
   mesh = placement.make_mesh(1, 1, 1)
   fields = {'kernels': (3, 4), 'blocks': (1, 1), 'small_images': True}
   model = nets.build('resnet', mesh, CLASSES, 16, **fields)
-  settings = experiment.read(tiny.config())._replace(model=googlenet.Spec())
+  settings = typed_config.read(tiny.config())._replace(model=googlenet.Spec())
   metered = gradients.with_meters(experiment.Experiment(
       settings, mesh, model, None, CLASSES, experiment.Length(1, 1)))
   variables = jax.jit(model.init)(jax.random.key(0))

@@ -13,7 +13,7 @@ from alexnet_jax.bench import (
   text,
 )
 from alexnet_jax.errors import InputError
-from alexnet_jax.run import experiment
+from alexnet_jax.run import experiment, typed_config
 
 
 @pytest.mark.parametrize('text, name, topology', [
@@ -57,7 +57,7 @@ def test_the_longest_time_is_the_bound(flops, moved, received, bound, seconds):
     (1, 'data', 'mesh 1 x 1'), (2, 'model', 'mesh 2 x 1, full layers divided')])
 def test_one_data_shard_has_no_divided_full_layers(data, form, words):
   config = tiny.config({'mesh.data': data, 'mesh.full_layers': 'model'})
-  built = experiment.build(experiment.read(config), 12, 64)
+  built = experiment.build(typed_config.read(config), 12, 64)
   found = measurements.describe_mesh(built)
   assert found == {'mesh': {'data': data, 'column': 1}, 'full_layers': form}
   assert text.devices(found) == words

@@ -9,7 +9,7 @@ import pytest
 
 from alexnet_jax.bench import chips, compiled_for
 from alexnet_jax.network import placement
-from alexnet_jax.run import experiment
+from alexnet_jax.run import typed_config
 from alexnet_jax.tasks import bench
 from configs import paper
 
@@ -34,7 +34,7 @@ def two_columns(chip, precision, tmp_path):
   out = tmp_path / 'bench.json'
   config = paper.get_config()  # the maps of a small net need no collectives
   config.precision, config.mesh.column = precision, 2
-  result = bench.bench_chip(experiment.read(config), chip, str(out))
+  result = bench.bench_chip(typed_config.read(config), chip, str(out))
   assert json.loads(out.read_text()) == result
   step, test = result['programs'].values()
   for program in (step, test):
@@ -62,7 +62,7 @@ def test_two_tpus_gather_activities_and_never_sum_divided_weights():
   config.precision, config.optimizer.batch_size = 'bfloat16', BATCH
   config.mesh.data, config.mesh.full_layers = 2, 'model'
   [step] = compiled_for.examine(
-      experiment.read(config), chips.parse('v5e:2x2'), CLASSES, 1_281_167,
+      typed_config.read(config), chips.parse('v5e:2x2'), CLASSES, 1_281_167,
       (compiled_for.STEP,))['programs'].values()
   found = [one for one in step['collectives'] if one['received_bytes'] > 100]
   by_layer = {(one['kind'], one['layer'], one['backward']): one

@@ -24,7 +24,13 @@ import tiny
 
 from alexnet_jax import tables
 from alexnet_jax.errors import InputError
-from alexnet_jax.run import checkpoint, experiment, trained, training
+from alexnet_jax.run import (
+  checkpoint,
+  experiment,
+  trained,
+  training,
+  typed_config,
+)
 
 CHANCE = random.Random(0)
 
@@ -113,7 +119,7 @@ def main():
   logging.getLogger('absl').setLevel(logging.CRITICAL)
   place = tempfile.mkdtemp(prefix='damages_')
   whole, workdir = os.path.join(place, 'whole'), os.path.join(place, 'run')
-  settings = experiment.read(tiny.config())
+  settings = typed_config.read(tiny.config())
   training.train(settings, whole)
   shapes = experiment.build(settings, 12, 64).state_shapes()
   saved = {step: read(whole, str(step))[1] for step in tiny.steps(whole)}

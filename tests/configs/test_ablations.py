@@ -5,7 +5,7 @@ import functools
 import pytest
 from ml_collections import ConfigDict
 
-from alexnet_jax.run import experiment, memory
+from alexnet_jax.run import experiment, memory, typed_config
 from configs import ablations, authors_2012, paper
 from configs.ablations import ABLATIONS, FORMS
 
@@ -42,7 +42,7 @@ def test_every_ablation_but_the_baseline_is_another_experiment():
 def test_one_column_of_the_same_size_has_the_parameters_of_two(form):
   count = {}
   for name in ('baseline', 'one_column_same_size'):
-    settings = experiment.read(ablations.get_config(f'{name},{form}'))
+    settings = typed_config.read(ablations.get_config(f'{name},{form}'))
     count[name] = memory.count_parameters(
         experiment.build(settings, 1000, 10**6))
   assert count['one_column_same_size'] == pytest.approx(
@@ -51,7 +51,7 @@ def test_one_column_of_the_same_size_has_the_parameters_of_two(form):
 
 
 def test_pairs_of_columns_have_the_parameters_of_the_programs_net_129():
-  count = [memory.count_parameters(experiment.build(experiment.read(
+  count = [memory.count_parameters(experiment.build(typed_config.read(
       ablations.get_config(f'{name},paper')), 1000, 10**6))
            for name in ('four_columns', 'paired_columns')]
   # #129 has 61,557,992, of which 19,200 are those of a blurred second input.

@@ -12,7 +12,7 @@ import tiny
 from alexnet_jax import config_files
 from alexnet_jax.data import loader, statistics
 from alexnet_jax.learning import augment
-from alexnet_jax.run import device_data, experiment
+from alexnet_jax.run import device_data, experiment, typed_config
 from configs.ablations import ABLATIONS
 from configs.history import same_size
 
@@ -109,10 +109,10 @@ def test_every_config_has_the_fields_of_the_paper(name):
 
 def test_a_config_of_before_published_networks_means_the_same():
   config = narrowed('paper.py')
-  new = experiment.read(config)
+  new = typed_config.read(config)
   with config.unlocked():
     del config.data.resize, config.augment.mean_pixel
-  old = experiment.read(config)
+  old = typed_config.read(config)
   assert old._replace(config=new.config) == new
 
 
@@ -120,7 +120,7 @@ def test_a_config_of_before_published_networks_means_the_same():
 def test_a_config_builds_at_full_size(name):
   config = config_of(name)
   classes = CLASSES.get(config.data.name, 1000)
-  built = experiment.build(experiment.read(config), classes, IMAGES)
+  built = experiment.build(typed_config.read(config), classes, IMAGES)
   shapes = built.state_shapes()
   parameters = sum(leaf.size for leaf in jax.tree.leaves(shapes.params))
   assert parameters == PARAMETERS.get(name, parameters) > 10_000
@@ -131,7 +131,7 @@ def test_a_config_builds_at_full_size(name):
 @pytest.mark.parametrize('name', distinct_steps())
 def test_a_step_of_a_narrowed_config_returns_a_state_of_the_same_shapes(name):
   config = narrowed(name)
-  built = experiment.build(experiment.read(config), 12, 64)
+  built = experiment.build(typed_config.read(config), 12, 64)
   before = built.state_shapes()
   size, batch = config.data.image_size, config.optimizer.batch_size
   after, measured = jax.eval_shape(
@@ -145,7 +145,7 @@ def test_a_step_of_a_narrowed_config_returns_a_state_of_the_same_shapes(name):
 
 @pytest.mark.parametrize('name', WIRINGS)
 def test_a_narrowed_config_takes_a_step(name):
-  settings = experiment.read(narrowed(name))
+  settings = typed_config.read(narrowed(name))
   source = settings.open_split('train')
   built = experiment.build(settings, 12, len(source))
   measured = statistics.statistics(source)

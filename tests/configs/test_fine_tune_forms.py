@@ -2,7 +2,7 @@
 
 import pytest
 
-from alexnet_jax.run import experiment
+from alexnet_jax.run import experiment, typed_config
 from configs import fine_tune
 
 FORMS = ('quickstart', 'authors_2012', 'tiny_imagenet_small',
@@ -14,7 +14,7 @@ FORMS = ('quickstart', 'authors_2012', 'tiny_imagenet_small',
 @pytest.mark.parametrize('form', FORMS)
 def test_the_first_and_the_last_layer_have_rates_of_their_own(form):
   config = fine_tune.get_config(form)
-  built = experiment.build(experiment.read(config), 3, 640)
+  built = experiment.build(typed_config.read(config), 3, 640)
   (first, slow), (last, fast) = built.settings.optimizer.rates.layer_rates
   assert (first, last) == (built.model.layers[0].name, 'fc8')
   assert slow < 1 < fast

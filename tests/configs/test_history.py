@@ -11,12 +11,12 @@ import pytest
 
 from alexnet_jax import config_files
 from alexnet_jax.learning.learning_rate import learning_rates
-from alexnet_jax.run import experiment
+from alexnet_jax.run import experiment, typed_config
 
 
 @functools.cache
 def read(name):
-  return experiment.read(
+  return typed_config.read(
       config_files.load(f'configs/history/{name}', {}, 'config'))
 
 

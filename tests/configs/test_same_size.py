@@ -3,14 +3,14 @@
 import pytest
 
 from alexnet_jax.network import describe, placement
-from alexnet_jax.run import experiment
+from alexnet_jax.run import typed_config
 from configs.history import same_size
 
 
 def test_a_step_of_each_network_costs_about_the_same():
   mesh = placement.make_mesh(1, 1, 1)
   flops = [describe.totals(describe.layer_rows(
-      experiment.read(same_size.get_config(name)).build_model(mesh, 20), 20))[
+      typed_config.read(same_size.get_config(name)).build_model(mesh, 20), 20))[
           'step_flops'] for name in same_size.NETWORKS]
   assert max(flops) / min(flops) < 1.2
   assert min(flops) > 30e6

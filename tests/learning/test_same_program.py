@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tiny
 
-from alexnet_jax.run import experiment
+from alexnet_jax.run import experiment, typed_config
 
 # Of the lowered program. A change that is meant to alter it renews these lines
 # with what the failing test prints.
@@ -20,7 +20,7 @@ TEST = '6a87702c403438d7'
 
 def lowered(fields, which):
   built = experiment.build(
-      experiment.read(tiny.config(dict(fields))), 12, 64)
+      typed_config.read(tiny.config(dict(fields))), 12, 64)
   state = built.state_shapes()
   batch = {'image': jax.ShapeDtypeStruct((16, 72, 72, 3), np.uint8),
            'label': jax.ShapeDtypeStruct((16,), np.int32)}

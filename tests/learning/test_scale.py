@@ -11,7 +11,7 @@ import tiny
 from alexnet_jax.errors import InputError
 from alexnet_jax.learning import augment, step
 from alexnet_jax.network import placement, rng
-from alexnet_jax.run import experiment
+from alexnet_jax.run import typed_config
 
 SIDE, SIZE, COUNT = 24, 16, 200
 MOST = 48
@@ -97,7 +97,7 @@ def test_the_field_turns_it_on():
   stats = augment.pixel_stats(np.full((SIDE, SIDE, 3), 7.0), np.eye(3))
   augmented = {}
   for scale in ((), (MOST, MOST)):
-    a = experiment.read(tiny.config({
+    a = typed_config.read(tiny.config({
         'augment.crop': SIZE, 'augment.jitter': 0.0,
         'augment.scale': scale})).augmentation
     augmented[scale] = np.asarray(jax.jit(
@@ -115,7 +115,7 @@ def test_the_field_turns_it_on():
 @pytest.mark.parametrize('scale', [(64,), (63, 128), (128, 64), (64, 80, 96)])
 def test_a_range_that_cannot_work_is_refused(scale):
   with pytest.raises(InputError) as error:
-    experiment.read(tiny.config({'augment.scale': scale}))
+    typed_config.read(tiny.config({'augment.scale': scale}))
   assert str(error.value) == (
       f'config.augment.scale={scale!r} is no range of sides that hold'
       ' config.augment.crop=64: give the shortest and the longest, such as (64,'

@@ -13,7 +13,7 @@ from alexnet_jax.learning import augment, optimizer, step
 from alexnet_jax.learning.learning_rate import Rates
 from alexnet_jax.network import classifier, columns, full_layers, placement, rng
 from alexnet_jax.network import layers as L
-from alexnet_jax.run import device_data, experiment
+from alexnet_jax.run import device_data, experiment, typed_config
 
 ON = {'crop': 64, 'random_crops': True, 'flips': True, 'share_crops': 1,
       'jitter': 0.5, 'jitter_scale': 'stddev', 'jitter_rescale': True,
@@ -24,8 +24,8 @@ ON = {'crop': 64, 'random_crops': True, 'flips': True, 'share_crops': 1,
 def given():
   """(experiment, state, batch) of the tiny experiment."""
   config = tiny.config()
-  source = experiment.read(config).open_split('train')
-  built = experiment.build(experiment.read(config), 12, len(source))
+  source = typed_config.read(config).open_split('train')
+  built = experiment.build(typed_config.read(config), 12, len(source))
   found = statistics.statistics(source)
   state = built.new_state(augment.pixel_stats(found.mean, found.covariance))
   batch = next(loader.train_batches(source, batch_size=16, seed=0))
@@ -66,7 +66,7 @@ def test_an_epoch_is_the_steps_of_one_cycle(given):
 
   def losses(**fields):
     config = tiny.config({f'augment.{k}': v for k, v in fields.items()})
-    settings = experiment.read(config)
+    settings = typed_config.read(config)
     move = built._replace(settings=settings).train_step()
     return [float(move(at(state, step), batch)[1]['loss']) for step in (3, 4)]
 

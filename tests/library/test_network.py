@@ -12,7 +12,7 @@ from alexnet_jax.analysis import features
 from alexnet_jax.errors import InputError
 from alexnet_jax.learning import augment
 from alexnet_jax.library import network
-from alexnet_jax.run import experiment
+from alexnet_jax.run import typed_config
 from alexnet_jax.tasks import predict
 
 
@@ -74,7 +74,7 @@ def test_a_bad_picture_is_an_error_or_stands_in_its_place(
 
 
 def test_features_are_those_of_the_task(net, trained):
-  source = experiment.read(trained[0]).open_split('validation')
+  source = typed_config.read(trained[0]).open_split('validation')
   expected, _ = features.compute_features(
       net.trained, features.make_feature_step(net.trained), source)
   ours = net.features([source[i]['image'] for i in range(len(source))])

@@ -12,7 +12,7 @@ import tiny
 
 import alexnet_jax
 from alexnet_jax.errors import InputError
-from alexnet_jax.run import experiment, weights
+from alexnet_jax.run import experiment, typed_config, weights
 from alexnet_jax.tasks import export
 from configs import tiny_imagenet_small
 
@@ -43,7 +43,7 @@ def test_an_exported_file_gives_the_same_digits(
 def test_a_new_network_has_the_parameters_that_a_run_begins_with(net):
   built = alexnet_jax.build(tiny.config())
   assert built.class_names == net.class_names
-  begun = experiment.build(experiment.read(tiny.config()), 12, 64)
+  begun = experiment.build(typed_config.read(tiny.config()), 12, 64)
   jax.tree.map(np.testing.assert_array_equal, built.params,
                begun.new_state(built.trained.input_stats).params)
 
@@ -109,7 +109,7 @@ def test_what_cannot_work_is_said_in_one_sentence(
 
 def test_a_network_of_the_package_is_loaded_by_its_name():
   net = alexnet_jax.load('tiny_imagenet_small')
-  again = experiment.read(tiny_imagenet_small.get_config())
+  again = typed_config.read(tiny_imagenet_small.get_config())
   assert net.trained.settings.model == again.model
   assert len(net.class_names) == 100
   assert os.path.getsize(weights.shipped('tiny_imagenet_small')) < 8e6

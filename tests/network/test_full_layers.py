@@ -11,7 +11,7 @@ import pytest
 from alexnet_jax.errors import InputError
 from alexnet_jax.network import placement
 from alexnet_jax.network.collectives import find_collectives
-from alexnet_jax.run import experiment
+from alexnet_jax.run import experiment, typed_config
 from configs import paper
 
 NAMES = ('conv1', 'conv2', 'conv3', 'conv4', 'conv5', 'fc6', 'fc7', 'fc8')
@@ -143,7 +143,7 @@ def test_neurons_that_do_not_divide_are_refused(mesh_of):
 def test_the_config_says_what_is_divided():
   config = paper.get_config()
   config.mesh.data, config.mesh.full_layers = 4, 'model'
-  built = experiment.build(experiment.read(config), 1000, 1_281_167)
+  built = experiment.build(typed_config.read(config), 1000, 1_281_167)
   assert built.model.divided == ('fc6', 'fc7')
   kernel = built.state_shapes().params['columns']['fc6']['kernel']
   assert kernel.sharding.shard_shape(kernel.shape) == (2, 9216, 512)

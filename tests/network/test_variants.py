@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from alexnet_jax.network import describe
-from alexnet_jax.run import experiment
+from alexnet_jax.run import typed_config
 from configs import ablations
 
 ABLATIONS = [f'ablations/{name}' for name in ablations.ABLATIONS]
@@ -55,7 +55,7 @@ def config_of(name, argument=''):
 
 
 def model_of(config, mesh, classes=1000):
-  return experiment.read(config).build_model(mesh, classes)
+  return typed_config.read(config).build_model(mesh, classes)
 
 
 def sizes(config, mesh_of, classes=1000):

@@ -7,7 +7,7 @@ from PIL import Image
 
 from alexnet_jax.pages import comparison_page, run_page
 from alexnet_jax.results import runs
-from alexnet_jax.run import experiment, training
+from alexnet_jax.run import training, typed_config
 
 pytestmark = [
     pytest.mark.slow,
@@ -24,7 +24,7 @@ def pages(tmp_path_factory):
   for seed in (0, 1):
     workdir = str(folder / f'seed_{seed}')
     training.train(
-        experiment.read(tiny.config({'seed': seed})), workdir,
+        typed_config.read(tiny.config({'seed': seed})), workdir,
         command=' '.join(['python launch.py', *tiny.flags({'seed': seed})]
                          ).replace('(', '"(').replace(')', ')"'))
     trained.append((f'{path}:{seed}', [runs.read(workdir)]))

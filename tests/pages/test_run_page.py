@@ -10,7 +10,7 @@ from html_page import read
 
 from alexnet_jax.errors import InputError, printable
 from alexnet_jax.pages import markup, numbers, record, run_page
-from alexnet_jax.run import experiment, journal, training
+from alexnet_jax.run import journal, training, typed_config
 from alexnet_jax.run.trained import open_trained
 
 NAMES = ('<script>alert(1)</script>', '" onload="x', "it's", 'new\nline',
@@ -125,7 +125,7 @@ def odd(tmp_path_factory):
   photos = tiny.write_photos(folder / '<b>photos"', [
       name.replace('/', '') for name in NAMES], train=3, val=1)
   workdir = str(folder / "<i>'run")
-  training.train(experiment.read(tiny.config({
+  training.train(typed_config.read(tiny.config({
       'data.name': 'folder', 'data.path': photos, 'data.train_examples': 0,
       'data.validation_examples': 0, 'run.steps': 1, 'run.views': 1,
       'optimizer.batch_size': 8})), workdir,

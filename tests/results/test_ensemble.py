@@ -20,13 +20,13 @@ from alexnet_jax.results import (
   ensemble_table,
   predictions,
 )
-from alexnet_jax.run import checkpoint, evaluation, experiment
+from alexnet_jax.run import checkpoint, evaluation, experiment, typed_config
 
 ERRORS = ('loss', 'top1_error', 'top5_error')
 
 
 def evaluate(config, *arguments, **named):
-  return ensemble.evaluate(experiment.read(config), *arguments, **named)
+  return ensemble.evaluate(typed_config.read(config), *arguments, **named)
 
 
 def of_test(errors):
@@ -43,8 +43,8 @@ def other(tmp_path_factory):
   """(workdir, errors) of a one-column network for smaller images, untrained."""
   config = tiny.config({
       'model.neurons': (8, 8), 'model.num_columns': 1, 'data.image_size': 68})
-  source = experiment.read(config).open_split('validation')
-  built = experiment.build(experiment.read(config), 12, 64)
+  source = typed_config.read(config).open_split('validation')
+  built = experiment.build(typed_config.read(config), 12, 64)
   state = built.new_state(augment.pixel_stats(*statistics.statistics(source)))
   workdir = str(tmp_path_factory.mktemp('other'))
   with checkpoint.open_manager(workdir, 1) as manager:

@@ -19,6 +19,7 @@ from alexnet_jax.run import (
   published,
   trained,
   training,
+  typed_config,
   weights,
 )
 from configs.history import cifar_resnet, googlenet
@@ -43,13 +44,13 @@ def config(fields=None):
 def run(compiled, tmp_path_factory):
   """(workdir, errors) of six steps that nothing disturbed."""
   workdir = str(tmp_path_factory.mktemp('resnet'))
-  return workdir, training.train(experiment.read(config()), workdir)
+  return workdir, training.train(typed_config.read(config()), workdir)
 
 
 def stopped_at_3(workdir):
   with pytest.MonkeyPatch.context() as monkeypatch:
     tiny.ask_to_stop_at(3, monkeypatch)
-    assert training.train(experiment.read(config()), str(workdir)) == {}
+    assert training.train(typed_config.read(config()), str(workdir)) == {}
 
 
 def test_running_averages_move_and_are_in_the_checkpoint(run):
@@ -62,7 +63,7 @@ def test_running_averages_move_and_are_in_the_checkpoint(run):
 def test_six_steps_are_three_and_three_with_the_same_averages(run, tmp_path):
   workdir, errors = run
   stopped_at_3(tmp_path)
-  assert training.train(experiment.read(config()), str(tmp_path)) == errors
+  assert training.train(typed_config.read(config()), str(tmp_path)) == errors
   tiny.assert_same(tiny.state(config(), str(tmp_path)),
                    tiny.state(config(), workdir))
 
@@ -71,7 +72,7 @@ def test_a_run_goes_on_upon_two_devices(run, tmp_path):
   workdir, errors = run
   stopped_at_3(tmp_path)
   there = training.train(
-      experiment.read(config({'mesh.data': 2})), str(tmp_path))
+      typed_config.read(config({'mesh.data': 2})), str(tmp_path))
   assert there == pytest.approx(errors, abs=1e-2)
   tiny.assert_close(tiny.state(config(), str(tmp_path)).batch_stats,
                     tiny.state(config(), workdir).batch_stats, 1e-2)
@@ -94,7 +95,7 @@ def test_an_exported_file_has_the_averages_and_opens_again(run, tmp_path):
 
 def test_another_network_takes_the_averages_but_not_the_softmax(run):
   network = trained.open_trained(run[0])
-  model = experiment.read(config()).build_model(
+  model = typed_config.read(config()).build_model(
       placement.make_mesh(1, 1, 1), len(NAMES))
   fresh = jax.jit(model.init)(jax.random.key(5))
   fresh = jax.device_put(fresh, placement.param_shardings(network.mesh, fresh))
@@ -110,11 +111,11 @@ def test_a_frozen_block_keeps_its_weights_and_decays_name_blocks(tmp_path):
   frozen = config({'optimizer.frozen': ('conv2_1',), 'run.steps': 2,
                    'optimizer.layer_decays': (('conv3_1', 0.1),),
                    'optimizer.layer_rates': (('fc8', 10.0),)})
-  built = experiment.build(experiment.read(frozen), 12, 64)
+  built = experiment.build(typed_config.read(frozen), 12, 64)
   first = jax.device_get(built.new_state(augment.PixelStats(
       np.zeros((16, 16, 3), np.float32), np.eye(3, dtype=np.float32),
       np.zeros(3, np.float32))))
-  training.train(experiment.read(frozen), str(tmp_path))
+  training.train(typed_config.read(frozen), str(tmp_path))
   after = tiny.state(frozen, str(tmp_path)).params['columns']
   tiny.assert_same(after['conv2_1'], first.params['columns']['conv2_1'])
   assert (after['conv3_1']['conv1']['kernel']
@@ -128,8 +129,8 @@ def test_googlenet_trains_its_side_classifiers_and_reports_the_main_loss(
   narrow.update_from_flattened_dict(FIELDS | {
       'model.width': 0.02, 'data.image_size': 32, 'augment.crop': 32,
       'run.steps': 1})
-  built = experiment.build(experiment.read(narrow), 12, 64)
-  training.train(experiment.read(narrow), str(tmp_path))
+  built = experiment.build(typed_config.read(narrow), 12, 64)
+  training.train(typed_config.read(narrow), str(tmp_path))
   params = tiny.state(narrow, str(tmp_path)).params['columns']
   shapes = jax.eval_shape(built.model.init, jax.random.key(0))
   assert params.keys() == shapes['columns'].keys()
@@ -180,20 +181,20 @@ def test_a_killed_run_ends_as_if_it_had_not_been(compiled, tmp_path):
 def test_batch_normalization_is_not_computed_in_parts(tmp_path):
   with pytest.raises(InputError, match=r'accumulate=2 would normalize each part'
                      r' of a batch by its own statistics: leave it at 1'):
-    training.train(experiment.read(config({'optimizer.accumulate': 2})),
+    training.train(typed_config.read(config({'optimizer.accumulate': 2})),
                    str(tmp_path))
 
 
 def test_crops_are_cut_in_one_way():
   with pytest.raises(InputError, match=r'pad=4 and config\.augment\.scale='
                      r'\(20, 24\) cut crops in two ways: leave one'):
-    experiment.read(config({'augment.scale': (20, 24)}))
+    typed_config.read(config({'augment.scale': (20, 24)}))
 
 
 def test_running_averages_of_frozen_layers_stay(run, tmp_path):
   frozen = config({'optimizer.frozen': ('conv1',), 'run.steps': 2})
-  training.train(experiment.read(frozen), str(tmp_path))
-  new = experiment.build(experiment.read(frozen), 3, 64)
+  training.train(typed_config.read(frozen), str(tmp_path))
+  new = experiment.build(typed_config.read(frozen), 3, 64)
   before = classifier.split(jax.eval_shape(new.model.init, jax.random.key(0)))
   after = tiny.state(frozen, str(tmp_path)).batch_stats['columns']
   assert after.keys() == before[1]['columns'].keys()
@@ -205,13 +206,13 @@ def test_running_averages_of_frozen_layers_stay(run, tmp_path):
 
 
 def test_an_alexnet_with_batch_normalization_has_no_published_form():
-  built = experiment.build(experiment.read(tiny.config({
+  built = experiment.build(typed_config.read(tiny.config({
       'model.norm': 'batch'})), 3, 64)
   with pytest.raises(InputError, match='knows no names for norm1 of this net'):
     published.needed_kernels(built.model)
 
 
 def test_both_programs_of_a_chip_read_the_running_averages():
-  built = experiment.build(experiment.read(config()), 3, 64)
+  built = experiment.build(typed_config.read(config()), 3, 64)
   for _, jitted, arguments in compiled_for._programs(built):
     jax.eval_shape(jitted, *arguments)

@@ -9,7 +9,13 @@ import pytest
 from alexnet_jax import config_files
 from alexnet_jax.export import operations, torch_file
 from alexnet_jax.network import placement
-from alexnet_jax.run import experiment, foreign, torchvision_forms, weights
+from alexnet_jax.run import (
+  experiment,
+  foreign,
+  torchvision_forms,
+  typed_config,
+  weights,
+)
 
 torch = pytest.importorskip('torch')
 torchvision = pytest.importorskip('torchvision')
@@ -133,7 +139,7 @@ def test_whole_networks_have_the_logits_of_torchvision(name, path, tmp_path):
   net = randomize(getattr(torchvision.models, name)(**more))
   fields = {} if name != 'googlenet' else {'model.side_classifiers': False}
   config = config_files.load(f'configs/history/{path}', fields, 'config')
-  model = experiment.build(experiment.read(config), 1000, 1_281_167).model
+  model = experiment.build(typed_config.read(config), 1000, 1_281_167).model
   variables = taken(net, model, tmp_path)
   assert torchvision_forms.name(model) == name
   assert not torchvision_forms.differences(model)

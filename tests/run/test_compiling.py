@@ -11,7 +11,7 @@ import program
 import pytest
 import tiny
 
-from alexnet_jax.run import compiling, experiment, training
+from alexnet_jax.run import compiling, training, typed_config
 
 
 @pytest.fixture
@@ -77,8 +77,8 @@ def test_a_refusal_does_not_wait_for_what_is_being_compiled():
 
 
 def test_a_run_compiles_its_step_once(compilations, tmp_path):
-  six = experiment.read(tiny.config({'run.evaluate_every': 3}))
-  nine = experiment.read(tiny.config(
+  six = typed_config.read(tiny.config({'run.evaluate_every': 3}))
+  nine = typed_config.read(tiny.config(
       {'run.evaluate_every': 3, 'run.steps': 9}))
   training.train(six, str(tmp_path))
   assert compilations('train_step') == 1
@@ -89,7 +89,7 @@ def test_a_run_compiles_its_step_once(compilations, tmp_path):
 
 
 def test_a_run_on_four_devices_compiles_its_step_once(compilations, tmp_path):
-  training.train(experiment.read(tiny.config(
+  training.train(typed_config.read(tiny.config(
       {'mesh.data': 2, 'mesh.column': 2, 'run.hold_data': False,
        'run.steps': 2})), str(tmp_path))
   assert compilations('train_step') == 1

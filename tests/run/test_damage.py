@@ -8,7 +8,13 @@ import pytest
 import tiny
 
 from alexnet_jax.errors import InputError
-from alexnet_jax.run import checkpoint, checksums, damage, experiment, training
+from alexnet_jax.run import (
+  checkpoint,
+  checksums,
+  damage,
+  training,
+  typed_config,
+)
 from alexnet_jax.run import trained as networks
 
 NEWEST, OLDER = 6, 4  # the checkpoints of the run of `trained`
@@ -179,7 +185,7 @@ def test_a_run_goes_on_from_the_newest_sound_one_to_the_same_end(
     run, trained, capfd):
   config, undisturbed, errors = trained
   cut(run / str(NEWEST))
-  assert training.train(experiment.read(config), workdir(run)) == errors
+  assert training.train(typed_config.read(config), workdir(run)) == errors
   err = capfd.readouterr().err
   assert f'Going on from step {OLDER} of {NEWEST}' in err
   assert 'The disk of' not in err  # it has room
@@ -188,5 +194,5 @@ def test_a_run_goes_on_from_the_newest_sound_one_to_the_same_end(
   assert tiny.metrics(workdir(run)) == tiny.metrics(undisturbed)
   assert tiny.steps(workdir(run)) == [OLDER, NEWEST]
   cut(run / str(NEWEST))  # once more: the names do not collide
-  training.train(experiment.read(config), workdir(run))
+  training.train(typed_config.read(config), workdir(run))
   assert {f'{NEWEST}.damaged', f'{NEWEST}.damaged-2'} <= set(os.listdir(run))

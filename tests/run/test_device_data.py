@@ -6,7 +6,7 @@ import pytest
 import tiny
 
 from alexnet_jax.network import placement
-from alexnet_jax.run import device_data, experiment, training
+from alexnet_jax.run import device_data, experiment, training, typed_config
 
 
 @pytest.mark.parametrize('mesh', [(1, 1), (2, 2)])
@@ -16,7 +16,7 @@ def test_the_run_is_the_same_to_the_last_bit(mesh, tmp_path):
   for hold in (False, True):
     config = tiny.config(fields | {'run.hold_data': hold})
     workdir = str(tmp_path / str(hold))
-    training.train(experiment.read(config), workdir)
+    training.train(typed_config.read(config), workdir)
     states.append(tiny.state(config, workdir))
   tiny.assert_same(*states)
 
@@ -24,9 +24,9 @@ def test_the_run_is_the_same_to_the_last_bit(mesh, tmp_path):
 @pytest.mark.parametrize('at_step', [0, 5])
 def test_batches_are_those_of_the_loader(at_step):
   config = tiny.config({'mesh.data': 2})
-  source = experiment.read(config).open_split('train')
+  source = typed_config.read(config).open_split('train')
   built = experiment.build(
-    experiment.read(config), len(source.class_names), len(source)
+    typed_config.read(config), len(source.class_names), len(source)
   )
   streamed = built.train_batches(source, at_step)
   config.run.hold_data = True
@@ -43,7 +43,7 @@ def test_batches_are_those_of_the_loader(at_step):
 
 def test_every_device_holds_every_image():
   config = tiny.config({'mesh.data': 2, 'mesh.column': 2})
-  source = experiment.read(config).open_split('train')
+  source = typed_config.read(config).open_split('train')
   mesh = placement.make_mesh(2, 2, 2)
   found = device_data.load(source, mesh, threads=2)
   assert found['image'].dtype == np.uint8
@@ -57,9 +57,9 @@ def test_every_device_holds_every_image():
 
 def test_nothing_is_decoded_during_the_run(monkeypatch):
   config = tiny.config({'run.hold_data': True})
-  source = experiment.read(config).open_split('train')
+  source = typed_config.read(config).open_split('train')
   built = experiment.build(
-    experiment.read(config), len(source.class_names), len(source)
+    typed_config.read(config), len(source.class_names), len(source)
   )
   batches = built.device_batches(source)
   next(batches)

@@ -3,7 +3,7 @@
 import pytest
 import tiny
 
-from alexnet_jax.run import experiment, loop, training
+from alexnet_jax.run import loop, training, typed_config
 from alexnet_jax.run.checkpoint import Metadata
 from alexnet_jax.run.loop import Cadence
 
@@ -14,7 +14,7 @@ FIELDS = {'optimizer.learning_rate': 1e-30, 'run.steps': 20, 'run.patience': 2,
 
 
 def train(workdir):
-  return training.train(experiment.read(tiny.config(FIELDS)), str(workdir))
+  return training.train(typed_config.read(tiny.config(FIELDS)), str(workdir))
 
 
 @pytest.fixture(scope='module')

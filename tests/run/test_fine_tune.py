@@ -15,7 +15,14 @@ from alexnet_jax.errors import InputError
 from alexnet_jax.learning.augment import PixelStats
 from alexnet_jax.learning.learning_rate import learning_rates
 from alexnet_jax.network import describe, placement
-from alexnet_jax.run import experiment, fine_tune, journal, training, weights
+from alexnet_jax.run import (
+  experiment,
+  fine_tune,
+  journal,
+  training,
+  typed_config,
+  weights,
+)
 from alexnet_jax.run import trained as opened
 from alexnet_jax.tasks import export as export_task
 
@@ -30,7 +37,7 @@ def config_of(name, *form):
 
 def model_of(config, classes):
   """The network and its parameters' shapes, of any size."""
-  model = experiment.read(config).build_model(
+  model = typed_config.read(config).build_model(
       placement.make_mesh(1, 1, config.model.num_columns), classes)
   shapes = jax.eval_shape(model.init, jax.random.key(0))
   return model, weights.to_layers(model, shapes)
@@ -58,7 +65,7 @@ def tune(trained, photos, tmp_path_factory):
         'run.log_every': 1, 'run.views': 1} | fields)
     arguments = {'init_from': trained[1],
                  'workdir': str(tmp_path_factory.mktemp('tuned'))} | arguments
-    training.train(experiment.read(config), **arguments)
+    training.train(typed_config.read(config), **arguments)
     return arguments['workdir'], layers_in(arguments['workdir'])
 
   return run
@@ -159,7 +166,7 @@ def export_to(trained, tmp_path_factory, name):
 def begin():
   """f(init_from, class names) -> (layers, sentence) of a tiny network."""
   config = tiny.config()
-  built = experiment.build(experiment.read(config), 12, 64)
+  built = experiment.build(typed_config.read(config), 12, 64)
   fresh = built.new_state(PixelStats(
       jnp.zeros((72, 72, 3)), jnp.eye(3), jnp.ones(3))).params
 
@@ -342,7 +349,7 @@ def test_each_network_of_the_chain_takes_from_the_last_what_fits():
 
 def rates_in(config, layers, epoch):
   """{layer: (rate of the kernel, rate of the bias)}."""
-  o = experiment.read(config).optimizer
+  o = typed_config.read(config).optimizer
   rates = learning_rates(
       o.rates, weights.from_layers(layers), o.learning_rate, jnp.int32(epoch),
       jnp.float32(0))

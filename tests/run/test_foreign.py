@@ -14,7 +14,7 @@ from safetensors.numpy import load_file, save_file
 from alexnet_jax import config_files
 from alexnet_jax.export import operations, torch_file
 from alexnet_jax.network import placement
-from alexnet_jax.run import experiment, fine_tune, foreign
+from alexnet_jax.run import experiment, fine_tune, foreign, typed_config
 
 OTHER_FORM = {'norm_epsilon': 0.1, 'pixel_stddevs': network_forms.PIXELS}
 
@@ -73,7 +73,7 @@ def test_a_start_says_which_layers_have_no_bias_in_the_file(tmp_path):
   path = str(tmp_path / 'alexnet.npz')
   np.savez(path, **{name: leaf for name, leaf in named.items() if name not in (
       'features.3.bias', 'classifier.1.bias')})
-  built = experiment.build(experiment.read(config), 5, 32)
+  built = experiment.build(typed_config.read(config), 5, 32)
   params = jax.tree.map(
       lambda leaf: np.zeros(leaf.shape, leaf.dtype),
       jax.eval_shape(built.model.init, jax.random.key(0)))

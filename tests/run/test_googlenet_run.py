@@ -10,7 +10,12 @@ import pytest
 import tiny
 
 from alexnet_jax.network import classifier, googlenet, placement
-from alexnet_jax.run import experiment, fine_tune, trained, training
+from alexnet_jax.run import (
+  fine_tune,
+  trained,
+  training,
+  typed_config,
+)
 from configs.history import googlenet as config_file
 
 FIELDS = {name: value for name, value in tiny.FIELDS.items()
@@ -42,7 +47,7 @@ def few_modules():
 def run(few_modules, compiled, tmp_path_factory):
   """(workdir, errors) of four steps that nothing disturbed."""
   workdir = str(tmp_path_factory.mktemp('googlenet'))
-  return workdir, training.train(experiment.read(config()), workdir)
+  return workdir, training.train(typed_config.read(config()), workdir)
 
 
 def test_the_side_classifiers_are_trained_and_the_main_loss_is_reported(run):
@@ -61,15 +66,15 @@ def test_the_side_classifiers_are_trained_and_the_main_loss_is_reported(run):
 def test_four_steps_are_two_and_two_to_the_last_bit(run, tmp_path):
   with pytest.MonkeyPatch.context() as monkeypatch:
     tiny.ask_to_stop_at(2, monkeypatch)
-    assert training.train(experiment.read(config()), str(tmp_path)) == {}
-  assert training.train(experiment.read(config()), str(tmp_path)) == run[1]
+    assert training.train(typed_config.read(config()), str(tmp_path)) == {}
+  assert training.train(typed_config.read(config()), str(tmp_path)) == run[1]
   tiny.assert_same(tiny.state(config(), str(tmp_path)),
                    tiny.state(config(), run[0]))
   assert tiny.metrics(tmp_path) == tiny.metrics(run[0])
 
 
 def test_two_devices_compute_the_same(run, tmp_path):
-  training.train(experiment.read(config({'mesh.data': 2})), str(tmp_path))
+  training.train(typed_config.read(config({'mesh.data': 2})), str(tmp_path))
   ours, theirs = (tiny.state(config(), workdir)
                   for workdir in (str(tmp_path), run[0]))
   tiny.assert_close(ours.batch_stats, theirs.batch_stats, 1e-2)
@@ -80,7 +85,7 @@ def test_two_devices_compute_the_same(run, tmp_path):
 
 def test_in_sixteen_bits_the_statistics_and_parameters_stay_float32(
     run, tmp_path):
-  training.train(experiment.read(config({'precision': 'bfloat16'})),
+  training.train(typed_config.read(config({'precision': 'bfloat16'})),
                  str(tmp_path))
   state = tiny.state(config({'precision': 'bfloat16'}), str(tmp_path))
   leaves = jax.tree.leaves((state.params, state.batch_stats))
@@ -92,7 +97,7 @@ def test_in_sixteen_bits_the_statistics_and_parameters_stay_float32(
 
 def test_other_classes_get_a_new_softmax_and_new_side_classifiers(run):
   network = trained.open_trained(run[0])
-  model = experiment.read(config()).build_model(
+  model = typed_config.read(config()).build_model(
       placement.make_mesh(1, 1, 1), len(NAMES))
   fresh = jax.jit(model.init)(jax.random.key(5))
   fresh = jax.device_put(fresh, placement.param_shardings(network.mesh, fresh))

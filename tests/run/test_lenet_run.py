@@ -10,7 +10,7 @@ import pytest
 import alexnet_jax
 from alexnet_jax import config_files
 from alexnet_jax.errors import InputError
-from alexnet_jax.run import experiment, training
+from alexnet_jax.run import training, typed_config
 from alexnet_jax.run.trained import open_trained
 from alexnet_jax.tasks import evaluate, export, figure3, projections
 
@@ -43,7 +43,7 @@ def run(tmp_path_factory):
   write(folder, 'train', 100)
   write(folder, 't10k', 30)
   workdir = str(tmp_path_factory.mktemp('lenet'))
-  training.train(experiment.read(config_of(folder)), workdir)
+  training.train(typed_config.read(config_of(folder)), workdir)
   return workdir, folder
 
 

@@ -3,7 +3,12 @@
 import jax
 import tiny
 
-from alexnet_jax.run import compiling, device_data, experiment, training
+from alexnet_jax.run import (
+  compiling,
+  device_data,
+  training,
+  typed_config,
+)
 
 
 def test_a_batch_is_handed_over_while_the_device_works_on_the_step_before(
@@ -35,7 +40,7 @@ def test_a_batch_is_handed_over_while_the_device_works_on_the_step_before(
     return read(tree)
 
   monkeypatch.setattr(jax, 'device_get', device_get)
-  training.train(experiment.read(tiny.config(
+  training.train(typed_config.read(tiny.config(
       {'run.steps': 4, 'run.evaluate_every': 4, 'run.save_every': 4,
        'run.hold_data': False})), str(tmp_path))
   assert events[:17] == ['batch', 'rate', 'step', 'rate',  # it compiles

@@ -14,7 +14,7 @@ from alexnet_jax.array_files import layer_names, reading
 from alexnet_jax.errors import InputError
 from alexnet_jax.learning import augment, step
 from alexnet_jax.network.shapes import layer_shapes
-from alexnet_jax.run import experiment, published, weights
+from alexnet_jax.run import experiment, published, typed_config, weights
 
 GROUPS = {'torchvision': (1,) * 5, 'caffe_alexnet': (1, 2, 1, 2, 2),
           'caffenet': (1, 2, 1, 2, 2)}
@@ -32,7 +32,7 @@ def config_of(name, fields=None):
 
 def built_of(name, fields=None):
   return experiment.build(
-      experiment.read(config_of(name, fields)), other.CLASSES, 1_281_167)
+      typed_config.read(config_of(name, fields)), other.CLASSES, 1_281_167)
 
 
 def arrays_of(name, side=6):
@@ -373,7 +373,7 @@ def test_the_configs_state_the_published_sizes():
   for name in NAMES:
     config = config_files.load(
         f'configs/published/{name}.py', {}, 'config')
-    built = experiment.build(experiment.read(config), 1000, 1_281_167)
+    built = experiment.build(typed_config.read(config), 1000, 1_281_167)
     counts[name] = sum(leaf.size for leaf in jax.tree.leaves(
         jax.eval_shape(built.model.init, jax.random.key(0))))
     json.dumps(config.to_dict())

@@ -11,7 +11,7 @@ import tiny
 from alexnet_jax import config_files
 from alexnet_jax.config_files import fields
 from alexnet_jax.errors import InputError
-from alexnet_jax.run import experiment, memory, ranges
+from alexnet_jax.run import experiment, memory, ranges, typed_config
 from alexnet_jax.run.ranges import (
   Choice,
   Each,
@@ -179,7 +179,7 @@ def test_the_ends_of_the_ranges_of_the_network_and_patches_build():
           end = math.nextafter(end, (valid.least + valid.most) / 2)
         changed = with_field(config, field, end)
         try:
-          experiment.build(experiment.read(changed), 10, 1_281_167)
+          experiment.build(typed_config.read(changed), 10, 1_281_167)
           built += 1
         except InputError as error:
           sentences.append(str(error))
@@ -206,7 +206,7 @@ def test_what_cannot_fit_is_refused_before_it_is_allocated(
   monkeypatch.setattr(memory.machine, 'memory', lambda: 16e9)
   with pytest.raises(InputError) as error:
     memory.check(experiment.build(
-        experiment.read(tiny.config(fields)), 12, 10_000_000), 10_000_000)
+        typed_config.read(tiny.config(fields)), 12, 10_000_000), 10_000_000)
   for part in parts:
     assert part in str(error.value)
 
@@ -214,7 +214,7 @@ def test_what_cannot_fit_is_refused_before_it_is_allocated(
 def test_the_papers_network_fits_into_two_gigabytes(monkeypatch):
   monkeypatch.setattr(memory.machine, 'memory', lambda: 2e9)
   built = experiment.build(
-      experiment.read(load('configs/paper.py')), 1000, 1_281_167)
+      typed_config.read(load('configs/paper.py')), 1000, 1_281_167)
   memory.check(built, 1_281_167)
   assert memory.count_parameters(built) == 60_965_224
 
@@ -226,7 +226,7 @@ def test_divided_full_layers_need_less_memory(monkeypatch):
 
   def check():
     memory.check(experiment.build(
-        experiment.read(config), 1000, 1_281_167), 1_281_167)
+        typed_config.read(config), 1000, 1_281_167), 1_281_167)
 
   with pytest.raises(InputError, match='60,965,224 parameters'):
     check()
@@ -243,4 +243,4 @@ def test_a_config_without_a_field_is_refused():
   config = load('configs/quickstart.py').unlock()
   del config.augment.crop
   with pytest.raises(InputError, match='the config is not complete'):
-    experiment.read(config)
+    typed_config.read(config)

@@ -11,14 +11,14 @@ import pytest
 import tiny
 
 from alexnet_jax.errors import InputError
-from alexnet_jax.run import experiment, training
+from alexnet_jax.run import training, typed_config
 
 
 def stop_at(step, config, workdir):
   """Trains until somebody asks for a stop at `step`."""
   with pytest.MonkeyPatch.context() as monkeypatch:
     tiny.ask_to_stop_at(step, monkeypatch)
-    assert training.train(experiment.read(config), str(workdir)) == {}
+    assert training.train(typed_config.read(config), str(workdir)) == {}
 
 
 @pytest.mark.parametrize('step', [3, 4])  # of which one has a validation
@@ -26,7 +26,7 @@ def test_six_steps_are_so_many_and_the_rest(trained, tmp_path, step):
   config, workdir, errors = trained
   stop_at(step, config, tmp_path)
   assert tiny.steps(tmp_path)[-1] == step
-  assert training.train(experiment.read(config), str(tmp_path)) == errors
+  assert training.train(typed_config.read(config), str(tmp_path)) == errors
   tiny.assert_same(tiny.state(config, str(tmp_path)),
                    tiny.state(config, workdir))
   assert tiny.metrics(tmp_path) == tiny.metrics(workdir)
@@ -34,16 +34,16 @@ def test_six_steps_are_so_many_and_the_rest(trained, tmp_path, step):
 
 def test_lines_of_several_steps_read_as_if_the_run_had_not_stopped(tmp_path):
   config = tiny.config({'run.log_every': 4})
-  training.train(experiment.read(config), str(tmp_path / 'whole'))
+  training.train(typed_config.read(config), str(tmp_path / 'whole'))
   stop_at(3, config, tmp_path / 'parts')
-  training.train(experiment.read(config), str(tmp_path / 'parts'))
+  training.train(typed_config.read(config), str(tmp_path / 'parts'))
   assert tiny.metrics(tmp_path / 'parts') == tiny.metrics(tmp_path / 'whole')
 
 
 def test_a_finished_run_stays_as_it_is(trained, tmp_path):
   config, workdir, errors = trained
-  training.train(experiment.read(config), str(tmp_path))
-  assert training.train(experiment.read(config), str(tmp_path)) == errors
+  training.train(typed_config.read(config), str(tmp_path))
+  assert training.train(typed_config.read(config), str(tmp_path)) == errors
   assert tiny.metrics(tmp_path) == tiny.metrics(workdir)
 
 
@@ -52,7 +52,7 @@ def test_a_run_goes_on_upon_another_mesh(trained, tmp_path, full_layers):
   config, workdir, errors = trained
   stop_at(3, config, tmp_path)
   there = training.train(
-    experiment.read(tiny.config({
+    typed_config.read(tiny.config({
         'mesh.data': 2, 'mesh.column': 2, 'mesh.full_layers': full_layers})),
     str(tmp_path),
   )
@@ -65,8 +65,9 @@ def test_a_run_goes_on_upon_another_mesh(trained, tmp_path, full_layers):
 
 def test_a_run_can_be_made_longer(trained, tmp_path):
   config, workdir, errors = trained
-  training.train(experiment.read(tiny.config({'run.steps': 4})), str(tmp_path))
-  assert training.train(experiment.read(config), str(tmp_path)) == errors
+  training.train(
+      typed_config.read(tiny.config({'run.steps': 4})), str(tmp_path))
+  assert training.train(typed_config.read(config), str(tmp_path)) == errors
   tiny.assert_same(tiny.state(config, str(tmp_path)),
                    tiny.state(config, workdir))
 
@@ -82,7 +83,7 @@ def test_a_run_can_be_made_longer(trained, tmp_path):
 def test_another_experiment_is_not_continued(trained, field, value):
   config, workdir, _ = trained
   with pytest.raises(InputError) as error:
-    training.train(experiment.read(tiny.config({field: value})), workdir)
+    training.train(typed_config.read(tiny.config({field: value})), workdir)
   was = config
   for name in field.split('.'):
     was = was[name]

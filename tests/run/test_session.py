@@ -12,7 +12,7 @@ import tiny
 
 from alexnet_jax import files
 from alexnet_jax.errors import InputError
-from alexnet_jax.run import experiment, session, training
+from alexnet_jax.run import session, training, typed_config
 from alexnet_jax.run import trained as networks
 
 ENDLESS = {'run.steps': 10**6, 'run.evaluate_every': 10**6,
@@ -60,7 +60,7 @@ def test_a_run_is_refused_where_another_process_writes(trained, tmp_path):
                         stdin=subprocess.PIPE, stdout=subprocess.PIPE) as first:
     first.stdout.readline()
     with pytest.raises(InputError, match=f'in use by process {first.pid} on'):
-      training.train(experiment.read(trained[0]), workdir)
+      training.train(typed_config.read(trained[0]), workdir)
     assert {path: path.read_bytes() for path in before} == before
     assert networks.open_trained(workdir).step == 6  # readers do not mind
     first.stdin.close()
@@ -92,7 +92,7 @@ def test_a_second_run_is_refused_and_a_removed_workdir_is_said(
 def test_a_full_disk_ends_a_run_in_one_sentence(small_disk, capfd):
   workdir = str(small_disk('size=320k') / 'run')
   with pytest.raises((OSError, ValueError)) as error:
-    training.train(experiment.read(tiny.config()), workdir)
+    training.train(typed_config.read(tiny.config()), workdir)
   assert files.sentence_of(error.value) == (
       f'{workdir}/checkpoints: the disk is full: free some space, then run the'
       ' same command again; what was saved before is kept.')
@@ -152,6 +152,6 @@ def test_a_workdir_that_goes_away_ends_the_run(tmp_path, monkeypatch, step):
 
   monkeypatch.setattr(session.Journal, 'tick', removing)
   with pytest.raises((OSError, ValueError)) as error:
-    training.train(experiment.read(tiny.config()), str(workdir))
+    training.train(typed_config.read(tiny.config()), str(workdir))
   assert str(workdir) in files.sentence_of(error.value)
   assert len(seen) <= step + 1

@@ -10,7 +10,12 @@ import tiny
 from alexnet_jax.data.prepare import prepare
 from alexnet_jax.data.sources import open_source
 from alexnet_jax.errors import InputError
-from alexnet_jax.run import checkpoint, experiment, skipped, training
+from alexnet_jax.run import (
+  checkpoint,
+  skipped,
+  training,
+  typed_config,
+)
 
 
 @pytest.fixture
@@ -33,7 +38,7 @@ def tear(photos, name):
 
 
 def settings(photos, steps=2, **fields):
-  return experiment.read(tiny.config({
+  return typed_config.read(tiny.config({
       'data.name': 'folder', 'data.path': photos, 'run.steps': steps,
       'data.train_examples': 0, 'data.validation_examples': 0,
       'optimizer.batch_size': 4, 'run.evaluate_every': 2, 'run.save_every': 2,

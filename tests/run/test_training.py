@@ -13,7 +13,13 @@ from tensorboard.backend.event_processing.event_accumulator import (
 )
 
 from alexnet_jax.errors import InputError
-from alexnet_jax.run import experiment, journal, tensorboard, training
+from alexnet_jax.run import (
+  experiment,
+  journal,
+  tensorboard,
+  training,
+  typed_config,
+)
 
 FULL = ('conv1', 'conv2', 'conv3', 'conv4', 'conv5', 'fc6', 'fc7')
 
@@ -55,7 +61,7 @@ def test_a_line_tells_loss_errors_and_speed(trained):
      'Running on 1 of 4 devices (cpu) while the rest is idle: no larger'
      ' config.mesh.data divides the batch and the full layers.')], ids=str)
 def test_a_run_says_which_devices_are_idle(fields, sentence):
-  built = experiment.build(experiment.read(tiny.config(fields)), 12, 64)
+  built = experiment.build(typed_config.read(tiny.config(fields)), 12, 64)
   assert training.devices_in_words(built) == sentence
 
 
@@ -64,7 +70,7 @@ def test_what_is_read_from_a_folder_is_said(tmp_path, capsys):
   config = tiny.config({
       'data.name': 'folder', 'data.path': photos, 'data.train_examples': 0,
       'data.validation_examples': 0, 'run.steps': 1, 'run.views': 1})
-  training.train(experiment.read(config), str(tmp_path / 'run'))
+  training.train(typed_config.read(config), str(tmp_path / 'run'))
   err = capsys.readouterr().err
   assert f'train: 20 pictures of 2 classes in {photos}/train.\n' in err
   assert f'validation: 8 pictures of 2 classes in {photos}/val.\n' in err
@@ -72,10 +78,10 @@ def test_what_is_read_from_a_folder_is_said(tmp_path, capsys):
 
 def test_a_config_of_an_earlier_version_has_the_new_fields():
   config = tiny.config()
-  before = experiment.read(config)
+  before = typed_config.read(config)
   with config.unlocked():
     del config.data['labels']
-  assert experiment.read(config) == before
+  assert typed_config.read(config) == before
   assert before.data.labels == '' and before.config['data']['labels'] == ''
 
 
@@ -90,7 +96,7 @@ def test_the_last_test_has_one_patch_and_ten(trained):
 def test_a_run_can_stop_at_a_training_error(tmp_path):
   config = tiny.config({'run.until_error': 0.99, 'run.log_every': 2,
                         'run.steps': 40, 'run.views': 1})
-  errors = training.train(experiment.read(config), str(tmp_path))
+  errors = training.train(typed_config.read(config), str(tmp_path))
   logged = tiny.metrics(tmp_path, 'train')
   reached = [line['step'] for line in logged if line['top1_error'] < 0.99]
   assert len(reached) == 1 and reached[0] < 38
@@ -184,7 +190,7 @@ def test_the_step_is_compiled_once(tmp_path, caplog):
   # log this thread alone, and the step is compiled in another.
   jax.config.update('jax_log_compiles', True)
   try:
-    training.train(experiment.read(tiny.config()), str(tmp_path))
+    training.train(typed_config.read(tiny.config()), str(tmp_path))
   finally:
     jax.config.update('jax_log_compiles', False)
   compiled = [record.getMessage() for record in caplog.records
@@ -198,7 +204,7 @@ def test_the_step_is_compiled_once(tmp_path, caplog):
 def test_every_mesh_gives_the_same_numbers(trained, tmp_path, data, column):
   config, workdir, errors = trained
   there = training.train(
-    experiment.read(tiny.config({'mesh.data': data, 'mesh.column': column})),
+    typed_config.read(tiny.config({'mesh.data': data, 'mesh.column': column})),
     str(tmp_path),
   )
   assert there == pytest.approx(errors, abs=1e-4)
@@ -210,13 +216,13 @@ def test_every_mesh_gives_the_same_numbers(trained, tmp_path, data, column):
 
 def test_the_seed_decides_the_run(trained, tmp_path):
   _, workdir, _ = trained
-  training.train(experiment.read(tiny.config({'seed': 1})), str(tmp_path))
+  training.train(typed_config.read(tiny.config({'seed': 1})), str(tmp_path))
   assert not np.isclose(tiny.losses(tmp_path), tiny.losses(workdir)).any()
 
 
 def test_frozen_layers_do_not_move(trained, tmp_path):
   config = tiny.config({'optimizer.frozen': ('conv1', 'fc6')})
-  training.train(experiment.read(config), str(tmp_path))
+  training.train(typed_config.read(config), str(tmp_path))
   moved, velocity = first_and_last(config, tmp_path)
   assert not moved['conv1'] and not moved['fc6']
   assert not velocity['conv1'] and not velocity['fc6']
@@ -226,7 +232,7 @@ def test_frozen_layers_do_not_move(trained, tmp_path):
 def first_and_last(config, workdir):
   """{layer: whether its kernel has moved}, {layer: has a velocity}."""
   last = tiny.state(config, str(workdir))
-  built = experiment.build(experiment.read(config), 12, 64)
+  built = experiment.build(typed_config.read(config), 12, 64)
   first = jax.device_get(built.new_state(last.input_stats))
   kernels, velocities = (
       {name: held['columns'][name]['kernel'] for name in FULL}
@@ -243,7 +249,7 @@ def test_a_stuck_loss_is_said_once_and_changes_nothing(tmp_path, capsys):
   runs = {}
   for stall in (0, 2):
     training.train(
-      experiment.read(tiny.config(fields | {'run.stall_steps': stall})),
+      typed_config.read(tiny.config(fields | {'run.stall_steps': stall})),
       str(tmp_path / str(stall)),
     )
     said = capsys.readouterr().err
@@ -259,7 +265,7 @@ def test_no_checkpoint_of_a_state_that_is_not_finite_is_kept(tmp_path):
       'optimizer.layer_rates': (('fc7', 1e6), ('fc8', 1e6)),
       'run.save_every': 1})
   with pytest.raises(InputError, match='at step [12], and'):
-    training.train(experiment.read(config), str(tmp_path))
+    training.train(typed_config.read(config), str(tmp_path))
   for step in tiny.steps(tmp_path):
     for leaf in jax.tree.leaves(tiny.state(config, str(tmp_path), step).params):
       assert np.isfinite(leaf).all()

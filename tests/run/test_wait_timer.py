@@ -5,7 +5,7 @@ import time
 import pytest
 import tiny
 
-from alexnet_jax.run import experiment, loop, training
+from alexnet_jax.run import experiment, loop, training, typed_config
 
 
 @pytest.fixture
@@ -51,7 +51,8 @@ def test_a_run_that_holds_its_data_is_told_no_cure(clock):
 
 
 def test_every_run_says_it_at_its_end(tmp_path, capsys):
-  training.train(experiment.read(tiny.config({'run.steps': 3})), str(tmp_path))
+  training.train(
+      typed_config.read(tiny.config({'run.steps': 3})), str(tmp_path))
   said = [line for line in capsys.readouterr().err.splitlines()
           if 'waiting for data' in line]
   assert len(said) == 1 and said[0].startswith('2 steps took')
@@ -74,6 +75,6 @@ def test_a_slow_source_is_seen(tmp_path, capsys, monkeypatch):
 
   monkeypatch.setattr(loop, 'SLOW_DATA_SECONDS', 0.5)
   monkeypatch.setattr(experiment.Experiment, 'device_batches', slow)
-  training.train(experiment.read(tiny.config(
+  training.train(typed_config.read(tiny.config(
       {'run.steps': 4, 'run.hold_data': False})), str(tmp_path))
   assert '--config.run.hold_data' in capsys.readouterr().err

@@ -18,7 +18,7 @@ from alexnet_jax.bench import layers as bench_layers
 from alexnet_jax.bench import text as bench_text
 from alexnet_jax.errors import InputError
 from alexnet_jax.network import describe
-from alexnet_jax.run import experiment
+from alexnet_jax.run import experiment, typed_config
 from alexnet_jax.tasks import bench
 
 LAYERS = ['conv1', 'conv2', 'conv3', 'conv4', 'conv5', 'fc6', 'fc7', 'fc8']
@@ -61,7 +61,7 @@ def benched(quick, tmp_path_factory):
   printed = io.StringIO()
   with contextlib.redirect_stdout(printed):
     result = bench.bench(
-        experiment.read(tiny.config({'mesh.column': 2})), plain=True, out=out,
+        typed_config.read(tiny.config({'mesh.column': 2})), plain=True, out=out,
         trace=trace)
   return Benched(result, printed.getvalue().splitlines(), out, trace)
 
@@ -80,7 +80,7 @@ def test_a_speed_is_counted_in_the_flops_of_what_is_done(benched):
   rows = benched.result['rows']
   per_image = {name: 1e9 * row['gflops_per_second'] / row['images_per_second']
                for name, row in rows.items() if row['gflops_per_second']}
-  built = experiment.build(experiment.read(tiny.config()), 12, 64)
+  built = experiment.build(typed_config.read(tiny.config()), 12, 64)
   whole = describe.totals(describe.layer_rows(built.model, 12))
   assert per_image['forward only'] == pytest.approx(whole['flops'])
   assert per_image['test, ten crops'] == pytest.approx(10 * whole['flops'])
@@ -156,7 +156,7 @@ def test_layers_are_counted_in_the_flops_of_one_device(benched):
       1e9 * part[way]['gflops_per_second'] * part[way]['seconds']
       for part in benched.result['layers']['parts']
       if part['what'] == 'weights') for way in ('forward', 'backward')}
-  built = experiment.build(experiment.read(tiny.config()), 12, 64)
+  built = experiment.build(typed_config.read(tiny.config()), 12, 64)
   whole = describe.totals(describe.layer_rows(built.model, 12))
   half_a_batch = 16 / 2  # one of two columns of 16 images
   assert done['forward'] == pytest.approx(half_a_batch * whole['flops'])
@@ -190,7 +190,7 @@ def test_input_is_measured_in_every_form(benched):
 
 
 def test_the_forms_hold_the_same_pictures(tmp_path):
-  source = experiment.read(
+  source = typed_config.read(
       tiny.config({'data.train_examples': 6})).open_split('train')
   forms = bench_input.in_every_form(source, str(tmp_path), 48)
   assert list(forms) == FORMS
@@ -236,7 +236,8 @@ def test_other_networks_have_layers_too(quick, mesh_of):
 
 def test_an_out_that_is_a_folder_is_refused(tmp_path):
   with pytest.raises(InputError, match='is a folder: give the name of a file'):
-    bench.bench(experiment.read(tiny.config()), plain=False, out=str(tmp_path))
+    bench.bench(
+        typed_config.read(tiny.config()), plain=False, out=str(tmp_path))
 
 
 @pytest.mark.parametrize('flag, below', [('out', 'x.json'), ('trace', '')])
@@ -245,5 +246,5 @@ def test_a_place_below_a_file_is_refused(tmp_path, flag, below):
   file.write_text('')
   place = f'{file}/{below}' if below else str(file)
   with pytest.raises(InputError, match=f'--{flag}={place}') as error:
-    bench.bench(experiment.read(tiny.config()), plain=False, **{flag: place})
+    bench.bench(typed_config.read(tiny.config()), plain=False, **{flag: place})
   assert 'give another place' in str(error.value)

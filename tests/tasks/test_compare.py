@@ -12,7 +12,7 @@ from alexnet_jax.pages import comparison_page, markup
 from alexnet_jax.results import runs, sweeps
 from alexnet_jax.results.runs import Estimate, Run
 from alexnet_jax.results.sweeps import Variant
-from alexnet_jax.run import commands, experiment, training
+from alexnet_jax.run import commands, training, typed_config
 from alexnet_jax.tasks import compare
 
 FIRST, SECOND = 'configs/quickstart.py', 'configs/trials/faster.py:small'
@@ -69,7 +69,7 @@ def test_every_run_is_what_it_would_be_alone(compared, tmp_path):
   for path, config, _ in both():  # of which the second was stopped and resumed
     config.seed = 1
     config.data.train_examples = 64  # the first config's
-    training.train(experiment.read(config), str(tmp_path / path))
+    training.train(typed_config.read(config), str(tmp_path / path))
     assert tiny.metrics(tmp_path / path) == tiny.metrics(there[path, 1])
 
 

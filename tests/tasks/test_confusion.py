@@ -13,7 +13,7 @@ from alexnet_jax.command_line.invocation import Invocation
 from alexnet_jax.data import images
 from alexnet_jax.errors import InputError
 from alexnet_jax.figures import confusion as pictures
-from alexnet_jax.run import experiment
+from alexnet_jax.run import typed_config
 from alexnet_jax.tasks import evaluate
 
 TABLES = ('confusion.csv', 'per_class.csv', 'summary.json')
@@ -54,7 +54,7 @@ def looked_at(trained, tmp_path_factory):
   """The folder of the small run: 12 classes, 24 images, ten crops."""
   folder = tmp_path_factory.mktemp('looked')
   words = folder / 'words.txt'
-  names = experiment.read(trained[0]).open_split('validation').class_names
+  names = typed_config.read(trained[0]).open_split('validation').class_names
   words.write_text(f'{names[0]}\tthe first class, of all')
   invoke(*trained[:2], '--confusion', f'--out={folder}/at/confusion',
          f'--words={words}')
@@ -119,7 +119,7 @@ def test_its_errors_are_those_of_the_final_test(trained, looked_at):
 def test_a_class_may_have_no_pictures_and_a_picture_be_damaged(
     trained, tmp_path, capsys):
   config, workdir, _ = trained
-  source = experiment.read(config).open_split('validation')
+  source = typed_config.read(config).open_split('validation')
   absent, *others = source.class_names
   for i in range(len(source)):
     example = source[i]

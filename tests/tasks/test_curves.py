@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from alexnet_jax.errors import InputError
 from alexnet_jax.figures import curves
-from alexnet_jax.run import experiment, journal, training
+from alexnet_jax.run import journal, training, typed_config
 from alexnet_jax.tasks import curves as task
 
 
@@ -23,7 +23,7 @@ def workdirs(tmp_path_factory):
   folder = tmp_path_factory.mktemp('runs')
   names = {'a': {}, 'b': {'seed': 1}, 'c': {'optimizer.learning_rate': 0.02}}
   for name, fields in names.items():
-    training.train(experiment.read(tiny.config(fields | {'run.views': 1})),
+    training.train(typed_config.read(tiny.config(fields | {'run.views': 1})),
                    str(folder / name), draw=curves.draw_workdir,
                    command='python launch.py --config=configs/quickstart.py ' +
                    ' '.join(f'--config.{k}={v}' for k, v in fields.items()))
@@ -51,7 +51,7 @@ def test_the_picture_is_drawn_again_at_each_validation(tmp_path):
     seen.append([line['step'] for line in journal.read(workdir)][-1])
     curves.draw_workdir(workdir)
 
-  training.train(experiment.read(tiny.config({'run.views': 1})),
+  training.train(typed_config.read(tiny.config({'run.views': 1})),
                  str(tmp_path), draw=draw)
   assert seen == [2, 4, 6, 6]
 
@@ -169,7 +169,7 @@ def test_the_task_needs_runs(compiled):
 
 def test_a_picture_that_cannot_be_drawn_does_not_end_the_run(tmp_path, capsys):
   (tmp_path / 'curves.png').mkdir()
-  assert training.train(experiment.read(tiny.config({'run.views': 1})),
+  assert training.train(typed_config.read(tiny.config({'run.views': 1})),
                         str(tmp_path), draw=curves.draw_workdir)
   assert 'The curves are not drawn: ' in capsys.readouterr().err
 

@@ -14,14 +14,14 @@ import tiny
 from alexnet_jax.data import images, procedural, statistics
 from alexnet_jax.errors import InputError
 from alexnet_jax.learning import augment
-from alexnet_jax.run import evaluation, experiment
+from alexnet_jax.run import evaluation, experiment, typed_config
 from alexnet_jax.tasks import evaluate
 
 
 @pytest.fixture(scope='module')
 def given():
   """(source, pixels, images, labels) of the 24 validation pictures."""
-  source = experiment.read(tiny.config()).open_split('validation')
+  source = typed_config.read(tiny.config()).open_split('validation')
   found = statistics.statistics(source)
   images, labels = (np.stack([source[i][name] for i in range(len(source))])
                     for name in ('image', 'label'))
@@ -38,7 +38,7 @@ def by_hand(given):
   """The errors of the first State with one and ten patches, in numpy."""
   _source, pixels, images, labels = given
   config = tiny.config()
-  built = experiment.build(experiment.read(config), 12, 64)
+  built = experiment.build(typed_config.read(config), 12, 64)
   params = jax.device_get(
       built.new_state(pixels).params)
   apply = jax.jit(built.model.apply)
@@ -73,7 +73,7 @@ def by_hand(given):
 def test_every_example_counts_once_at_any_batch_size(given, by_hand, fields):
   source, pixels, *_ = given
   config = tiny.config(fields)
-  built = experiment.build(experiment.read(config), 12, 64)
+  built = experiment.build(typed_config.read(config), 12, 64)
   state = built.new_state(pixels)
   errors = evaluation.final_errors(built, state, source)
   assert errors == pytest.approx(by_hand, abs=1e-5)
@@ -229,7 +229,7 @@ def test_a_split_of_other_data_is_chosen(split, count, trained, splits, capsys):
 @pytest.mark.parametrize('split, count', [
     ('', 12), ('validation', 12), ('train', 24), ('test', 36)])
 def test_a_split_of_the_config_is_chosen(split, count, splits):
-  settings = experiment.read(tiny.config({
+  settings = typed_config.read(tiny.config({
       'data.name': 'folder', 'data.path': splits, 'data.train_examples': 0,
       'data.validation_examples': 0}))
   source = evaluation.open_images(settings, (), split=split)
@@ -247,7 +247,7 @@ def test_a_split_that_the_data_lack_is_refused(trained):
 
 
 def test_class_names_may_be_composed_or_apart(trained):
-  source = experiment.read(trained[0]).open_split('validation')
+  source = typed_config.read(trained[0]).open_split('validation')
   names = [unicodedata.normalize(form, 'caf\u00e9') for form in ('NFC', 'NFD')]
   for name, other in (names, names[::-1]):
     source.class_names = (name, 'b')

@@ -14,7 +14,7 @@ from alexnet_jax.analysis.gradients import LayerSizes, Measured
 from alexnet_jax.data.prepare import prepare
 from alexnet_jax.figures import gradients as picture
 from alexnet_jax.results.sweeps import Variant
-from alexnet_jax.run import checkpoint, experiment, journal
+from alexnet_jax.run import checkpoint, journal, typed_config
 from alexnet_jax.tasks import gradients as task
 
 LAYERS = ['conv1', 'conv2', 'conv3', 'conv4', 'conv5', 'fc6', 'fc7', 'fc8']
@@ -66,7 +66,7 @@ def test_a_checkpoint_at_step_0_is_measured_and_not_new_parameters(
 
 
 def test_data_without_validation_images_can_be_measured(run, tmp_path):
-  settings = experiment.read(tiny.config())
+  settings = typed_config.read(tiny.config())
   prepare({'train': settings.open_split('train')}, str(tmp_path / 'records'),
           image_size=settings.data.image_size, progress=False, store='raw')
   (tmp_path / 'run').mkdir()

@@ -23,6 +23,7 @@ from alexnet_jax.run import (
   fine_tune,
   trained,
   training,
+  typed_config,
   weights,
 )
 from alexnet_jax.tasks import (
@@ -159,7 +160,7 @@ def test_other_tasks_take_it_for_a_run(run, tmp_path):
 def test_an_exported_file_and_torchvision_s_start_another_run(run, tmp_path):
   workdir, arrays, _ = run
   path = export.export(workdir, out=str(tmp_path / 'w.npz'))
-  built = experiment.build(experiment.read(config_of()), 5, 32)
+  built = experiment.build(typed_config.read(config_of()), 5, 32)
   params = jax.jit(built.model.init)(jax.random.key(0))
   for source in (path, workdir, write(tmp_path)[0]):
     chosen, said = fine_tune.start_from(
@@ -213,7 +214,7 @@ def test_a_network_of_unknown_examples_trains_on_with_any(run, tmp_path):
   workdir = str(tmp_path / 'back')
   config = config_of(fields=fields)
   import_task.import_weights(config, path, workdir)
-  training.train(experiment.read(config), workdir)
+  training.train(typed_config.read(config), workdir)
   network = trained.open_trained(workdir)
   assert (network.step, network.train_examples) == (1, 32)
 
@@ -236,7 +237,7 @@ def test_a_run_that_starts_from_it_trains(run, tmp_path):
   config = config_of(fields={
       'run.steps': 2, 'run.log_every': 1, 'augment.jitter': 0.1,
       'optimizer.learning_rate': 0.001})
-  errors = training.train(experiment.read(config), str(tmp_path / 'tuned'),
+  errors = training.train(typed_config.read(config), str(tmp_path / 'tuned'),
                           init_from=run[0])
   assert 0 < errors['one_crop_loss'] < 10
   tuned = trained.open_trained(str(tmp_path / 'tuned'))

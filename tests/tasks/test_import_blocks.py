@@ -22,6 +22,7 @@ from alexnet_jax.run import (
   fine_tune,
   foreign,
   trained,
+  typed_config,
 )
 from alexnet_jax.tasks import export
 from alexnet_jax.tasks.export import Options
@@ -40,7 +41,7 @@ def resnet(form='50,torchvision', fields=None):
 
 
 def built_of(config, classes=7):
-  return experiment.build(experiment.read(config), classes, 64)
+  return experiment.build(typed_config.read(config), classes, 64)
 
 
 def write(path, config):
@@ -185,4 +186,4 @@ def test_a_run_of_before_these_fields_means_the_same():
     if 'googlenet' in form:
       del stored['model']['norm_epsilon']
     filled = checkpoint.with_added_fields(stored)['model']
-    assert models.read_spec(filled) == experiment.read(config).model
+    assert models.read_spec(filled) == typed_config.read(config).model

@@ -12,7 +12,7 @@ import tiny
 from alexnet_jax.command_line import parsing
 from alexnet_jax.errors import printable
 from alexnet_jax.figures import figure4_left, figure4_right
-from alexnet_jax.run import experiment, training, weights
+from alexnet_jax.run import training, typed_config, weights
 from alexnet_jax.tasks import evaluate, export, features, predict, retrieve
 
 CLASSES = ('esc\x1b[2J', 'pipe|tick`', 'new\nline', '<script>', '$x$ \\frac{',
@@ -25,7 +25,7 @@ def trained_on_odd_names(tmp_path_factory):
   folder = tmp_path_factory.mktemp('odd')
   photos = tiny.write_photos(folder / 'photos', CLASSES, train=3, val=1)
   workdir = str(folder / 'run\x1b[31m|$x$')
-  training.train(experiment.read(tiny.config({
+  training.train(typed_config.read(tiny.config({
       'data.name': 'folder', 'data.path': photos, 'data.train_examples': 0,
       'data.validation_examples': 0, 'run.steps': 1, 'run.views': 1,
       'optimizer.batch_size': 8})), workdir)

@@ -16,7 +16,7 @@ from alexnet_jax.errors import InputError
 from alexnet_jax.figures import figure4_left, style
 from alexnet_jax.library import network as library_network
 from alexnet_jax.results import predictions
-from alexnet_jax.run import experiment
+from alexnet_jax.run import typed_config
 from alexnet_jax.run.trained import open_trained
 from alexnet_jax.tasks import predict
 
@@ -28,7 +28,7 @@ def found(trained):
 
 @pytest.fixture(scope='module')
 def source(trained):
-  return experiment.read(trained[0]).open_split('validation')
+  return typed_config.read(trained[0]).open_split('validation')
 
 
 @pytest.fixture(scope='module')

@@ -15,13 +15,13 @@ import tiny
 
 from alexnet_jax.data import imagenet2010, sources
 from alexnet_jax.errors import InputError
-from alexnet_jax.run import experiment
+from alexnet_jax.run import typed_config
 from alexnet_jax.tasks import prepare
 
 
 def run(photos, records, capsys):
   """(standard output, standard error) of a preparation."""
-  prepare.prepare(experiment.read(tiny.config(
+  prepare.prepare(typed_config.read(tiny.config(
       {'data.name': 'folder', 'data.path': photos, 'data.train_examples': 0,
        'data.validation_examples': 0})), str(records))
   return capsys.readouterr()
@@ -75,11 +75,11 @@ def test_large_tables_are_shortened():
 
 def test_a_config_may_ask_for_raw_records(tmp_path, capsys):
   photos = tiny.write_photos(tmp_path / 'photos')
-  prepare.prepare(experiment.read(tiny.config(
+  prepare.prepare(typed_config.read(tiny.config(
       {'data.name': 'folder', 'data.path': photos, 'data.store': 'raw'})),
       str(tmp_path / 'records'))
   assert '20 train' in capsys.readouterr().out
-  reading = experiment.read(tiny.config(
+  reading = typed_config.read(tiny.config(
       {'data.name': 'records', 'data.path': str(tmp_path / 'records')}))
   assert reading.data.store == 'jpeg'  # what they are is read from their files
   assert reading.open_split('train').store == 'raw'
@@ -92,7 +92,7 @@ def test_a_test_split_becomes_records_too(tmp_path, capsys):
       for i in range(count):
         cv2.imwrite(str(tmp_path / 'photos' / split / name / f'{i}.png'),
                     np.full((40, 40, 3), 20 * i, np.uint8))
-  summary = prepare.prepare(experiment.read(tiny.config({
+  summary = prepare.prepare(typed_config.read(tiny.config({
       'data.name': 'folder', 'data.path': str(tmp_path / 'photos')})),
       str(tmp_path / 'records'))
   assert summary.counts == {'train': 8, 'validation': 4, 'test': 6}
@@ -102,7 +102,7 @@ def test_a_test_split_becomes_records_too(tmp_path, capsys):
 
 
 def test_the_archives_of_2010_become_records_with_a_test_split(tmp_path):
-  summary = prepare.prepare(experiment.read(tiny.config({
+  summary = prepare.prepare(typed_config.read(tiny.config({
       'data.name': 'imagenet2010',
       'data.path': archives.write_ilsvrc2010(tmp_path / 'archives'),
       'data.train_examples': 0, 'data.validation_examples': 0})),
@@ -124,7 +124,7 @@ def test_archives_of_2010_without_test_images_leave_that_split_out(
   given = archives.write_ilsvrc2010(tmp_path / 'archives')
   for name in (imagenet2010.ARCHIVES['test'], imagenet2010.TEST_LABELS):
     os.remove(os.path.join(given, name))
-  summary = prepare.prepare(experiment.read(tiny.config({
+  summary = prepare.prepare(typed_config.read(tiny.config({
       'data.name': 'imagenet2010', 'data.path': given,
       'data.train_examples': 0, 'data.validation_examples': 0})),
       str(tmp_path / 'records'))
@@ -150,7 +150,7 @@ def test_one_process_prepares_a_folder(tmp_path):
       [sys.executable, '-c', held, str(records)], cwd=program.ROOT, text=True,
       stdout=subprocess.PIPE)
   assert process.stdout.readline() == 'held\n'
-  settings = experiment.read(tiny.config({
+  settings = typed_config.read(tiny.config({
       'data.name': 'folder', 'data.path': photos}))
   try:
     with pytest.raises(InputError, match=f'in use by process {process.pid} on'):
