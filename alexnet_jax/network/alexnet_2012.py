@@ -11,7 +11,7 @@ import functools
 
 from jax.sharding import Mesh
 
-from alexnet_jax.network import alexnet, classifier
+from alexnet_jax.network import alexnet, alexnet_layers, classifier
 from alexnet_jax.network.alexnet import CONV1_PADDING
 from alexnet_jax.network.classifier import Model
 from alexnet_jax.network.partners import with_partners
@@ -42,9 +42,9 @@ def build(spec: Spec, mesh: Mesh, num_classes: int, patch: int) -> Model:
   Raises:
     InputError: a field is inconsistent with the others.
   """
-  conv, full, softmax = classifier.makers(spec, num_classes)
+  conv, full, softmax = alexnet_layers.makers(spec, num_classes)
   f = classifier.nonlinearity(spec.nonlinearity)
-  norm = classifier.response_norm(spec)
+  norm = alexnet_layers.response_norm(spec)
   second = functools.partial(within_map_norm, size=spec.within_map_size,
                              alpha=spec.within_map_alpha,
                              beta=spec.norm_beta)
@@ -64,9 +64,9 @@ def build(spec: Spec, mesh: Mesh, num_classes: int, patch: int) -> Model:
       *((conv(6, 3, (f,)),) if sixth else ()),         #   6   6 128
       full(6, (f,)),                                   #         2048
       full(7, (f,)),                                   #         2048
-      *classifier.bottleneck(spec),                    #         1024
+      *alexnet_layers.bottleneck(spec),                #         1024
   )
-  layers = classifier.separate_batch_norms(
-      classifier.leave_out(layers, spec.without, pool))
+  layers = alexnet_layers.separate_batch_norms(
+      alexnet_layers.leave_out(layers, spec.without, pool))
   return classifier.build(
       with_partners(layers, spec), softmax, spec, mesh, patch)
