@@ -52,9 +52,9 @@ def all_configs() -> str:
                     *sorted(glob.glob('configs/*/'))]) or 'configs/'
 
 
-def from_json(fields: Mapping[str, Any]) -> ConfigDict:
+def from_json(stored: Mapping[str, Any]) -> ConfigDict:
   """Converts a config read from JSON to a ConfigDict; lists become tuples."""
-  return ConfigDict(_tuples(fields))
+  return ConfigDict(_tuples(stored))
 
 
 def _tuples(value):
