@@ -19,6 +19,14 @@ signals.watch()
 READY = "print('ready', flush=True)\n"
 
 
+@pytest.fixture(autouse=True)
+def hangups_reach_children():
+  """Under `nohup` too: children inherit SIG_IGN, and no handler."""
+  before = signal.signal(signal.SIGHUP, lambda *_: None)
+  yield
+  signal.signal(signal.SIGHUP, before)
+
+
 def start(script):
   """Starts a script and waits until it prints that it is ready."""
   process = subprocess.Popen(
