@@ -57,6 +57,7 @@ def run(code, folder, compiled, path=''):
   return done.stdout
 
 
+@pytest.mark.slow
 def test_the_library_page_and_the_readme(folder, compiled):
   readme = (ROOT / 'README.md').read_text('utf-8').partition('## As a library')
   lines = re.findall(r'^    (.*)$', readme[2].partition('\n## ')[0],

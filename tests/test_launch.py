@@ -34,6 +34,7 @@ def test_train_trains(trained, workdir):
   tiny.assert_close(tiny.state(config, workdir), tiny.state(config, here))
 
 
+@pytest.mark.slow
 def test_a_run_ends_with_a_page(workdir):
   page = html_page.read(os.path.join(workdir, 'report.html'))
   final, = tiny.metrics(workdir, 'final')
@@ -100,6 +101,7 @@ def test_describe_prints_the_table_of_the_paper(answers):
   json.loads(as_json)
 
 
+@pytest.mark.slow
 def test_prepared_photographs_can_be_trained_on(compiled, tmp_path):
   photos = tiny.write_photos(tmp_path / 'photos', train=12)
   (tmp_path / 'photos/train/cat/bad.jpg').write_bytes(b'no picture at all')

@@ -90,6 +90,7 @@ def test_standardized_features_keep_who_is_near_whom():
   np.testing.assert_allclose(ratio, ratio[0], rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_it_learns_low_rank_features_and_its_codes_find_their_class(model):
   features, labels = low_rank(512, 3)
   others, other_labels = low_rank(64, 4)

@@ -87,6 +87,7 @@ def hand_made():
       settings, mesh, model, None, CLASSES, experiment.Length(1, 1))
 
 
+@pytest.mark.slow
 def test_every_size_is_that_of_a_network_worked_out_by_hand(hand_made):
   draw = np.random.default_rng(0)
   variables = jax.jit(hand_made.model.init)(jax.random.key(0))

@@ -2,12 +2,14 @@
 
 import itertools
 
+import pytest
 import tiny
 
 from benchmarks import double_buffer
 from benchmarks.double_buffer import Span, Step
 
 
+@pytest.mark.slow
 def test_every_step_has_its_batch_before_it_is_computed():
   steps = double_buffer.record(tiny.config(), 4)
   assert len(steps) == 4

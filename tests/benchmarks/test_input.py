@@ -1,5 +1,6 @@
 """The benchmark of input runs on a small network."""
 
+import pytest
 from absl import flags
 
 from benchmarks import input as inputs
@@ -10,6 +11,7 @@ if not flags.FLAGS.is_parsed():
   flags.FLAGS.mark_as_parsed()
 
 
+@pytest.mark.slow
 def test_every_kind_of_input_gets_a_ratio():
   config = quickstart.get_config()
   config.model.kernels = (4, 4, 6, 6, 4)

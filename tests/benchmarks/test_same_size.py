@@ -91,6 +91,7 @@ def test_runs_without_measured_steps_are_refused_in_a_sentence(runs, capsys):
       capsys.readouterr().err)
 
 
+@pytest.mark.slow
 def test_a_network_is_measured_by_its_training_step(monkeypatch):
   tiny = {'num_columns': 1, 'kernels': (4, 4, 6, 6, 4), 'neurons': (16, 16)}
   monkeypatch.setitem(

@@ -6,6 +6,7 @@ import pytest
 from benchmarks import winograd
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('m', [2, 4])
 @pytest.mark.parametrize('side', [4, 7])
 def test_tiles_give_the_convolution(m, side):

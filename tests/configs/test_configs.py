@@ -116,6 +116,7 @@ def test_a_config_of_before_published_networks_means_the_same():
   assert old._replace(config=new.config) == new
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('name', NETWORKS)
 def test_a_config_builds_at_full_size(name):
   config = config_of(name)
@@ -128,6 +129,7 @@ def test_a_config_builds_at_full_size(name):
       config.run.epochs * (IMAGES // config.optimizer.batch_size))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('name', distinct_steps())
 def test_a_step_of_a_narrowed_config_returns_a_state_of_the_same_shapes(name):
   config = narrowed(name)
@@ -143,6 +145,7 @@ def test_a_step_of_a_narrowed_config_returns_a_state_of_the_same_shapes(name):
   assert {'loss', 'top1_error'} <= set(measured)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('name', WIRINGS)
 def test_a_narrowed_config_takes_a_step(name):
   settings = typed_config.read(narrowed(name))

@@ -27,6 +27,7 @@ def save(path, form, crops=None, mean=None):
   return problem
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('form', network_forms.FORMS)
 def test_onnxruntime_gives_the_logits_of_the_network(form, tmp_path):
   problem = save(tmp_path / 'net.onnx', form)
@@ -38,6 +39,7 @@ def test_onnxruntime_gives_the_logits_of_the_network(form, tmp_path):
     network_forms.assert_equal_logits(logits, problem.logits[rows])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('views', [1, 9, 10])
 def test_the_pre_processing_can_be_inside(views, tmp_path):
   draw = np.random.default_rng(0)

@@ -27,6 +27,7 @@ def read(path):
     return jax.export.deserialize(bytearray(file.read()))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('views', [1, 10])
 def test_uint8_images_go_in_and_probabilities_come_out(
     network, views, tmp_path):

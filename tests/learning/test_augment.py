@@ -226,6 +226,7 @@ def patches_on(mesh, epoch=1, **fields):
               jax.device_put(images, home), jnp.int32(epoch)))
 
 
+@pytest.mark.slow
 def test_patches_do_not_depend_on_the_mesh(mesh_of):
   cut, colored = (patches_on(mesh_of(1, 1), jitter=jitter)
                    for jitter in (0.0, 0.1))
@@ -242,6 +243,7 @@ def test_every_image_gets_colors_of_its_own(mesh_of):
   assert len(np.unique(shifts[:, 0, 0].round(2), axis=0)) == 8
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('epoch, plain', [(66, False), (67, True)])
 def test_jitter_stops_at_its_epoch(mesh_of, epoch, plain):
   ours = patches_on(mesh_of(1, 1), epoch, jitter_until=67)

@@ -47,6 +47,7 @@ def after_a_step(side_weight):
   return float(measured['loss']), *kernels
 
 
+@pytest.mark.slow
 def test_its_gradient_has_its_weight_and_the_loss_is_that_of_fc8():
   losses, moved = [], []
   for weight in (0.0, 0.3, 0.6):

@@ -52,6 +52,7 @@ def test_jitter_until_an_epoch_is_jitter_before_it(given, epoch):
       patches(given, epoch), patches(given, epoch, jitter_until=0))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('epoch', [3, 4])
 def test_jitter_until_an_epoch_is_none_from_it_on(given, epoch):
   np.testing.assert_array_equal(
@@ -60,6 +61,7 @@ def test_jitter_until_an_epoch_is_none_from_it_on(given, epoch):
       patches(given, epoch), patches(given, 2), atol=0.01).all()
 
 
+@pytest.mark.slow
 def test_an_epoch_is_the_steps_of_one_cycle(given):
   # 64 images in batches of 16: steps 0 to 3 are the first epoch.
   _, built, state, batch = given
@@ -81,6 +83,7 @@ def at(state, step):
       step=jax.device_put(np.int32(step), state.step.sharding))
 
 
+@pytest.mark.slow
 def test_a_step_counts_itself_and_moves_every_leaf(given, move):
   _config, _built, state, batch = given
   before = jax.device_get(state)
@@ -159,6 +162,7 @@ def whole():
   return one_step(class_weights=WEIGHTS, clip_norm=1e6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('mesh_shape, parts', [
     ((1, 1), BATCH), ((2, 1), 4), ((1, 2), 2)])
 def test_a_batch_in_parts_gives_the_step_of_the_whole_batch(
@@ -169,6 +173,7 @@ def test_a_batch_in_parts_gives_the_step_of_the_whole_batch(
       whole)
 
 
+@pytest.mark.slow
 def test_divided_full_layers_train_as_on_one_device():
   # Three updates with dropout, velocities, and norms of divided kernels.
   alone = one_step(steps=3, rule='lars')
@@ -177,6 +182,7 @@ def test_divided_full_layers_train_as_on_one_device():
         one_step(mesh_shape, steps=3, rule='lars', divided=True), alone)
 
 
+@pytest.mark.slow
 def test_divided_full_layers_take_a_batch_in_parts(whole):
   assert_same_to_rounding(
       one_step((2, 2), parts=2, class_weights=WEIGHTS, clip_norm=1e6,

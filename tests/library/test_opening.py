@@ -48,6 +48,7 @@ def test_a_new_network_has_the_parameters_that_a_run_begins_with(net):
                begun.new_state(built.trained.input_stats).params)
 
 
+@pytest.mark.slow
 def test_classes_are_given_or_a_thousand_if_there_are_no_data(tmp_path):
   nowhere = tiny.config({'data.name': 'folder', 'data.path': str(tmp_path)})
   assert alexnet_jax.build(nowhere).class_names[997:] == (

@@ -126,6 +126,7 @@ def cifar_local(p, x, alpha):
   return relu(locally(x, p['local4'])).reshape(len(x), -1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('by_hand', [cifar, cifar_local])
 def test_a_net_computes_what_numpy_computes_and_all_of_it_learns(by_hand):
   name = by_hand.__name__

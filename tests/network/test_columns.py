@@ -25,6 +25,7 @@ def test_logits_and_gradients_do_not_depend_on_the_mesh(
   close(solve_on(name, mesh), solve_on(name))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('mesh', [(1, 2), (1, 4)], ids=str)
 def test_four_columns_fit_on_one_two_and_four_devices(solve_on, close, mesh):
   close(solve_on('alexnet', mesh, **FOUR), solve_on('alexnet', **FOUR))
@@ -110,6 +111,7 @@ def test_columns_talk_once_at_each_crossing_and_once_back(step_on, mesh):
   assert over_columns(step_on, mesh) == at(('conv3', 'fc6', 'fc7'))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('crossings', [('fc8',), ALL], ids=['none', 'all'])
 def test_the_crossings_decide_where_columns_talk(step_on, crossings):
   assert over_columns(step_on, (1, 2), crossings=crossings) == at(crossings)
@@ -142,6 +144,7 @@ def test_the_program_gathers_once_for_each_crossing(
   assert len(re.findall(r'\b(?:psum|all_to_all|ppermute)\w*\[', program)) == 0
 
 
+@pytest.mark.slow
 def test_one_device_does_not_talk_to_itself(step_on):
   compiled, _ = step_on('alexnet', (1, 1))
   assert not re.search(r'\b(?:all-\w+|reduce-scatter|collective-\w+)\(',

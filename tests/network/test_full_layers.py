@@ -21,6 +21,7 @@ BATCH, CLASSES, NEURONS, FEATURES, FLOAT = 8, 10, 32, 8, 4  # of the small net
 # --- The same numbers everywhere ----------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('mesh', [(4, 1), (2, 2)], ids=str)
 def test_loss_logits_and_gradients_are_those_of_one_device(
     solve_on, close, mesh):
@@ -32,6 +33,7 @@ def test_one_column_is_divided_as_well(solve_on, close):
         solve_on('alexnet', num_columns=1))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('form', ['vgg', 'torchvision'])
 def test_other_networks_with_full_layers_are_divided(form, mesh_of):
   name, patch, fields = network_forms.FORMS[form]

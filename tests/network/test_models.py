@@ -198,6 +198,7 @@ def test_dropout_is_on_fc6_and_fc7_and_can_be_left_out(net):
 # --- Against the plain form ---------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('fields', [
     {}, {'crossings': ALL}, {'crossings': ('fc8',)}, {'num_columns': 1}],
     ids=str)

@@ -37,6 +37,7 @@ def training(post_ops):
       'xla_llvm_disable_expensive_passes': False})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('dtype', [jnp.float32, jnp.bfloat16])
 @pytest.mark.parametrize('post_ops', [
     (local_response_norm, max_pool), (NORM, POOL)])

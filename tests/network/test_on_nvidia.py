@@ -63,6 +63,7 @@ def ours(x, op, count):
 
 # Several programs along each axis of the grid; windows that hang over, maps
 # that are not a power of two.
+@pytest.mark.slow
 @pytest.mark.parametrize('op, shape, count', [
     (PAPER, (2, 7, 8, 20), 2),
     (RectifyNormPool(1.0, 4, 1e-3, 0.6, 2), (1, 9, 6, 7), 1)], ids=str)
@@ -75,6 +76,7 @@ def test_it_is_exact_in_float64(op, shape, count):
       np.testing.assert_allclose(mine, theirs, rtol=1e-12, atol=1e-13)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('dtype, error', [
     (jnp.float32, 1e-6), (jnp.bfloat16, 1e-2)], ids=str)
 def test_it_keeps_all_digits_of_its_type(close, dtype, error):

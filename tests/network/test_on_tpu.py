@@ -40,6 +40,7 @@ def test_sums_over_maps_are_those_of_shifted_maps(below, above):
     np.testing.assert_allclose(ours, theirs, rtol=1e-13)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('size, stride, shape', POOLINGS)
 def test_pooling_and_its_gradient_are_those_of_every_platform(
     size, stride, shape):
@@ -83,6 +84,7 @@ def test_the_norm_is_exact_in_float64(as_on_a_tpu, n, beta):
     np.testing.assert_allclose(back, plain_back, rtol=1e-9)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('dtype, error', [
     (jnp.float32, 1e-5), (jnp.bfloat16, 1e-2)], ids=str)
 def test_a_small_net_has_the_gradients_of_every_platform(

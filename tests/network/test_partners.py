@@ -21,11 +21,13 @@ THREE = SMALL | {
     'crossings': ('fc8',)}
 
 
+@pytest.mark.slow
 def test_two_and_four_devices_give_the_same_numbers(solve_on, close):
   close(solve_on('alexnet', (1, 2), **THREE),
         solve_on('alexnet', (1, 4), **THREE))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('mesh', [(2, 2), (4, 1)], ids=str)
 def test_divided_full_layers_give_the_same_numbers(solve_on, close, mesh):
   close(solve_on('alexnet', mesh, 'model', **THREE),
@@ -52,6 +54,7 @@ def test_a_column_reads_its_partners_and_no_other(
     assert tuple(changed) == read_by
 
 
+@pytest.mark.slow
 def test_partners_are_a_crossing_whose_other_kernels_are_zero(
     net, problem, close):
   params, patches, *_ = problem('alexnet', **THREE)

@@ -64,6 +64,7 @@ def test_units_that_tie_for_the_maximum_each_get_the_whole_gradient():
   np.testing.assert_array_equal(gradient, [[0, 7, 7], [0, 7, 0], [0, 0, 0]])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('size, stride', [(3, 2), (2, 2), (3, 1), (2, 3)])
 @pytest.mark.parametrize('dtype', [jnp.float32, jnp.bfloat16], ids=str)
 @pytest.mark.parametrize('f', [jax.nn.relu, jnp.tanh], ids=['relu', 'tanh'])

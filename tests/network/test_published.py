@@ -32,6 +32,7 @@ def test_dropout_doubles_in_training_and_leaves_all_at_test():
   assert (kept[0] != kept[1]).any()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('before, dropped', [
     (('fc6', 'fc7'), ['conv5', 'fc6']), (('fc7', 'fc8'), ['fc6', 'fc7']),
     ((), [])])

@@ -33,6 +33,7 @@ def parameters(model):
 
 # Millions of parameters and GFLOP per image; the paper counts a multiplication
 # and an addition as one (Table 1: 1.8, 3.6, 3.8, 7.6 and 11.3 * 10^9).
+@pytest.mark.slow
 @pytest.mark.parametrize('form, count, billions', [
     ('18', 11_689_512, 1.8), ('34', 21_797_672, 3.6),
     ('50', 25_557_032, 3.8), ('101', 44_549_160, 7.6),

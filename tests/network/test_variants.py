@@ -109,6 +109,7 @@ def drawn(net):
   return draw
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('without, other_shapes', [
     ('conv2', ()),  # conv1 has as many kernels here
     ('conv3', ('conv4',)),
@@ -147,6 +148,7 @@ def logits_on(mesh_of):
   return logits
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('mesh', [(1, 2), (1, 4)], ids=str)
 def test_four_columns_give_the_same_logits_on_any_number_of_devices(
     mesh, logits_on, close):

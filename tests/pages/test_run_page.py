@@ -107,6 +107,7 @@ def test_a_config_file_elsewhere_is_not_executed(trained, tmp_path):
   assert not marker.exists()
 
 
+@pytest.mark.slow
 def test_a_run_that_is_not_finished_shows_its_last_validation(
     trained, tmp_path):
   workdir = copy(trained[1], tmp_path, final=False)
@@ -133,6 +134,7 @@ def odd(tmp_path_factory):
   return workdir, photos
 
 
+@pytest.mark.slow
 def test_names_are_shown_and_not_obeyed(odd):
   shown = read(run_page.make(odd[0]))
   for name in NAMES:

@@ -60,6 +60,7 @@ def test_running_averages_move_and_are_in_the_checkpoint(run):
   assert all(jax.tree.leaves(moved)) and len(jax.tree.leaves(moved)) == 14
 
 
+@pytest.mark.slow
 def test_six_steps_are_three_and_three_with_the_same_averages(run, tmp_path):
   workdir, errors = run
   stopped_at_3(tmp_path)
@@ -68,6 +69,7 @@ def test_six_steps_are_three_and_three_with_the_same_averages(run, tmp_path):
                    tiny.state(config(), workdir))
 
 
+@pytest.mark.slow
 def test_a_run_goes_on_upon_two_devices(run, tmp_path):
   workdir, errors = run
   stopped_at_3(tmp_path)
@@ -107,6 +109,7 @@ def test_another_network_takes_the_averages_but_not_the_softmax(run):
   assert variables['fc8']['bias'].shape == (3,)
 
 
+@pytest.mark.slow
 def test_a_frozen_block_keeps_its_weights_and_decays_name_blocks(tmp_path):
   frozen = config({'optimizer.frozen': ('conv2_1',), 'run.steps': 2,
                    'optimizer.layer_decays': (('conv3_1', 0.1),),
@@ -191,6 +194,7 @@ def test_crops_are_cut_in_one_way():
     typed_config.read(config({'augment.scale': (20, 24)}))
 
 
+@pytest.mark.slow
 def test_running_averages_of_frozen_layers_stay(run, tmp_path):
   frozen = config({'optimizer.frozen': ('conv1',), 'run.steps': 2})
   training.train(typed_config.read(frozen), str(tmp_path))

@@ -76,6 +76,7 @@ def test_a_refusal_does_not_wait_for_what_is_being_compiled():
       2, 'begun\n', 'launch.py: a.png cannot be read: remove it.\n')
 
 
+@pytest.mark.slow
 def test_a_run_compiles_its_step_once(compilations, tmp_path):
   six = typed_config.read(tiny.config({'run.evaluate_every': 3}))
   nine = typed_config.read(tiny.config(
@@ -88,6 +89,7 @@ def test_a_run_compiles_its_step_once(compilations, tmp_path):
   assert compilations('train_step') == 2
 
 
+@pytest.mark.slow
 def test_a_run_on_four_devices_compiles_its_step_once(compilations, tmp_path):
   training.train(typed_config.read(tiny.config(
       {'mesh.data': 2, 'mesh.column': 2, 'run.hold_data': False,

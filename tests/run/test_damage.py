@@ -125,6 +125,7 @@ def check_that_the_older_is_used(folder, trained, capfd, reason):
   assert (folder / f'{NEWEST}.damaged').exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('name', DAMAGES)
 def test_a_damaged_checkpoint_is_named_and_not_used(
     name, run, trained, capfd):
@@ -133,6 +134,7 @@ def test_a_damaged_checkpoint_is_named_and_not_used(
   check_that_the_older_is_used(run, trained, capfd, reason)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('name', OLD_DAMAGES)
 def test_so_is_one_without_checksums_that_cannot_be_read(
     name, old_run, trained, capfd):
@@ -181,6 +183,7 @@ def test_the_best_is_not_guessed(run):
     networks.open_trained(workdir(run), 'best')
 
 
+@pytest.mark.slow
 def test_a_run_goes_on_from_the_newest_sound_one_to_the_same_end(
     run, trained, capfd):
   config, undisturbed, errors = trained

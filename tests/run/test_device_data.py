@@ -9,6 +9,7 @@ from alexnet_jax.network import placement
 from alexnet_jax.run import device_data, experiment, training, typed_config
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('mesh', [(1, 1), (2, 2)])
 def test_the_run_is_the_same_to_the_last_bit(mesh, tmp_path):
   fields = {'mesh.data': mesh[0], 'mesh.column': mesh[1], 'run.steps': 3}

@@ -34,6 +34,7 @@ def test_a_run_ends_after_validations_without_a_new_best(ended):
   assert tiny.steps(workdir)[-1] == 6
 
 
+@pytest.mark.slow
 def test_a_run_that_was_stopped_waits_as_long_in_all(
     ended, tmp_path, monkeypatch):
   with pytest.MonkeyPatch.context() as stopping:

@@ -101,6 +101,7 @@ def test_all_but_the_softmax_layer_is_taken_to_the_last_bit(trained, began):
   assert not np.isin(ours['fc8']['kernel'], given['fc8']['kernel']).any()
 
 
+@pytest.mark.slow
 def test_on_two_devices_it_is_the_same_and_the_run_says_so(
     trained, tune, began, capsys):
   _, ours = tune({'optimizer.frozen': (*BELOW, 'fc8'), 'mesh.column': 2})
@@ -109,6 +110,7 @@ def test_on_two_devices_it_is_the_same_and_the_run_says_so(
           ' (12 classes there, 2 here).') in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_layers_learn_at_their_own_rates_and_frozen_ones_stay(tune, began):
   _, before = began
   _, plain = tune({'optimizer.layer_rates': ()})
@@ -133,6 +135,7 @@ def test_a_run_that_has_begun_goes_on_from_its_own(began, tune, capsys):
   assert 'Going on from step 1 of 2.' in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_run_that_goes_on_still_says_where_it_began(tune, trained):
   fields = {'optimizer.frozen': (*BELOW, 'fc8')}
   command = 'python launch.py --config=configs/fine_tune.py'

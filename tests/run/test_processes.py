@@ -93,6 +93,7 @@ def written_by(process, workdir):
              if file.is_file())
 
 
+@pytest.mark.slow
 def test_two_processes_under_slurm_are_one_and_write_half_each(
     trained, compiled, tmp_path, monkeypatch):
   config, workdir, _ = trained
@@ -231,6 +232,7 @@ time.sleep(60)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('lost, number', [
     (0, signal.SIGKILL), (1, signal.SIGKILL), (1, signal.SIGSTOP)])
 def test_a_lost_process_ends_the_other_with_a_sentence(lost, number):

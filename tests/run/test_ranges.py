@@ -126,6 +126,7 @@ def test_what_is_outside_is_refused_by_the_name_of_the_field(path):
       assert len(sentence) < 450 and '\n' not in sentence
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('path', OF_EACH_KIND)
 def test_no_field_takes_nan_infinity_or_nothing(path):
   config = load(path)

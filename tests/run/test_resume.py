@@ -32,6 +32,7 @@ def test_six_steps_are_so_many_and_the_rest(trained, tmp_path, step):
   assert tiny.metrics(tmp_path) == tiny.metrics(workdir)
 
 
+@pytest.mark.slow
 def test_lines_of_several_steps_read_as_if_the_run_had_not_stopped(tmp_path):
   config = tiny.config({'run.log_every': 4})
   training.train(typed_config.read(config), str(tmp_path / 'whole'))
@@ -40,6 +41,7 @@ def test_lines_of_several_steps_read_as_if_the_run_had_not_stopped(tmp_path):
   assert tiny.metrics(tmp_path / 'parts') == tiny.metrics(tmp_path / 'whole')
 
 
+@pytest.mark.slow
 def test_a_finished_run_stays_as_it_is(trained, tmp_path):
   config, workdir, errors = trained
   training.train(typed_config.read(config), str(tmp_path))
@@ -47,6 +49,7 @@ def test_a_finished_run_stays_as_it_is(trained, tmp_path):
   assert tiny.metrics(tmp_path) == tiny.metrics(workdir)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('full_layers', ['data', 'model'])
 def test_a_run_goes_on_upon_another_mesh(trained, tmp_path, full_layers):
   config, workdir, errors = trained
@@ -63,6 +66,7 @@ def test_a_run_goes_on_upon_another_mesh(trained, tmp_path, full_layers):
       tiny.losses(tmp_path), tiny.losses(workdir), rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_a_run_can_be_made_longer(trained, tmp_path):
   config, workdir, errors = trained
   training.train(
@@ -92,6 +96,7 @@ def test_another_experiment_is_not_continued(trained, field, value):
     assert part in str(error.value)
 
 
+@pytest.mark.slow
 def test_sigterm_saves_and_leaves_with_success(compiled, tmp_path):
   process = program.start(
       [*tiny.flags({'run.steps': 10**6, 'run.save_every': 10**6,

@@ -139,6 +139,7 @@ def test_a_run_on_a_full_disk_keeps_its_checkpoint_and_goes_on_later(
       tiny.losses(workdir), tiny.losses(trained[1]), rtol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('step', [2, 4])
 def test_a_workdir_that_goes_away_ends_the_run(tmp_path, monkeypatch, step):
   workdir = tmp_path / 'run'

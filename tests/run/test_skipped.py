@@ -50,6 +50,7 @@ def train(workdir, *arguments, **fields):
   return training.train(settings(*arguments, **fields), str(workdir))
 
 
+@pytest.mark.slow
 def test_a_run_goes_on_while_pictures_get_damaged_and_are_removed(
     photos, tmp_path, capsys):
   run = tmp_path / 'run'
@@ -83,6 +84,7 @@ def test_a_run_goes_on_while_pictures_get_damaged_and_are_removed(
   assert 'Going on from step 6' in said and 'Left out as before: 1' in said
 
 
+@pytest.mark.slow
 def test_a_picture_that_is_damaged_in_the_middle_stops_the_run_once(
     photos, tmp_path, capsys):
   run = tmp_path / 'run'
@@ -179,6 +181,7 @@ def test_lines_of_another_form_are_ignored(tmp_path):
   assert skipped.read(str(tmp_path)) == [('a', 'b', 'train')]
 
 
+@pytest.mark.slow
 def test_other_records_of_the_same_size_are_refused(tmp_path):
   photos = tiny.write_photos(tmp_path / 'photos')
 

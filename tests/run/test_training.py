@@ -65,6 +65,7 @@ def test_a_run_says_which_devices_are_idle(fields, sentence):
   assert training.devices_in_words(built) == sentence
 
 
+@pytest.mark.slow
 def test_what_is_read_from_a_folder_is_said(tmp_path, capsys):
   photos = tiny.write_photos(tmp_path / 'photos')
   config = tiny.config({
@@ -185,6 +186,7 @@ def test_the_two_latest_checkpoints_and_the_best_stay(trained):
                   if line['step'] in steps]
 
 
+@pytest.mark.slow
 def test_the_step_is_compiled_once(tmp_path, caplog):
   # Through validations, drops of the rate and saves. `jax.log_compiles` would
   # log this thread alone, and the step is compiled in another.
@@ -200,6 +202,7 @@ def test_the_step_is_compiled_once(tmp_path, caplog):
   assert count('evaluation_step') == 2  # with one patch, and with ten
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('data, column', [(2, 1), (1, 2), (2, 2)])
 def test_every_mesh_gives_the_same_numbers(trained, tmp_path, data, column):
   config, workdir, errors = trained
@@ -220,6 +223,7 @@ def test_the_seed_decides_the_run(trained, tmp_path):
   assert not np.isclose(tiny.losses(tmp_path), tiny.losses(workdir)).any()
 
 
+@pytest.mark.slow
 def test_frozen_layers_do_not_move(trained, tmp_path):
   config = tiny.config({'optimizer.frozen': ('conv1', 'fc6')})
   training.train(typed_config.read(config), str(tmp_path))
@@ -244,6 +248,7 @@ def first_and_last(config, workdir):
       {name: bool(velocities[name].any()) for name in FULL})
 
 
+@pytest.mark.slow
 def test_a_stuck_loss_is_said_once_and_changes_nothing(tmp_path, capsys):
   fields = {'optimizer.learning_rate': 1e-30, 'model.stddevs': (0.001,) * 8}
   runs = {}
@@ -258,6 +263,7 @@ def test_a_stuck_loss_is_said_once_and_changes_nothing(tmp_path, capsys):
   assert runs[0] == runs[2]
 
 
+@pytest.mark.slow
 def test_no_checkpoint_of_a_state_that_is_not_finite_is_kept(tmp_path):
   # The first loss is finite; the update that follows it is not.
   config = tiny.config({

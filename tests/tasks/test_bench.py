@@ -21,6 +21,8 @@ from alexnet_jax.network import describe
 from alexnet_jax.run import experiment, typed_config
 from alexnet_jax.tasks import bench
 
+pytestmark = pytest.mark.slow
+
 LAYERS = ['conv1', 'conv2', 'conv3', 'conv4', 'conv5', 'fc6', 'fc7', 'fc8']
 ROWS = ['step', 'step with input', 'forward only', 'test, ten crops',
         'input alone', 'plain form', 'plain, as it comes']

@@ -22,6 +22,8 @@ from alexnet_jax.tasks import codes
 from alexnet_jax.tasks import features as features_task
 from configs import codes as codes_config
 
+pytestmark = pytest.mark.slow
+
 FIELDS = {
     'code.bits': (32, 64),
     'code.sizes': (24,),

@@ -15,6 +15,8 @@ from alexnet_jax.results.sweeps import Variant
 from alexnet_jax.run import commands, training, typed_config
 from alexnet_jax.tasks import compare
 
+pytestmark = pytest.mark.slow
+
 FIRST, SECOND = 'configs/quickstart.py', 'configs/trials/faster.py:small'
 SEEDS = (0, 1)
 # One column and one patch, and configs that differ in nothing but the rate:

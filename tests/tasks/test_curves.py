@@ -16,6 +16,8 @@ from alexnet_jax.figures import curves
 from alexnet_jax.run import journal, training, typed_config
 from alexnet_jax.tasks import curves as task
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope='module')
 def workdirs(tmp_path_factory):

@@ -63,6 +63,7 @@ def by_hand(given):
   return errors
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('fields', [
     {'optimizer.batch_size': 24},
     {'optimizer.batch_size': 16},  # the last batch is half full

@@ -13,6 +13,8 @@ from alexnet_jax.run import training
 from alexnet_jax.tasks import figure1
 from configs.cifar10 import figure1 as recipe
 
+pytestmark = pytest.mark.slow
+
 FIELDS = {
     'model.kernels': (4, 4, 6),
     'model.stddevs': (0.01, 0.1, 0.1, 0.1),

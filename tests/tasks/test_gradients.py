@@ -17,6 +17,8 @@ from alexnet_jax.results.sweeps import Variant
 from alexnet_jax.run import checkpoint, journal, typed_config
 from alexnet_jax.tasks import gradients as task
 
+pytestmark = pytest.mark.slow
+
 LAYERS = ['conv1', 'conv2', 'conv3', 'conv4', 'conv5', 'fc6', 'fc7', 'fc8']
 
 

@@ -146,6 +146,7 @@ def test_predict_gives_the_labels_of_the_program(run, words, tmp_path, capsys):
   np.testing.assert_allclose(said['probabilities'], outputs[best], atol=2e-6)
 
 
+@pytest.mark.slow
 def test_other_tasks_take_it_for_a_run(run, tmp_path):
   workdir, _, _ = run
   numbers = figure3.figure3(workdir, out=str(tmp_path / 'f.png'), columns=2)
@@ -192,6 +193,7 @@ def test_an_exported_file_becomes_a_run_of_the_same_network(run, tmp_path):
   assert not os.path.exists(tmp_path / 'new')
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('said, count', [
     ({'train_examples': 32}, 32), ({}, 0), ({'train_examples': -1}, 0)],
     ids=str)
@@ -205,6 +207,7 @@ def test_the_training_examples_are_those_that_the_card_says(
   assert trained.open_trained(workdir).train_examples == count
 
 
+@pytest.mark.slow
 def test_a_network_of_unknown_examples_trains_on_with_any(run, tmp_path):
   fields = {'run.steps': 1, 'run.log_every': 1, 'augment.jitter': 0.0,
             'optimizer.learning_rate': 0.001}
@@ -233,6 +236,7 @@ def test_a_network_of_the_package_becomes_a_run_by_its_name(
   assert np.asarray(network.input_stats.stddevs).min() > 0
 
 
+@pytest.mark.slow
 def test_a_run_that_starts_from_it_trains(run, tmp_path):
   config = config_of(fields={
       'run.steps': 2, 'run.log_every': 1, 'augment.jitter': 0.1,

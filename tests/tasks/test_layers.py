@@ -16,6 +16,8 @@ from alexnet_jax.errors import InputError
 from alexnet_jax.tasks import codes, features, layers
 from configs import codes as codes_config
 
+pytestmark = pytest.mark.slow
+
 LAYERS = ('pixels', 'conv5', 'fc7')
 
 

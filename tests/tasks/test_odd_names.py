@@ -61,6 +61,7 @@ def test_json_has_the_names_as_they_are(trained_on_odd_names, capfd):
   assert all(os.path.exists(line['image']) for line in lines)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('ending', ['png', 'pdf', 'svg'])
 def test_pictures_of_odd_names_are_drawn(ending, tmp_path, recwarn):
   picture, file = np.zeros((32, 32, 3), np.uint8), f'{tmp_path}/\x1b.{ending}'

@@ -201,6 +201,7 @@ def test_a_reader_that_leaves_is_no_failure(found, photos, monkeypatch):
     nobody.write('left over')  # what Python does when a program ends
 
 
+@pytest.mark.slow
 def test_the_program_predicts_files_and_folders(
     found, photos, compiled, tmp_path):
   folder = tmp_path / 'album' / 'deep'
