@@ -19,7 +19,13 @@ from PIL import Image
 
 from alexnet_jax import config_files
 from alexnet_jax.command_line import common_flags, config_flag
-from alexnet_jax.results import claims, figure1_ratios, report_table, runs
+from alexnet_jax.results import (
+  claims,
+  figure1_ratios,
+  report_table,
+  runs,
+  seeds_table,
+)
 from alexnet_jax.run import ranges
 from alexnet_jax.tasks import export, report
 
@@ -107,11 +113,19 @@ def test_the_readme_has_the_differences_of_the_records(records):
   printed = dict(re.findall(
       r'^\| .*\(`(\w+)`.* \| ([+-]\d.*) \|$', text, re.MULTILINE))
   finished = report.read_finished('runs', runs.workdirs(str(records)))
-  measured = {}
+  rows = {}
   for row in report_table.claim_rows(claims.read(), finished):
     if (row.runs and row.runs[0].form in ('converged', 'overfit')
         and not row.runs[0].changed):  # the first of both
-      measured.setdefault(row.claim.config.partition('/')[2], row.top1)
+      rows.setdefault(row.claim.config.partition('/')[2], row)
+  measured = {name: row.top1 for name, row in rows.items()}
+  # What the paper says of weight decay is of the training error.
+  baseline = {run.seed: run for run in reversed(finished)
+              if (run.name, run.form) == ('ablations/baseline', 'overfit')}
+  measured['no_weight_decay'] = runs.estimate([
+      100 * (seeds_table.training_error(run)
+             - seeds_table.training_error(baseline[run.seed]))
+      for run in rows['no_weight_decay'].runs])
   assert len(printed) > 9
   ratio, = re.findall(r'\(Figure 1\) \| 6 \| (.*) \|$', text, re.MULTILINE)
   assert figure1_ratios.as_text(figure1_ratios.read(
