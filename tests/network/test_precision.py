@@ -9,6 +9,8 @@ from alexnet_jax.errors import InputError
 from alexnet_jax.network import models
 from alexnet_jax.network.response_norm import local_response_norm
 
+pytestmark = pytest.mark.slow
+
 
 def trained(net, problem, loss_and_gradients, name, steps=12):
   """(losses, parameters) of plain gradient descent on one batch."""

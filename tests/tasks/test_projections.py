@@ -16,6 +16,8 @@ from alexnet_jax.figures.projections import NINE, Block
 from alexnet_jax.run import trained as trained_network
 from alexnet_jax.tasks import projections
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope='module')
 def drawn(trained, tmp_path_factory):
