@@ -2,14 +2,16 @@
 
 import difflib
 import glob
+import inspect
 import os
 import runpy
-from collections.abc import Iterator, Mapping
+import traceback
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ml_collections import ConfigDict
 
-from alexnet_jax.errors import InputError, one_line
+from alexnet_jax.errors import InputError, one_line, shortened
 
 
 def load(value: str, overrides: Mapping[str, Any], flag: str) -> ConfigDict:
@@ -24,18 +26,66 @@ def load(value: str, overrides: Mapping[str, Any], flag: str) -> ConfigDict:
     The locked config.
 
   Raises:
-    InputError: the file does not exist, or the config lacks one of the fields.
+    InputError: the file does not exist, its code fails, or the config lacks one
+      of the fields.
   """
   path, colon, form = value.partition(':')
   if not os.path.isfile(path):
     raise InputError(no_config(path))
   try:
-    config = runpy.run_path(path)['get_config'](*([form] if colon else []))
+    config = _run(path, [form] if colon else [])
     config.lock().update_from_flattened_dict(overrides)
   except (KeyError, TypeError, ValueError) as error:
     raise InputError(
         f'--{flag}={value} cannot be used: {one_line(error)}') from error
   return config
+
+
+def _run(path: str, arguments: Sequence[str]) -> ConfigDict:
+  """Returns the config that get_config of a file returns.
+
+  Raises:
+    ValueError: the code of the file fails. Its own ValueErrors, such as for an
+      unknown argument, are passed on.
+  """
+  try:
+    get_config = runpy.run_path(path).get('get_config')
+    if get_config is None:
+      raise ValueError(f'{path} has no function get_config: add it.')
+    _check_arguments(get_config, path, arguments)
+    config = get_config(*arguments)
+  except ValueError:
+    raise
+  except Exception as error:  # whatever Python code may raise
+    raise ValueError(_sentence_of(error, path)) from error
+  if not isinstance(config, ConfigDict):
+    raise ValueError(f'get_config in {path} returns no ConfigDict but'
+                     f' {shortened(repr(config))}: correct it.')
+  return config
+
+
+def _check_arguments(get_config, path, arguments):
+  try:
+    inspect.signature(get_config).bind(*arguments)
+  except TypeError as error:
+    wrong = ('takes nothing behind a colon: give' if arguments
+             else 'needs an argument behind a colon: do not give')
+    raise ValueError(f'get_config in {path} {wrong} {path} alone.') from error
+
+
+def _sentence_of(error, path):
+  """Says what is wrong in a config file, and in which line."""
+  path, line = (
+      (error.filename, error.lineno) if isinstance(error, SyntaxError) else
+      next(((frame.filename, frame.lineno) for frame in
+            reversed(traceback.extract_tb(error.__traceback__))
+            if frame.filename == path), (path, 1)))
+  text = error
+  while isinstance(text, Exception) and text.args and not isinstance(
+      text, OSError):
+    text = text.args[0]  # the text of a KeyError alone, without quotes
+  return (f'{path}, line {line}: {type(error).__name__}: {one_line(text)}:'
+          ' correct the file.')
 
 
 def no_config(path: str) -> str:

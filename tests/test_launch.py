@@ -177,5 +177,7 @@ def test_a_notebook_may_start_one_command_after_another(monkeypatch):
     values = parse(describe, config, f'--config.seed={seed}')
     assert values.config.seed == seed
   assert parse(describe, config).config.seed == 0
+  values = parse(describe, '--config.seed=5', *config.split('='))
+  assert values.config.seed == 5
   values = parse(figure3, '--per_kernel')
   assert values.per_kernel and 'json' not in values

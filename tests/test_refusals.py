@@ -495,8 +495,9 @@ REFUSED = {
     'section in place of a field': (
         [Q, '--config.model=3'],
         ['--config.model=3 sets a whole section', '--config.model.']),
-    'field before the config': (
-        ['--config.seed=1', Q], ['give --config=FILE first']),
+    'element of a field': (
+        [Q, '--config.model.kernels[0]=8'],
+        ["no field 'model.kernels[0]'", 'did you mean model.kernels']),
     'network that no machine holds': (
         experiment_with(model__neurons=(1_000_000, 1_000_000)),
         ['config.model with 4,000,', 'parameters', 'GB']),

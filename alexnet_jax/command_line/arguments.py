@@ -37,6 +37,17 @@ def config_path(argv: Sequence[str]) -> str:
   return config_argument(argv).partition(':')[0]
 
 
+def without_config(argv: Sequence[str]) -> list[str]:
+  """Returns the command line without --config=FILE and --config FILE."""
+  kept, it = [], iter(argv)
+  for arg in it:
+    if arg in ('--config', '-config'):
+      next(it, None)
+    elif not re.match(r'--?config=', arg):
+      kept.append(arg)
+  return kept
+
+
 def config_name(argv: Sequence[str]) -> str:
   """Returns the default run name: configs/a/b.py:small -> b-small."""
   path, _, form = config_argument(argv).partition(':')

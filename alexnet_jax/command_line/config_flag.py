@@ -12,13 +12,8 @@ from ml_collections import ConfigDict, config_flags
 
 from alexnet_jax import config_files, files, paths
 from alexnet_jax.command_line import flag_errors
-from alexnet_jax.command_line.arguments import (
-  config_path,
-  value_of,
-  wants_help,
-)
-from alexnet_jax.command_line.invocation import Task, name_of
-from alexnet_jax.config_files import fields
+from alexnet_jax.command_line.arguments import config_argument, value_of
+from alexnet_jax.command_line.invocation import Task, name_of, needs_run
 from alexnet_jax.errors import InputError, one_line
 
 # Whether a task uses --config. If it is optional and no file is given, the
@@ -48,47 +43,55 @@ class _TupleParser(flags.ArgumentParser):
 config_flags.register_flag_parser_for_type(tuple, _TupleParser())
 
 
-def define_config(values: flags.FlagValues, argv: Sequence[str],
-                  task: Task) -> None:
-  """Defines --config: a file or, for an optional one, the config of the run.
+def base_config(argv: Sequence[str], task: Task) -> ConfigDict | None:
+  """Returns the config before fields are set: of a file, or of the run.
 
   Args:
-    values: gets the flag.
     argv: the command line.
     task: the module of the task.
 
+  Returns:
+    The locked config; None if the task can do without one.
+
   Raises:
-    InputError: the task needs a config, and the command line gives none.
+    InputError: the config cannot be read, or the task needs one and the command
+      line gives none.
   """
   name = name_of(task)
-  path = config_path(argv)
+  value = config_argument(argv)
   workdir = paths.local('--workdir', value_of('workdir', argv))
-  if path and not os.path.isfile(path):
-    raise InputError(config_files.no_config(path))
-  if not path and task.CONFIG == OPTIONAL and workdir:
-    config = _config_of_run(workdir)
-    config_flags.DEFINE_config_dict(
-        'config', config, 'The experiment; that of --workdir unless given.',
-        lock_config=True, flag_values=values)
-    return
-  for_help = wants_help(argv)
-  if not path and task.CONFIG == REQUIRED and not for_help:
+  if value and task.CONFIG == UNUSED:
+    print(f'--config is not read: --task={name} uses the config of its'
+          ' --workdir.', file=sys.stderr)
+  if value:
+    return config_files.load(value, {}, 'config')
+  if task.CONFIG == UNUSED:
+    return None
+  if task.CONFIG == OPTIONAL and workdir:
+    return _config_of_run(workdir).lock()
+  if task.CONFIG == REQUIRED:
     raise InputError(
         f'--task={name} needs an experiment: add --config=configs/quickstart.py'
         f' or another of {config_files.all_configs()}.')
-  if not path and task.CONFIG == OPTIONAL and not for_help:
-    if hasattr(task, 'POSITIONAL'):
-      return
-    raise InputError(
-        f'--task={name} looks into a trained network: add --workdir=RUN.')
-  if not path and task.CONFIG == UNUSED:
-    return
-  config_flags.DEFINE_config_file(
-      'config', None, 'The experiment: a file in configs/.', lock_config=True,
-      flag_values=values)
-  if task.CONFIG == UNUSED:
-    print(f'--config is not read: --task={name} uses the config of its'
-          ' --workdir.', file=sys.stderr)
+  if not hasattr(task, 'POSITIONAL'):
+    raise InputError(needs_run(name))
+  return None
+
+
+def define(values: flags.FlagValues, config: ConfigDict,
+           argv: Sequence[str]) -> None:
+  """Defines 'config', and a flag for each field that the command line sets.
+
+  Args:
+    values: gets the flags.
+    config: the config. Parsing the flags sets its fields.
+    argv: the command line without --config=FILE.
+
+  Raises:
+    TypeError: a field is of a type that no flag can set.
+  """
+  config_flags.DEFINE_config_dict(
+      'config', config, flag_values=values, sys_argv=list(argv))
 
 
 def _config_of_run(workdir):
@@ -117,14 +120,12 @@ def read_field(field: str, text: str, config: ConfigDict, path: str) -> Any:
     InputError: there is no such field, or the value has another type.
   """
   values, argv = flags.FlagValues(), ['', f'--config.{field}={text}']
-  known = [name for name, _ in fields(config)]
-  if not any(f'{name}.'.startswith(f'{field}.') for name in known):
-    raise InputError(flag_errors.unknown_field(argv, config, path) or (
-        f'{path} has no field {field!r}: it has {", ".join(known)}.'))
+  config = config.copy_and_resolve_references()
+  wrong = flag_errors.wrong_field(argv, config, path)
+  if wrong:
+    raise InputError(wrong)
   try:
-    config_flags.DEFINE_config_dict(
-        'config', config.copy_and_resolve_references(), flag_values=values,
-        sys_argv=argv)
+    define(values, config, argv)
     values(argv)
   except flags.Error as error:
     raise InputError(flag_errors.wrong_value(error, values, config)

@@ -9,7 +9,7 @@ from ml_collections import ConfigDict
 
 from alexnet_jax.command_line import task_files
 from alexnet_jax.config_files import fields
-from alexnet_jax.errors import one_line, shortened
+from alexnet_jax.errors import shortened
 
 
 def wrong_value(error: flags.Error, values: flags.FlagValues,
@@ -28,12 +28,8 @@ def wrong_value(error: flags.Error, values: flags.FlagValues,
   section, _, field = flag.partition('.')
   if field and section == 'config':
     known = dict(fields(base)) if base is not None else {}
-    if field in known:
-      return (f'--{flag}={value} has the wrong type: give a value like'
-              f' {known[field]!r}.')
-    inner = [name for name in known if name.startswith(f'{field}.')]
-    return (f'--{flag}={value} sets a whole section: set one of its fields,'
-            f' such as --config.{inner[0]}.') if inner else ''
+    return (f'--{flag}={value} has the wrong type: give a value like'
+            f' {known[field]!r}.') if field in known else ''
   if flag not in values or flag == 'config':
     return ''
   return f'--{flag}={value} cannot be used: give {_takes(values[flag])}.'
@@ -79,34 +75,32 @@ def unknown_flag(error: flags.UnrecognizedFlagError, name: str,
   return f'--task={name} has no flag --{flag}: {hint}'
 
 
-def unknown_field(argv: Sequence[str], base: ConfigDict, path: str) -> str:
-  """Says which field of a config is near; '' if all of them exist.
+def wrong_field(argv: Sequence[str], config: ConfigDict, path: str) -> str:
+  """Says what to set in place of what is no field; '' if all are fields.
 
   Args:
     argv: the command line.
-    base: the config before overrides.
+    config: the config before fields are set.
     path: the file of the config, '' for that of a run.
   """
-  known = [field for field, _ in fields(base)]
+  known = [field for field, _ in fields(config)]
   for arg in argv:
-    match = re.match(r'--?(?:no)?config\.([\w.]+)', arg)
-    if match and match.group(1) not in known:
-      field = match.group(1)
-      last = field.rpartition('.')[2]
-      near = [name for name in known if _initials(name) == last]  # lr, wd
-      near = near or difflib.get_close_matches(field, known, 3, 0.5)
-      near = near or [name for name in known if name.endswith('.' + last)]
-      hint = (f'did you mean {" or ".join(near)}?' if near
-              else f'it has {", ".join(known)}.')
-      return f'{path or "the config"} has no field {field!r}: {hint}'
+    match = re.match(r'--?(?:no)?config\.([^=]+)', arg)
+    if not match or match.group(1) in known:
+      continue
+    field = match.group(1)
+    inside = [name for name in known if name.startswith(f'{field}.')]
+    if inside:
+      return (f'{shortened(arg)} sets a whole section: set one of its fields,'
+              f' such as --config.{inside[0]}.')
+    last = field.rpartition('.')[2]
+    near = [name for name in known if _initials(name) == last]  # lr, wd
+    near = near or difflib.get_close_matches(field, known, 3, 0.5)
+    near = near or [name for name in known if name.endswith('.' + last)]
+    hint = (f'did you mean {" or ".join(near)}?' if near
+            else f'it has {", ".join(known)}.')
+    return f'{path or "the config"} has no field {field!r}: {hint}'
   return ''
-
-
-def error_of_config(error: str) -> str:
-  """Extracts the message of a ValueError raised by a config file."""
-  parts = re.split(r'^ValueError: ', error, flags=re.MULTILINE)
-  parsing = 'Error whilst parsing config file' in error
-  return one_line(parts[-1]) if parsing and len(parts) > 1 else ''
 
 
 def _initials(field: str) -> str:

@@ -35,8 +35,7 @@ class Invocation(NamedTuple):
       InputError: --workdir is not given.
     """
     if not self.workdir:
-      raise InputError(f'--task={self.task} looks into a trained network:'
-                       ' add --workdir=RUN.')
+      raise InputError(needs_run(self.task))
     return self.workdir
 
 
@@ -61,6 +60,11 @@ class Task(Protocol):
 def name_of(task: Task) -> str:
   """Returns the name of a task: that of its module."""
   return task.__name__.rpartition('.')[2]
+
+
+def needs_run(name: str) -> str:
+  """Says that a task needs the --workdir of a run."""
+  return f'--task={name} looks into a trained network: add --workdir=RUN.'
 
 
 def from_flags(argv: Sequence[str]) -> Invocation:

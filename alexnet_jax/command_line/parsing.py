@@ -5,13 +5,10 @@ Invalid input ends the program with a one-sentence message and status 2.
 
 import difflib
 import io
-import re
-import runpy
 import sys
 from collections.abc import Sequence
 
 from absl import flags
-from ml_collections.config_flags.config_flags import FlagOrderError
 
 from alexnet_jax import config_files, paths
 from alexnet_jax.command_line import (
@@ -26,6 +23,7 @@ from alexnet_jax.command_line.arguments import (
   config_path,
   value_of,
   wants_help,
+  without_config,
 )
 from alexnet_jax.command_line.invocation import Task, name_of
 from alexnet_jax.errors import InputError, one_line, refuse
@@ -80,35 +78,28 @@ def print_anything() -> None:
 def _parse(argv, task):
   values, name = flags.FLAGS, name_of(task)
   _forget_earlier_flags(values)
-  argv = _with_one_config(argv)
-  path = config_path(argv)
   common_flags.define_common(values)
   task.define_flags(values)
-  config_flag.define_config(values, argv, task)
   if wants_help(argv):
-    _print_help(values, name, task)
+    _print_help(values, argv, task)
     sys.exit(0)
+  config = config_flag.base_config(argv, task)
   positional = hasattr(task, 'POSITIONAL')
   values.set_gnu_getopt(positional)
+  argv, path = without_config(argv), config_path(argv)
+  wrong = config is not None and flag_errors.wrong_field(argv, config, path)
+  if wrong:
+    raise InputError(wrong)
   try:
+    if config is not None:
+      config_flag.define(values, config, argv)
     rest = values(argv)
-    if 'config' in values and values['config'].value is not None:
-      values['config'].value.is_locked  # noqa: B018 (loads the file)
   except flags.UnrecognizedFlagError as error:
     raise InputError(flag_errors.unknown_flag(
         error, name, _known_flags(values, name))) from error
-  except FlagOrderError as error:
-    raise InputError('--config.SECTION.FIELD=VALUE stands before --config=FILE,'
-                     ' or a section after its fields: give --config=FILE first,'
-                     ' then single fields.') from error
   except flags.Error as error:
-    raise InputError(
-        flag_errors.wrong_value(error, values, _base_config(values, path))
-        or flag_errors.error_of_config(str(error)) or one_line(error)
-    ) from error
-  except (AttributeError, KeyError) as error:
-    raise InputError(flag_errors.unknown_field(
-        argv, _base_config(values, path), path) or one_line(error)) from error
+    raise InputError(flag_errors.wrong_value(error, values, config)
+                     or one_line(error)) from error
   except (TypeError, ValueError) as error:
     raise InputError(one_line(error)) from error
   if len(rest) > 1 and not positional:
@@ -133,25 +124,21 @@ def _forget_earlier_flags(values):
         delattr(values, flag.name)
 
 
-def _print_help(values, name, task):
-  task_flags = flags.FlagValues()
+def _print_help(values, argv, task):
+  task_flags, has_config = flags.FlagValues(), task.CONFIG != config_flag.UNUSED
   task.define_flags(task_flags)
-  flag_help.print_flags(name, task.__doc__, values, [
+  if has_config:
+    flags.DEFINE_string('config', None, 'The experiment: a file in configs/.',
+                        flag_values=values)
+  flag_help.print_flags(name_of(task), task.__doc__, values, [
       *sorted(task_flags),
       *(flag for flag in common_flags.COMMON if flag in values)])
-  path = config_path(sys.argv)
-  if 'config' in values and path:
+  value = config_argument(argv)
+  if value and has_config:
     flag_help.print_fields(
-        config_files.load(config_argument(sys.argv), {}, 'config'), path)
-  elif 'config' in values:
+        config_files.load(value, {}, 'config'), config_path(argv))
+  elif has_config:
     print('\nFields of a config are listed with --config=FILE --help.')
-
-
-def _with_one_config(argv):
-  """Keeps the last --config=FILE, with `~` expanded: absl opens it as it is."""
-  places = [i for i, arg in enumerate(argv) if re.match(r'--?config=', arg)]
-  return [f'--config={config_argument(argv)}' if i in places else arg
-          for i, arg in enumerate(argv) if i not in places[:-1]]
 
 
 def _expand_paths(values):
@@ -171,9 +158,3 @@ def _known_flags(values, name):
   return [flag for flag in values
           if flag in common_flags.COMMON or task_files.defines(name, flag)]
 
-
-def _base_config(values, path):
-  """Returns the config before overrides; None if there is none."""
-  if path:
-    return runpy.run_path(path)['get_config']()
-  return values['config'].default if 'config' in values else None

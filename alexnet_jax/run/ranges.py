@@ -1,11 +1,13 @@
 """The values that each field of a config may have.
 
 `FIELDS` has one line for every field of every file in configs/. `check` refuses
-anything else, such as NaN, a negative batch or a string where a name is meant,
-before data are read and before anything compiles. What depends on several
-fields, on the data or on the machine is checked where it is used.
+any other field, and any other value, such as NaN, a negative batch or a string
+where a name is meant, before data are read and before anything compiles. What
+depends on several fields, on the data or on the machine is checked where it is
+used.
 """
 
+import difflib
 import itertools
 from collections.abc import Mapping
 from typing import Any, NamedTuple, Protocol
@@ -321,17 +323,39 @@ FIELDS: Mapping[str, Range] = {
     'code.sizes': Each(Integer(1, UNITS), (1024, 256)),
     'code.queries': COUNT,
 }
+# Sections whose fields only some configs have.
+NOT_OF_ALL = ('model.', 'figure1.', 'code.')
 
 
 def check(config: ConfigDict) -> None:
-  """Checks every field of a config that has a range.
+  """Checks the name and the value of every field of a config.
 
   Raises:
-    InputError: a value is outside of the range of its field.
+    InputError: there is no such field, or a value is outside of its range.
   """
   for field, value in fields(config):
     valid = FIELDS.get(field)
-    if valid is not None and not valid.contains(value):
+    if valid is None:
+      near = difflib.get_close_matches(field, FIELDS, 1)
+      hint = f'did you mean config.{near[0]}?' if near else 'leave it out.'
+      raise InputError(f'config.{field} is not a field of a config: {hint}')
+    if not valid.contains(value):
       fault = 'not known' if isinstance(valid, Choice) else 'out of range'
       raise InputError(f'config.{field}={shortened(repr(value))} is {fault}:'
                        f' give {valid.text}.')
+
+
+def check_complete(config: ConfigDict) -> None:
+  """Checks that the config of a network has every field but the network's own.
+
+  Raises:
+    InputError: a field is missing.
+  """
+  given = dict(fields(config))
+  for field in FIELDS:
+    if field.startswith(NOT_OF_ALL) and field != 'model.name':
+      continue
+    if field not in given:
+      raise InputError(
+          f'the config is not complete: add config.{field}, as in'
+          ' configs/paper.py, or give the --config=FILE of the run.')

@@ -8,7 +8,7 @@ from ml_collections import ConfigDict
 from alexnet_jax import paths
 from alexnet_jax.data import sources
 from alexnet_jax.data.sources import Source
-from alexnet_jax.errors import InputError, printable
+from alexnet_jax.errors import InputError
 from alexnet_jax.learning.augment import Augmentation
 from alexnet_jax.learning.learning_rate import Rates
 from alexnet_jax.learning.plateau import PlateauRule
@@ -115,32 +115,16 @@ def read(config: ConfigDict) -> Settings:
   """Converts a config to Settings.
 
   Raises:
-    InputError: a value is invalid, or a field is missing.
+    InputError: a value is invalid, or a field is missing or not known.
   """
   config = ConfigDict(checkpoint.with_added_fields(config.to_dict()))
   ranges.check(config)
-  try:
-    return _settings(config)
-  except (AttributeError, KeyError, TypeError) as error:
-    raise InputError(
-        f'the config is not complete ({printable(str(error))}): give the'
-        ' --config=FILE that the run was started with.') from error
-
-
-def _settings(config):
-  fields = config.optimizer.to_dict()
-  plateau = PlateauRule(
-      fields['plateau_patience'], fields['plateau_factor'],
-      fields['plateau_drops']) if fields['plateau'] else None
-  optimization = Optimization(
-      rates=Rates(**{name: fields[name] for name in Rates._fields}),
-      plateau=plateau,
-      **{name: fields[name] for name in Optimization._fields
-         if name not in ('rates', 'plateau')})
+  ranges.check_complete(config)
   settings = Settings(
       config.to_dict(), config.seed, config.precision,
       models.read_spec(config.model.to_dict()), _read_data(config),
-      Augmentation(**config.augment.to_dict()), optimization,
+      Augmentation(**config.augment.to_dict()),
+      _read_optimization(config.optimizer.to_dict()),
       RunSettings(**config.run.to_dict()), MeshShape(**config.mesh.to_dict()))
   _check_crop(settings)
   _check_mean_pixel(settings.augmentation.mean_pixel)
@@ -153,6 +137,17 @@ def _read_data(config):
   return Data(**data | {
       name: paths.local(f'config.data.{name}', data[name])
       for name in PATHS if data.get(name)})
+
+
+def _read_optimization(fields):
+  plateau = PlateauRule(
+      fields['plateau_patience'], fields['plateau_factor'],
+      fields['plateau_drops']) if fields['plateau'] else None
+  return Optimization(
+      rates=Rates(**{name: fields[name] for name in Rates._fields}),
+      plateau=plateau,
+      **{name: fields[name] for name in Optimization._fields
+         if name not in ('rates', 'plateau')})
 
 
 def _check_crop(settings):

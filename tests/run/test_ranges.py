@@ -240,8 +240,24 @@ def test_codes_have_the_same_ranges():
       codes.get_config().lock(), 'seed', -1))
 
 
-def test_a_config_without_a_field_is_refused():
+@pytest.mark.parametrize('field', [
+    'augment.crop', 'optimizer.learning_rate', 'seed', 'model.name', 'run'])
+def test_a_config_without_a_field_is_refused(field):
   config = load('configs/quickstart.py').unlock()
-  del config.augment.crop
-  with pytest.raises(InputError, match='the config is not complete'):
+  section, _, name = field.rpartition('.')
+  del (config[section] if section else config)[name]
+  with pytest.raises(InputError, match=f'not complete: add config.{field}'):
     typed_config.read(config)
+
+
+@pytest.mark.parametrize('field, near', [
+    ('optimizer.weigth_decay', 'optimizer.weight_decay'),
+    ('run.epocs', 'run.epochs'), ('sed', 'seed')])
+def test_a_field_that_is_none_is_refused(field, near):
+  config = load('configs/quickstart.py').unlock()
+  section, _, name = field.rpartition('.')
+  (config[section] if section else config)[name] = 1
+  with pytest.raises(InputError) as error:
+    typed_config.read(config)
+  assert f'config.{field} is not a field' in str(error.value)
+  assert f'did you mean config.{near}?' in str(error.value)
