@@ -26,7 +26,7 @@ from alexnet_jax.results import (
   runs,
   seeds_table,
 )
-from alexnet_jax.run import ranges
+from alexnet_jax.run import config_fields
 from alexnet_jax.tasks import export, report
 
 ROOT = pathlib.Path(__file__).parent.parent
@@ -238,7 +238,7 @@ def test_a_page_names_fields_with_valid_values(page):
           changed = config.copy_and_resolve_references()
           changed.update_from_flattened_dict({field: config_flag.read_field(
               field, one, config, flags['config'])})
-          ranges.check(changed)
+          config_fields.check(changed)
           checked += 1
   assert checked > 8
 
@@ -291,7 +291,7 @@ def test_the_commands_for_clusters_have_flags_and_fields_that_exist():
     config.update_from_flattened_dict({
         name: config_flag.read_field(name, value, config, flags['config'])
         for name, value in fields.items()})
-    ranges.check(config)
+    config_fields.check(config)
     assert config.optimizer.batch_size % config.mesh.data == 0
     assert {name for name in flags if not name.startswith('config.')} <= set(
         common_flags.COMMON)

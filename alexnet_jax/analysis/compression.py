@@ -24,7 +24,7 @@ from alexnet_jax.learning import metrics, optimizer, step
 from alexnet_jax.learning.learning_rate import Rates
 from alexnet_jax.learning.step import Length, Measured, State
 from alexnet_jax.network import placement
-from alexnet_jax.run import checkpoint, experiment, session
+from alexnet_jax.run import checkpoint, experiment, session, stored_config
 from alexnet_jax.run.checkpoint import Metadata
 from alexnet_jax.run.loop import Cadence
 from alexnet_jax.run.session import Plan
@@ -213,7 +213,7 @@ def check_resumable(settings: CodeSettings, training: Features,
   if not checkpoint.exists(workdir):
     return
   config = written_config(settings, training, validation)
-  difference = checkpoint.first_difference(
+  difference = stored_config.first_difference(
       saved_config(workdir, config['features']), config, IDENTITY)
   if difference:
     field, theirs, ours = difference

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from alexnet_jax.learning import augment
 from alexnet_jax.results import claims
-from alexnet_jax.run import checkpoint, commands, journal
+from alexnet_jax.run import commands, journal, stored_config
 
 # Overrides that `Run.changed` omits: results are averaged over seeds, and
 # data and steps are compared as the run resolves them.
@@ -96,7 +96,7 @@ def read(workdir: str) -> Run | None:
     path, overrides, init_from = commands.parse(command_line)
     # Runs of different years have the same fields, so that they are seeds of
     # one experiment.
-    config = checkpoint.with_added_fields(config)
+    config = stored_config.with_added_fields(config)
     run = Run(workdir, claims.current_path(path), overrides, init_from, config,
               final['step'], errors,
               minutes(journal.read(workdir), config['optimizer']['batch_size']))

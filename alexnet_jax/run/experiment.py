@@ -23,7 +23,7 @@ from alexnet_jax.learning.step import Length, State
 from alexnet_jax.network import classifier, placement
 from alexnet_jax.network.classifier import Model
 from alexnet_jax.network.shapes import all_shapes
-from alexnet_jax.run import device_data, processes, ranges
+from alexnet_jax.run import config_fields, device_data, processes
 from alexnet_jax.run.typed_config import Settings
 
 # The training images of ILSVRC-2012, which published networks have seen. The
@@ -179,10 +179,11 @@ def count_steps(batch_size: int, epochs: float, num_examples: int,
     raise InputError(
         f'config.run.epochs={epochs} of {steps_per_epoch} steps each make no'
         ' step: give more epochs.')
-  if total_steps > ranges.INT32:
+  if total_steps > config_fields.INT32:
     raise InputError(
         f'config.run.epochs={epochs} of {steps_per_epoch} steps each make'
-        f' {total_steps:,} steps: give fewer, {ranges.INT32:,} steps at most.')
+        f' {total_steps:,} steps: give fewer, {config_fields.INT32:,} steps at'
+        ' most.')
   return Length(steps_per_epoch, total_steps)
 
 

@@ -14,10 +14,10 @@ from alexnet_jax.command_line import arguments
 from alexnet_jax.errors import InputError
 from alexnet_jax.network.classifier import Model
 from alexnet_jax.run import (
-  checkpoint,
   foreign,
   journal,
   published,
+  stored_config,
   trained,
   weights,
 )
@@ -135,7 +135,7 @@ def fitting_form(stored: Mapping[str, Any], command: str = '') -> str:
   """
   with suppress(KeyError, TypeError, AttributeError):
     wanted = _form(config_files.from_json(
-        checkpoint.with_added_fields(dict(stored))))
+        stored_config.with_added_fields(dict(stored))))
     for name, value in _configs(command):
       with suppress(InputError, ImportError, KeyError, AttributeError):
         if _form(config_files.load(value, {}, 'config')) == wanted:

@@ -12,8 +12,8 @@ from alexnet_jax.array_files import layer_names, reading
 from alexnet_jax.errors import InputError, printable
 from alexnet_jax.network.classifier import Model
 from alexnet_jax.run import (
-  checkpoint,
   published,
+  stored_config,
   torch_layout,
   torchvision_forms,
   weights,
@@ -127,7 +127,7 @@ def _differences(path: str, model: Model) -> Sequence[str]:
   theirs = config.get('model') if isinstance(config, Mapping) else None
   if not isinstance(theirs, dict) or theirs.get('name') != model.network:
     return ()
-  theirs = checkpoint.with_added_fields({'model': theirs})['model']
+  theirs = stored_config.with_added_fields({'model': theirs})['model']
   fields = json.loads(json.dumps(dataclasses.asdict(model.spec)))
   return [f'{field}={getattr(model.spec, field)},'
           f' {printable(str(theirs[field]))[:LONGEST]} there'

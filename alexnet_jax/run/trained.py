@@ -84,8 +84,7 @@ def open_weights(path: str) -> Trained:
   card = read.card or _card_beside(path)
   try:
     settings = typed_config.read(config_files.from_json(
-        checkpoint.with_added_fields(card['config'])))._replace(
-            mesh=MeshShape(1, 1))
+        card['config']))._replace(mesh=MeshShape(1, 1))
     step = int(card.get('step', 0))
     examples = max(0, int(card.get('data', {}).get('train_examples', 0)))
     mesh = placement.make_mesh(1, 1, settings.model.num_columns)

@@ -28,6 +28,7 @@ from alexnet_jax.run import (
   processes,
   session,
   skipped,
+  stored_config,
 )
 from alexnet_jax.run.checkpoint import Metadata
 from alexnet_jax.run.experiment import Experiment
@@ -216,7 +217,7 @@ def _first_state(
     return (state._replace(params=params, batch_stats=batch_stats),
             f'{devices} {origin}')
   saved = checkpoint.read_metadata(manager, newest)
-  checkpoint.check_same_experiment(
+  stored_config.check_same_experiment(
       workdir, saved.config, built.settings.config)
   evaluation.check_classes(source, saved.class_names, workdir)
   _check_same_data(saved, sound, workdir)

@@ -14,7 +14,7 @@ from alexnet_jax.learning.learning_rate import Rates
 from alexnet_jax.learning.plateau import PlateauRule
 from alexnet_jax.network import models
 from alexnet_jax.network.classifier import Model
-from alexnet_jax.run import checkpoint, ranges
+from alexnet_jax.run import config_fields, stored_config
 
 # The fields of config.data that give a path.
 PATHS = ('path', 'labels')
@@ -117,9 +117,9 @@ def read(config: ConfigDict) -> Settings:
   Raises:
     InputError: a value is invalid, or a field is missing or not known.
   """
-  config = ConfigDict(checkpoint.with_added_fields(config.to_dict()))
-  ranges.check(config)
-  ranges.check_complete(config)
+  config = ConfigDict(stored_config.with_added_fields(config.to_dict()))
+  config_fields.check(config)
+  config_fields.check_complete(config)
   settings = Settings(
       config.to_dict(), config.seed, config.precision,
       models.read_spec(config.model.to_dict()), _read_data(config),

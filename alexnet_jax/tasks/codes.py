@@ -32,7 +32,7 @@ from alexnet_jax.errors import InputError
 from alexnet_jax.figures import codes as codes_picture
 from alexnet_jax.figures import curves, style
 from alexnet_jax.network import rng
-from alexnet_jax.run import ranges
+from alexnet_jax.run import config_fields
 
 CONFIG = 'required'
 
@@ -128,7 +128,7 @@ def check(config: ConfigDict, out: str) -> None:
   if 'code' not in config:
     raise InputError('--task=codes needs a config that says how long the codes'
                      ' are: give --config=configs/codes.py.')
-  ranges.check(config)
+  config_fields.check(config)
   if out:
     style.check_picture_path('out', out)
 

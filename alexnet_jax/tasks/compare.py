@@ -32,6 +32,7 @@ from alexnet_jax.run import (
   experiment,
   journal,
   memory,
+  stored_config,
   training,
   typed_config,
 )
@@ -271,15 +272,15 @@ def _check_same_experiment(workdir, settings):
   """Raises the errors of the run itself, but before any training."""
   saved = journal.read_config(workdir)
   if saved and checkpoint.exists(workdir):
-    checkpoint.check_same_experiment(workdir, saved, settings.config)
+    stored_config.check_same_experiment(workdir, saved, settings.config)
 
 
 def _is_finished(run):
   if runs.read(run.workdir) is None:
     return False
-  return checkpoint.first_difference(
+  return stored_config.first_difference(
       journal.read_config(run.workdir) or {}, run.settings.config,
-      [*checkpoint.IDENTITY, 'run']) is None
+      [*stored_config.IDENTITY, 'run']) is None
 
 
 def _write(workdir, trained, table):

@@ -22,7 +22,7 @@ from alexnet_jax.config_files import fields
 from alexnet_jax.errors import InputError, printable, shortened
 from alexnet_jax.figures import curves, panels, style
 from alexnet_jax.results import claims, learning_rate_search, runs
-from alexnet_jax.run import checkpoint, commands, journal
+from alexnet_jax.run import commands, journal, stored_config
 
 CONFIG, POSITIONAL = 'unused', 'runs'
 
@@ -164,7 +164,7 @@ def group_by_seed(workdirs: Sequence[str]) -> dict[str, list[curves.Lines]]:
 def _experiment(config: Mapping[str, Any]) -> str:
   """Returns a text that is equal for runs that differ only in the seed."""
   stored = config_files.from_json(
-      checkpoint.with_added_fields(dict(config)))
+      stored_config.with_added_fields(dict(config)))
   return repr([(field, value) for field, value in fields(stored)
                if not _is_same_experiment(field)])
 

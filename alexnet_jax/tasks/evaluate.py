@@ -31,6 +31,7 @@ from alexnet_jax.run import (
   evaluation,
   experiment,
   first_process,
+  stored_config,
   typed_config,
 )
 from alexnet_jax.run.trained import Trained
@@ -123,7 +124,7 @@ def evaluate(config: ConfigDict, workdir: str, which_checkpoint: str,
   with checkpoint.open_to_read(workdir) as manager:
     step = checkpoint.find_step(manager, which_checkpoint, workdir)
     metadata = checkpoint.read_metadata(manager, step)
-    checkpoint.check_same_experiment(
+    stored_config.check_same_experiment(
         workdir, metadata.config, settings.config, ['model'])
     source = evaluation.open_images(
         settings, metadata.class_names, data, split)

@@ -23,10 +23,10 @@ from alexnet_jax.figures import figure1 as picture
 from alexnet_jax.results import learning_rate_search, runs
 from alexnet_jax.results.learning_rate_search import Curve, RateSearch
 from alexnet_jax.run import (
-  checkpoint,
   commands,
   experiment,
   journal,
+  stored_config,
   training,
   typed_config,
 )
@@ -223,11 +223,11 @@ def _done(curve, steps, goal):
 
 def _check_same_experiment(at, rate_config):
   """Raises the errors of `train`, even if no training remains."""
-  stored_config = journal.read_config(at)
-  if stored_config is None:
+  saved = journal.read_config(at)
+  if saved is None:
     return
-  checkpoint.check_same_experiment(at, stored_config, rate_config.to_dict())
-  logged = (stored_config.get('run') or {}).get('log_every')
+  stored_config.check_same_experiment(at, saved, rate_config.to_dict())
+  logged = (saved.get('run') or {}).get('log_every')
   if logged != rate_config.run.log_every:
     raise InputError(
         f'--workdir={os.path.dirname(at)} holds runs that logged every {logged}'

@@ -35,6 +35,7 @@ from alexnet_jax.run import (
   journal,
   mean_image,
   published,
+  stored_config,
   trained,
   typed_config,
   weights,
@@ -166,7 +167,7 @@ def _make_exported(config, path, others) -> _Run:
         f'{path} was written by --task=export and has its own mean image,'
         ' classes and colors: leave out --mean, --words and --order.')
   network = trained.open_weights(path)
-  difference = checkpoint.first_difference(
+  difference = stored_config.first_difference(
       *map(_form, (network.settings.config, config.to_dict())), FORM)
   if difference:
     field, theirs, ours = difference

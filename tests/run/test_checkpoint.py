@@ -9,7 +9,7 @@ import pytest
 
 from alexnet_jax.errors import InputError
 from alexnet_jax.learning.step import State
-from alexnet_jax.run import checkpoint
+from alexnet_jax.run import checkpoint, stored_config
 from alexnet_jax.run.checkpoint import Metadata
 
 ABOUT = Metadata({'seed': 3, 'model': {'name': 'alexnet', 'kernels': [1, 2]},
@@ -95,7 +95,7 @@ def test_classes_and_config_lie_beside_the_state(saved):
   index = checkpoint.read_metadata(manager, 7)
   assert index.class_names == ABOUT.class_names
   assert index.train_examples == ABOUT.train_examples
-  assert index.config == checkpoint.with_added_fields(
+  assert index.config == stored_config.with_added_fields(
       json.loads(json.dumps(ABOUT.config)))
   manager.close()
 
@@ -144,5 +144,6 @@ ALEXNET = {'norm': 'response', 'partners': (), 'partner_layers': ()}
     ('alexnet', ALEXNET), ('alexnet_2012', ALEXNET), ('cifar', {}),
     ('no network', {})])
 def test_a_field_is_added_to_the_networks_that_have_it(name, filled):
-  assert checkpoint.with_added_fields({'model': {'name': name}})['model'] == {
-      'name': name} | filled
+  model = {'name': name}
+  assert stored_config.with_added_fields({'model': model})['model'] == (
+      model | filled)

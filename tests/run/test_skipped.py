@@ -10,12 +10,7 @@ import tiny
 from alexnet_jax.data.prepare import prepare
 from alexnet_jax.data.sources import open_source
 from alexnet_jax.errors import InputError
-from alexnet_jax.run import (
-  checkpoint,
-  skipped,
-  training,
-  typed_config,
-)
+from alexnet_jax.run import skipped, stored_config, training, typed_config
 
 
 @pytest.fixture
@@ -138,7 +133,7 @@ def test_one_split_alone_lacks_what_the_run_left_out(photos, tmp_path):
 def test_how_pictures_are_checked_does_not_block_a_run():
   saved = json.loads(tiny.config().to_json())
   del saved['data']['check']
-  checkpoint.check_same_experiment(
+  stored_config.check_same_experiment(
       'run', saved, tiny.config({'data.check': 'full'}).to_dict())
 
 

@@ -17,10 +17,10 @@ from alexnet_jax.errors import InputError
 from alexnet_jax.export import operations, torch_file
 from alexnet_jax.network import models, placement
 from alexnet_jax.run import (
-  checkpoint,
   experiment,
   fine_tune,
   foreign,
+  stored_config,
   trained,
   typed_config,
 )
@@ -185,5 +185,5 @@ def test_a_run_of_before_these_fields_means_the_same():
       stored['model'].pop(field, None)
     if 'googlenet' in form:
       del stored['model']['norm_epsilon']
-    filled = checkpoint.with_added_fields(stored)['model']
+    filled = stored_config.with_added_fields(stored)['model']
     assert models.read_spec(filled) == typed_config.read(config).model

@@ -11,7 +11,7 @@ import tiny
 from alexnet_jax import config_files
 from alexnet_jax.config_files import fields
 from alexnet_jax.errors import InputError
-from alexnet_jax.run import experiment, memory, ranges, typed_config
+from alexnet_jax.run import config_fields, experiment, memory, typed_config
 from alexnet_jax.run.ranges import (
   Choice,
   Each,
@@ -64,7 +64,7 @@ def with_field(config, field, value):
 def refusal(config):
   """The sentence that refuses a config; '' if it is let through."""
   try:
-    ranges.check(config)
+    config_fields.check(config)
   except InputError as error:
     return str(error)
   return ''
@@ -73,14 +73,14 @@ def refusal(config):
 @pytest.mark.parametrize('path', CONFIGS)
 def test_every_field_of_every_config_has_a_range_and_is_in_it(path):
   config = load(path)
-  assert {field for field, _ in fields(config)} <= set(ranges.FIELDS)
+  assert {field for field, _ in fields(config)} <= set(config_fields.FIELDS)
   assert not refusal(config)
 
 
 def test_every_range_is_of_a_field():
   known = {field for path in OF_EACH_KIND
            for field, _ in fields(load(path))}
-  other = set(ranges.FIELDS) - known
+  other = set(config_fields.FIELDS) - known
   assert other <= {'data.labels', 'data.check'}
 
 
@@ -118,7 +118,7 @@ def outside(valid):
 def test_what_is_outside_is_refused_by_the_name_of_the_field(path):
   config = load(path)
   for field, _ in fields(config):
-    valid = ranges.FIELDS[field]
+    valid = config_fields.FIELDS[field]
     for wrong in outside(valid):
       sentence = refusal(with_field(config, field, wrong))
       assert sentence.startswith(f'config.{field}='), (field, wrong, sentence)
@@ -133,7 +133,7 @@ def test_no_field_takes_nan_infinity_or_nothing(path):
   for field, _ in fields(config):
     for wrong in ABSURD:
       taken = not refusal(with_field(config, field, wrong))
-      valid = ranges.FIELDS[field]
+      valid = config_fields.FIELDS[field]
       if wrong == '':
         assert taken == (isinstance(valid, Text)
                          or field == 'optimizer.class_weights')
@@ -171,7 +171,7 @@ def test_the_ends_of_the_ranges_of_the_network_and_patches_build():
                'configs/cifar10/conv_local_11pct.py'):
     config = load(path)
     for field, _ in fields(config):
-      valid = ranges.FIELDS[field]
+      valid = config_fields.FIELDS[field]
       if not isinstance(valid, Integer | Real) or not field.startswith(
           ('model', 'data.image_size', 'augment.crop')):
         continue
