@@ -14,13 +14,14 @@ from ml_collections import ConfigDict
 from alexnet_jax.errors import InputError, one_line, shortened
 
 
-def load(value: str, overrides: Mapping[str, Any], flag: str) -> ConfigDict:
+def load(value: str, overrides: Mapping[str, Any] | None = None,
+         flag: str = '') -> ConfigDict:
   """Loads a config from a file and overrides some of its fields.
 
   Args:
     value: 'FILE' or 'FILE:ARGUMENT'.
     overrides: {'section.field': value}.
-    flag: name of the flag that gives the file, used in error messages.
+    flag: name of the flag that gives the file, used in error messages; ''.
 
   Returns:
     The locked config.
@@ -34,10 +35,10 @@ def load(value: str, overrides: Mapping[str, Any], flag: str) -> ConfigDict:
     raise InputError(no_config(path))
   try:
     config = _run(path, [form] if colon else [])
-    config.lock().update_from_flattened_dict(overrides)
+    config.lock().update_from_flattened_dict(overrides or {})
   except (KeyError, TypeError, ValueError) as error:
-    raise InputError(
-        f'--{flag}={value} cannot be used: {one_line(error)}') from error
+    given = f'--{flag}={value}' if flag else value
+    raise InputError(f'{given} cannot be used: {one_line(error)}') from error
   return config
 
 

@@ -7,7 +7,7 @@ import tarfile
 import numpy as np
 from scipy.io import savemat
 
-from alexnet_jax.data import imagenet2010, images
+from alexnet_jax.data import decoding, imagenet2010, images
 
 # Classes in the order of their numbers, which is not that of their names; the
 # last synset has the others below it and is no class.
@@ -30,7 +30,7 @@ def picture(number):
   rng = np.random.default_rng(number)
   coarse = rng.integers(0, 256, (2, 3, 3), np.uint8)
   jpeg = images.encode_jpeg(coarse.repeat(24, 0).repeat(24, 1))
-  return jpeg, images.decode(jpeg)
+  return jpeg, decoding.decode(jpeg)
 
 
 def devkit(validation_labels='3\n1\n'):

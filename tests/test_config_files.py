@@ -46,7 +46,7 @@ def test_a_file_that_fails_is_refused(name, own):
   text, parts = FAILURES[name]
   path = own(text)
   with pytest.raises(InputError) as error:
-    config_files.load(path, {}, 'config')
+    config_files.load(path, flag='config')
   sentence = str(error.value)
   assert sentence.startswith(f'--config={path} cannot be used: ')
   assert '\n' not in sentence
@@ -60,7 +60,7 @@ def test_a_file_that_fails_is_refused(name, own):
 def test_a_wrong_argument_is_refused(signature, argument, part, own):
   path = own(f'def get_config({signature}):\n  pass\n')
   with pytest.raises(InputError, match=part):
-    config_files.load(path + argument, {}, 'config')
+    config_files.load(path + argument, flag='config')
 
 
 def test_a_field_may_follow_another(own):

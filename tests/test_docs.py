@@ -285,7 +285,7 @@ def test_the_commands_for_clusters_have_flags_and_fields_that_exist():
   for command in found:
     flags = dict(part[2:].partition('=')[::2] for part in command.split()
                  if part != '\\')
-    config = config_files.load(str(ROOT / flags['config']), {}, 'config')
+    config = config_files.load(str(ROOT / flags['config']))
     fields = {name.removeprefix('config.'): value
               for name, value in flags.items() if name.startswith('config.')}
     config.update_from_flattened_dict({

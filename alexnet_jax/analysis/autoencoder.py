@@ -15,9 +15,13 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 from flax import linen as nn
 from jax import lax
 
+from alexnet_jax.learning import metrics, step
+from alexnet_jax.learning.learning_rate import Rates
+from alexnet_jax.learning.step import Length, Measured, State
 from alexnet_jax.network import layers as L
 from alexnet_jax.network import rng
 
@@ -81,10 +85,10 @@ def _layers(name, sizes, last=1.0):
   count = len(sizes) - 1
   return [
       (f'{name}{number}',
-       L.fully_connected(sizes[number],
-              stddev=math.sqrt(2 / sizes[number - 1])
-              * (last if number == count else 1.0),
-              bias=0.0))
+       L.fully_connected(
+           sizes[number], bias=0.0,
+           stddev=math.sqrt(2 / sizes[number - 1])
+           * (last if number == count else 1.0)))
       for number in range(1, count + 1)]
 
 
@@ -141,3 +145,48 @@ def encode_bits(model: Autoencoder, params: Any, stats: FeatureStats,
     The codes, bool [B, bits].
   """
   return model.encode(params, standardize(features, stats)) > 0
+
+
+# --- The steps ----------------------------------------------------------------
+
+
+def make_train_step(
+    model: Autoencoder,
+    rule: optax.GradientTransformationExtraArgs,
+    rates: Rates,
+    length: Length,
+) -> Callable[[State, dict], tuple[State, Measured]]:
+  """Returns step(state, batch) -> (state, {'loss'}); donates the state.
+
+  Args:
+    model: the auto-encoder.
+    rule: the update rule.
+    rates: the learning rate schedule.
+    length: length of the run.
+  """
+
+  def train_step(state, batch):
+    x = standardize(batch['features'], state.input_stats)
+
+    def loss_fn(params):
+      loss = reconstruction_errors(model, params, x).mean()
+      return loss, {'loss': loss}
+
+    grads, measured = jax.grad(loss_fn, has_aux=True)(state.params)
+    return step.update(state, grads, rule, rates, length), measured
+
+  return jax.jit(train_step, donate_argnums=0)
+
+
+def make_evaluation_step(
+    model: Autoencoder
+) -> Callable[[Any, FeatureStats, dict], metrics.Sums]:
+  """Returns f(params, stats, batch) -> sums over the valid features."""
+
+  def evaluation_step(params, stats, batch):
+    x = standardize(batch['features'], stats)
+    valid = batch['valid'].astype(x.dtype)
+    losses = reconstruction_errors(model, params, x) * valid
+    return {'loss': (losses.sum(), valid.sum())}
+
+  return jax.jit(evaluation_step)

@@ -7,23 +7,21 @@ checkpoints, and resumes as exactly.
 import functools
 import json
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
-import optax
-from jax.sharding import Mesh, SingleDeviceSharding
+from jax.sharding import SingleDeviceSharding
 
-from alexnet_jax.analysis import autoencoder, hamming
+from alexnet_jax.analysis import autoencoder, vectors
 from alexnet_jax.analysis.autoencoder import Autoencoder, FeatureStats
 from alexnet_jax.analysis.features import Features, layer_of
 from alexnet_jax.data import loader
 from alexnet_jax.errors import InputError
 from alexnet_jax.learning import metrics, optimizer, step
 from alexnet_jax.learning.learning_rate import Rates
-from alexnet_jax.learning.step import Length, Measured, State
-from alexnet_jax.network import placement
+from alexnet_jax.learning.step import Length, State
 from alexnet_jax.run import checkpoint, experiment, session, stored_config
 from alexnet_jax.run.checkpoint import Metadata
 from alexnet_jax.run.loop import Cadence
@@ -92,7 +90,7 @@ def train(settings: CodeSettings, training: Features, validation: Features,
       training.index['dimension'], settings.sizes, settings.bits)
   rule = optimizer.momentum_sgd(settings.momentum, settings.weight_decay)
   length = count_steps(settings, training)
-  evaluation_step = make_evaluation_step(model)
+  evaluation_step = autoencoder.make_evaluation_step(model)
   new_state = functools.partial(
       step.new_state, model.init, rule, settings.seed, settings.learning_rate,
       stats)
@@ -103,7 +101,7 @@ def train(settings: CodeSettings, training: Features, validation: Features,
 
   def batches(at_step):
     return loader.train_batches(
-        Examples(training.vectors), batch_size=settings.batch_size,
+        vectors.Examples(training.vectors), batch_size=settings.batch_size,
         seed=settings.seed, step=at_step)
 
   try:
@@ -119,7 +117,7 @@ def train(settings: CodeSettings, training: Features, validation: Features,
             settings.keep,
             functools.partial(_first_state, new_state, settings.bits,
                               length.total_steps),
-            make_train_step(model, rule, rates, length),
+            autoencoder.make_train_step(model, rule, rates, length),
             batches, errors, errors, lambda state, errors: state,
             rank_checkpoints=False,
             kernel_rate=lambda rate, at: step.kernel_rate(
@@ -236,124 +234,17 @@ def _first_state(new_state, bits, total_steps, manager):
       f'Codes of {bits} bits: going on from step {newest} of {total_steps}.')
 
 
-# --- The steps ----------------------------------------------------------------
-
-
-def make_train_step(
-    model: Autoencoder,
-    rule: optax.GradientTransformationExtraArgs,
-    rates: Rates,
-    length: Length,
-) -> Callable[[State, dict], tuple[State, Measured]]:
-  """Returns step(state, batch) -> (state, {'loss'}); donates the state.
-
-  Args:
-    model: the auto-encoder.
-    rule: the update rule.
-    rates: the learning rate schedule.
-    length: length of the run.
-  """
-
-  def train_step(state, batch):
-    x = autoencoder.standardize(batch['features'], state.input_stats)
-
-    def loss_fn(params):
-      loss = autoencoder.reconstruction_errors(model, params, x).mean()
-      return loss, {'loss': loss}
-
-    grads, measured = jax.grad(loss_fn, has_aux=True)(state.params)
-    return step.update(state, grads, rule, rates, length), measured
-
-  return jax.jit(train_step, donate_argnums=0)
-
-
-def make_evaluation_step(
-    model: Autoencoder
-) -> Callable[[Any, FeatureStats, dict], metrics.Sums]:
-  """Returns f(params, stats, batch) -> sums over the valid features."""
-
-  def evaluation_step(params, stats, batch):
-    x = autoencoder.standardize(batch['features'], stats)
-    valid = batch['valid'].astype(x.dtype)
-    losses = autoencoder.reconstruction_errors(model, params, x) * valid
-    return {'loss': (losses.sum(), valid.sum())}
-
-  return jax.jit(evaluation_step)
-
-
 def loss_of(evaluation_step: Callable, state: State, features: Features,
             batch_size: int) -> float:
   """Returns the mean loss over all features.
 
   Args:
-    evaluation_step: the function that `make_evaluation_step` returns.
+    evaluation_step: what `autoencoder.make_evaluation_step` returns.
     state: training state of the auto-encoder.
     features: features of N images.
     batch_size: number of features per step.
   """
   return metrics.means(walk(
       lambda batch: evaluation_step(state.params, state.input_stats, batch),
-      Examples(features.vectors), single_device_mesh(), batch_size=batch_size,
-      title='validation'))['loss']
-
-
-def single_device_mesh() -> Mesh:
-  """Returns a mesh of one device, which is enough for an auto-encoder."""
-  return placement.make_mesh(1, 1, 1)
-
-
-# --- Features in, codes out ---------------------------------------------------
-
-
-class Examples:
-  """Features as a sequence of examples for the loader."""
-
-  def __init__(self, vectors: Sequence[np.ndarray]):
-    """Takes shards [n, D] of equal length; only the last may be shorter."""
-    self._vectors = vectors
-
-  def __len__(self) -> int:
-    return sum(len(shard) for shard in self._vectors)
-
-  def __getitem__(self, i: int) -> dict[str, np.ndarray]:
-    shard, row = divmod(i, len(self._vectors[0]))
-    return {'features': np.array(self._vectors[shard][row])}
-
-
-def feature_stats(vectors: Sequence[np.ndarray]) -> FeatureStats:
-  """Computes the mean of each feature and the root of the mean variance.
-
-  `vectors` are shards of [n, D].
-
-  Raises:
-    InputError: the features of all images are equal.
-  """
-  count = sum(len(shard) for shard in vectors)
-  mean = sum(shard.sum(0, dtype=np.float64) for shard in vectors) / count
-  mean = mean.astype(np.float32)
-  variance = sum(np.square(shard - mean).sum(dtype=np.float64)
-                 for shard in vectors) / (count * len(mean))
-  if not variance > 0:
-    raise InputError('the features of all training images are the same: train'
-                     ' the network longer, then make its features again.')
-  return FeatureStats(mean, np.array(np.sqrt(variance), np.float32))
-
-
-def packed_codes(encode: Callable[[jax.Array], jax.Array],
-                 vectors: Sequence[np.ndarray], batch_size: int,
-                 title: str) -> np.ndarray:
-  """Returns the packed codes of all features: uint32 [N, bits / 32].
-
-  Args:
-    encode: function from features [B, D] to codes, bool [B, bits].
-    vectors: shards of features [n, D].
-    batch_size: B.
-    title: title of the progress bar.
-
-  Raises:
-    InputError: the number of bits is not a multiple of 32.
-  """
-  return np.concatenate([
-      hamming.pack(bits) for bits in walk(
-          lambda batch: encode(batch['features']), Examples(vectors),
-          single_device_mesh(), batch_size=batch_size, title=title)])
+      vectors.Examples(features.vectors), vectors.single_device_mesh(),
+      batch_size=batch_size, title='validation'))['loss']

@@ -15,7 +15,6 @@ those of column 1 first.
 """
 
 import functools
-import inspect
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -23,32 +22,16 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import linen as nn
-from jax import lax
 
+from alexnet_jax.analysis.receptive_fields import bare, window
 from alexnet_jax.errors import InputError
-from alexnet_jax.network import (
-  classifier,
-  columns,
-  layers_1998,
-  partners,
-  published,
-)
-from alexnet_jax.network import layers as L
+from alexnet_jax.network import classifier, columns, partners, published
 from alexnet_jax.network.columns import Layer
 from alexnet_jax.network.pooling import avg_pool, max_pool
 from alexnet_jax.network.response_norm import (
   local_response_norm,
   within_map_norm,
 )
-from alexnet_jax.network.shapes import layer_shapes
-
-
-class Field(NamedTuple):
-  """The receptive fields of the units of a layer, in pixels of the patch."""
-
-  first: int  # start of the first unit's field; below 0 if past the edge
-  step: int  # distance between the fields of adjacent units
-  size: int  # side of the square field
 
 
 class Strongest(NamedTuple):
@@ -186,18 +169,14 @@ def project(layers: Sequence[Layer], params: Any, patches: jax.Array,
 def _with_a_way_down(layer):
   """Returns the same layer with the projection rules as its gradients."""
   for f in layer.post_ops:
-    if _bare(f) not in WAYS_DOWN:
+    if bare(f) not in WAYS_DOWN:
       raise InputError(
-          f'{layer.name} is followed by {getattr(_bare(f), "__name__", f)},'
+          f'{layer.name} is followed by {getattr(bare(f), "__name__", f)},'
           ' which no projection can pass: say in WAYS_DOWN of projection.py how'
           ' it is to be undone, or choose --layers up to'
           f' {layer.name}.')
   return layer._replace(post_ops=tuple(
-      _with_rule(f, WAYS_DOWN[_bare(f)]) for f in layer.post_ops))
-
-
-def _bare(f):
-  return f.func if isinstance(f, functools.partial) else f
+      _with_rule(f, WAYS_DOWN[bare(f)]) for f in layer.post_ops))
 
 
 def _with_rule(f, rule):
@@ -239,7 +218,7 @@ def _unpool(f, x, signal):
   which ReLU gives many, this would multiply the signal by nine.) Signals of
   windows that share a position are added.
   """
-  size, stride = _window(f)
+  size, stride = window(f)
   over = [(0, max(0, (out - 1) * stride + size - side))
           for out, side in zip(signal.shape[1:3], x.shape[1:3], strict=True)]
   _, down = jax.vjp(functools.partial(
@@ -270,82 +249,3 @@ WAYS_DOWN: dict[Callable, Callable] = {
     max_pool: _unpool,
     avg_pool: _spread,
 }
-
-
-# --- Receptive fields ---------------------------------------------------------
-
-
-def fields(layers: Sequence[Layer], num_columns: int,
-           patch: int) -> dict[str, Field]:
-  """Returns the receptive fields of every layer with spatial maps.
-
-  The norms are ignored, as in the projection.
-
-  Args:
-    layers: layers of one column.
-    num_columns: number of columns of the network.
-    patch: side of the square input in pixels.
-
-  Raises:
-    InputError: a layer is no convolution of colors or of all maps.
-  """
-  by_layer, field = {}, Field(0, 1, 1)
-  for layer, reads, neurons, _ in layer_shapes(
-    layers, num_columns, patch
-  ):
-    if len(neurons) < 3:
-      break
-    if (not isinstance(layer.module, nn.Conv | L.LocallyConnected)
-        or isinstance(layer.module, layers_1998.GrayConv)):
-      raise InputError(
-          f'{layer.name} of this network is no single convolution of colors or'
-          ' of all maps, and units are projected through these: give a run of'
-          " an AlexNet with its response norm, or of a network named 'cifar' or"
-          " 'published'.")
-    field = _read_through(field, *_kernel(layer.module, reads[0]))
-    by_layer[layer.name] = field
-    for f in layer.post_ops:
-      if _bare(f) in (max_pool, avg_pool):
-        field = _read_through(field, *_window(f), 0)
-  return by_layer
-
-
-def square_of(field: Field, place: Sequence[int]) -> tuple[int, int, int]:
-  """Returns (top, left, side) of a unit's field, which may pass the edge."""
-  top, left = (field.first + field.step * at for at in place)
-  return top, left, field.size
-
-
-def moved_inside(square: tuple[int, int, int],
-                 patch: int) -> tuple[int, int, int]:
-  """Moves a square (top, left, side) so that it is inside the patch.
-
-  A moved square contains some pixels that the unit does not read. A square
-  larger than the patch becomes the whole patch.
-  """
-  top, left, side = square
-  side = min(side, patch)
-  top, left = (min(max(at, 0), patch - side) for at in (top, left))
-  return top, left, side
-
-
-def _read_through(field, size, stride, padding):
-  """Returns the field of units that read windows of units of this field."""
-  return Field(field.first - padding * field.step, field.step * stride,
-               field.size + (size - 1) * field.step)
-
-
-def _kernel(module, side):
-  """Returns (size, stride, padding before the edge) of a square kernel."""
-  if isinstance(module, L.LocallyConnected):
-    return module.size, 1, (module.size - 1) // 2
-  size, stride, padding = module.kernel_size[0], module.strides, module.padding
-  if isinstance(padding, str):
-    padding = lax.padtype_to_pads((side,), (size,), (stride,), padding)
-  return size, stride, padding if isinstance(padding, int) else padding[0][0]
-
-
-def _window(pool):
-  """Returns (size, stride) of a pooling, from its `partial` or defaults."""
-  defaults = inspect.signature(pool).parameters
-  return defaults['size'].default, defaults['stride'].default

@@ -64,7 +64,7 @@ def base_config(argv: Sequence[str], task: Task) -> ConfigDict | None:
     print(f'--config is not read: --task={name} uses the config of its'
           ' --workdir.', file=sys.stderr)
   if value:
-    return config_files.load(value, {}, 'config')
+    return config_files.load(value, flag='config')
   if task.CONFIG == UNUSED:
     return None
   if task.CONFIG == OPTIONAL and workdir:

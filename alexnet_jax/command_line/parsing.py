@@ -136,7 +136,7 @@ def _print_help(values, argv, task):
   value = config_argument(argv)
   if value and has_config:
     flag_help.print_fields(
-        config_files.load(value, {}, 'config'), config_path(argv))
+        config_files.load(value, flag='config'), config_path(argv))
   elif has_config:
     print('\nFields of a config are listed with --config=FILE --help.')
 

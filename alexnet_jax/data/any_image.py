@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from alexnet_jax import machine
-from alexnet_jax.data import images
+from alexnet_jax.data import decoding, images
 from alexnet_jax.errors import InputError
 
 FORMS = ('a file name, the bytes of a file, a PIL image or a uint8 array'
@@ -33,11 +33,11 @@ def read(image: Any) -> np.ndarray:
   match image:
     case str() | os.PathLike():
       path = os.path.expanduser(os.fspath(image))
-      return images.decode(images.read_file(path), path)
+      return decoding.read(path)
     case bytes():
-      return images.decode(image)
+      return decoding.decode(image)
     case Image.Image():
-      return images.from_pillow(image)
+      return decoding.from_pillow(image)
   if not hasattr(image, '__array__'):
     raise InputError(f'{type(image).__name__} is no image: give {FORMS}.')
   return _from_array(np.asarray(image))
@@ -53,7 +53,7 @@ def _from_array(array):
         f' {FORMS}, with values from 0 to 255.')
   if array.ndim == 3 and array.shape[2] == 3:
     return array
-  return images.from_pillow(Image.fromarray(array))
+  return decoding.from_pillow(Image.fromarray(array))
 
 
 def read_squares(several: Iterable[Any], size: int, threads: int = 2,

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from alexnet_jax.data import images
+from alexnet_jax.data import decoding, images
 from alexnet_jax.errors import InputError
 
 IMAGENET_TRAIN = 'ILSVRC2012_img_train.tar'
@@ -76,7 +76,7 @@ class Built:
 
   def __getitem__(self, i: int) -> dict:
     record = self._records[i]
-    image = images.decode(record['image'], self.where(i))
+    image = decoding.decode(record['image'], self.where(i))
     return {'image': images.square(image, self._image_size, self._resize),
             'label': np.int32(record['label'])}
 
@@ -126,7 +126,7 @@ def build_imagenet2012(path: str) -> None:
     def _fix_image(self, image_fname, image):
       """Converts the 22 CMYK JPEGs and the one PNG to RGB JPEGs."""
       if image_fname in stock.CMYK_IMAGES + stock.PNG_IMAGES:
-        rgb = images.decode(image.read(), image_fname)
+        rgb = decoding.decode(image.read(), image_fname)
         return io.BytesIO(images.encode_jpeg(rgb, quality=100))
       return image
 

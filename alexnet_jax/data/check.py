@@ -14,9 +14,9 @@ import grain
 import simplejpeg
 from tqdm import tqdm
 
-from alexnet_jax.data import images, loader, records
+from alexnet_jax.data import decoding, loader, records
 from alexnet_jax.data.classes import LabeledPictures, counted
-from alexnet_jax.data.images import UnreadablePicture
+from alexnet_jax.data.decoding import UnreadablePicture
 from alexnet_jax.data.records import Records
 from alexnet_jax.data.sources import Source, Subset
 from alexnet_jax.errors import InputError, printable
@@ -62,7 +62,7 @@ def damage(path: str, mode: str) -> UnreadablePicture | None:
   """
   try:
     if mode == 'full' or not _looks_intact(path):
-      images.decode(images.read_file(path), path)
+      decoding.read(path)
   except UnreadablePicture as error:
     return error
   return None
@@ -136,7 +136,7 @@ def _looks_intact(path: str) -> bool:
     else:
       sides = simplejpeg.decode_jpeg_header(start)[:2]
       complete = end.rstrip(b'\0').endswith(_JPEG_END)  # filled up by cameras
-    return complete and math.prod(map(int, sides)) <= images.max_pixels()
+    return complete and math.prod(map(int, sides)) <= decoding.max_pixels()
   # Decoding says what it is.
   except (OSError, ValueError, KeyError, struct.error):
     return False

@@ -12,7 +12,7 @@ from typing import NamedTuple, Self
 
 import numpy as np
 
-from alexnet_jax.data import images, label_files, walk
+from alexnet_jax.data import decoding, images, label_files, walk
 from alexnet_jax.errors import InputError, printable
 
 SHOWN = 3  # Number of names in a sentence.
@@ -204,8 +204,8 @@ def counted_endings(passed_over: Counter[str]) -> str:
 def how_to_read(endings: Iterable[str]) -> tuple[str, ...]:
   """Returns a sentence for each kind of picture that needs a package."""
   return tuple(f'To read pictures that end in {ending}, run'
-               f' {images.INSTALL[ending]}.'
-               for ending in sorted(set(endings) & images.INSTALL.keys()))
+               f' {decoding.INSTALL[ending]}.'
+               for ending in sorted(set(endings) & decoding.INSTALL.keys()))
 
 
 def _passed_over(folder, passed_over):

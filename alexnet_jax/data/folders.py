@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 
 from alexnet_jax.data import classes, splits, walk
 from alexnet_jax.data.classes import Classes, LabeledPictures, counted
-from alexnet_jax.data.images import EXTENSIONS
+from alexnet_jax.data.decoding import EXTENSIONS
 from alexnet_jax.data.splits import LAYOUT
 from alexnet_jax.errors import InputError, printable
 

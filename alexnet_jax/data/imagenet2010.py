@@ -26,7 +26,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from alexnet_jax.data import images
+from alexnet_jax.data import decoding, images
 from alexnet_jax.errors import InputError, printable
 
 ARCHIVES = {'train': 'ILSVRC2010_images_train.tar',
@@ -76,7 +76,7 @@ class Imagenet2010:
     else:
       labels = (_from_devkit(devkit, VALIDATION_LABELS)
                 if split == 'validation'
-                else images.read_file(_existing(folder, TEST_LABELS)))
+                else decoding.read_file(_existing(folder, TEST_LABELS)))
       members = sorted(_members(path))
       names = _synsets_of(path, len(members), labels, synsets)
     patches = {}
@@ -101,7 +101,7 @@ class Imagenet2010:
     with open(self._archives[self._archive_of[i]], 'rb') as file:
       file.seek(offset)
       data = file.read(size)
-    image = images.decode(_expanded(data), self.where(i))
+    image = decoding.decode(_expanded(data), self.where(i))
     return {'image': images.square(image, self._image_size, self._resize),
             'label': self._labels[i]}
 

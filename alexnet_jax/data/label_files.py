@@ -15,7 +15,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from alexnet_jax.data import walk
-from alexnet_jax.data.images import EXTENSIONS
+from alexnet_jax.data.decoding import EXTENSIONS
 from alexnet_jax.errors import InputError, printable
 
 # Names of columns without what is not a letter, the clearest first.

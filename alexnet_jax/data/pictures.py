@@ -4,7 +4,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from alexnet_jax.data import classes, images, walk
+from alexnet_jax.data import classes, decoding, walk
 from alexnet_jax.errors import InputError, printable
 
 
@@ -45,8 +45,8 @@ def _in_folder(folder: str) -> list[str]:
     other = classes.counted_endings(listing.passed_over)
     raise InputError(
         f'the folder {printable(folder)!r} holds no pictures'
-        f' ({" ".join(images.EXTENSIONS)}){", only " + other if other else ""}:'
-        ' give --images another one.'
+        f' ({" ".join(decoding.EXTENSIONS)})'
+        f'{", only " + other if other else ""}: give --images another one.'
         + ''.join(f' {report}' for report in listing.reports))
   for report in listing.reports:
     print(report, file=sys.stderr)

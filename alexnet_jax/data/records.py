@@ -22,7 +22,7 @@ from array_record.python import (
 )
 
 from alexnet_jax import files
-from alexnet_jax.data import images
+from alexnet_jax.data import decoding, images
 from alexnet_jax.data.checksums import check_sizes, damaged, sha256_of
 from alexnet_jax.errors import InputError
 
@@ -107,7 +107,7 @@ class Records:
     label, data = self._read(i)
     try:
       image = (_pixels(data, self.stored_size) if self.store == RAW
-               else images.decode(bytes(data), self.where(i)))
+               else decoding.decode(bytes(data), self.where(i)))
     except Exception as error:  # of the package that decodes
       raise damaged(self._shard_of(i), f'{self.where(i)} cannot be read'
                     ) from error

@@ -16,7 +16,7 @@ import numpy as np
 from tqdm import tqdm
 
 from alexnet_jax import files, signals
-from alexnet_jax.data import images, loader, records
+from alexnet_jax.data import decoding, images, loader, records
 from alexnet_jax.data import statistics as stats
 from alexnet_jax.data.sources import Source
 from alexnet_jax.errors import InputError
@@ -131,7 +131,7 @@ def _examples(shard: Shard, threads: int):
     data = image.tobytes()
     if shard.store == records.JPEG:
       data = images.encode_jpeg(image, shard.quality)
-      image = images.decode(data)  # what training reads has the statistics
+      image = decoding.decode(data)  # what training reads has the statistics
     return records.pack(given_example['label'], data), image, None
 
   data = grain.MapDataset.source(shard.order.tolist()).map(example)

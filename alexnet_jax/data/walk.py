@@ -14,7 +14,7 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from alexnet_jax.data.images import EXTENSIONS
+from alexnet_jax.data.decoding import EXTENSIONS
 from alexnet_jax.errors import InputError, printable
 
 # What archives, network drives, desktops and file systems add, in lower case.

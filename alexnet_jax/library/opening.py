@@ -115,13 +115,7 @@ def _read_config(value: str) -> ConfigDict:
   # The files of configs/ import each other from the folder above it.
   sys.path.insert(0, os.path.dirname(folder))
   try:
-    return config_files.load(value, {}, 'config')
-  except Exception as error:
-    if isinstance(error, InputError):
-      raise
-    raise InputError(f'{value} cannot be used as a config'
-                     f' ({type(error).__name__}: {error}): give a file with a'
-                     ' get_config, as in configs/.') from error
+    return config_files.load(value)
   finally:
     sys.path.remove(os.path.dirname(folder))
 

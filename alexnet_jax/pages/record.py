@@ -76,7 +76,7 @@ def defaults(path: str) -> dict[str, str]:
   if not file.startswith(os.path.realpath(folder) + os.sep):
     return {}
   try:
-    config = config_files.load(path, {}, 'config')
+    config = config_files.load(path)
   except (InputError, OSError):
     return {}
   return flat(config.to_dict())

@@ -138,7 +138,7 @@ def fitting_form(stored: Mapping[str, Any], command: str = '') -> str:
         stored_config.with_added_fields(dict(stored))))
     for name, value in _configs(command):
       with suppress(InputError, ImportError, KeyError, AttributeError):
-        if _form(config_files.load(value, {}, 'config')) == wanted:
+        if _form(config_files.load(value)) == wanted:
           return name
   return ''
 

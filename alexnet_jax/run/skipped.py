@@ -15,7 +15,7 @@ from typing import NamedTuple
 from alexnet_jax import files
 from alexnet_jax.data import check, walk
 from alexnet_jax.data.classes import LabeledPictures
-from alexnet_jax.data.images import UnreadablePicture
+from alexnet_jax.data.decoding import UnreadablePicture
 from alexnet_jax.data.records import Records
 from alexnet_jax.data.sources import Source, Subset
 from alexnet_jax.errors import InputError, printable

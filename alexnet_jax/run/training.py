@@ -10,7 +10,7 @@ from jax.experimental import multihost_utils
 from tqdm import tqdm
 
 from alexnet_jax.data import statistics
-from alexnet_jax.data.images import UnreadablePicture
+from alexnet_jax.data.decoding import UnreadablePicture
 from alexnet_jax.data.sources import Source, notes_of
 from alexnet_jax.errors import InputError
 from alexnet_jax.learning import augment

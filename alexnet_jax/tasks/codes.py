@@ -20,6 +20,7 @@ from alexnet_jax.analysis import (
   codes_table,
   compression,
   hamming,
+  vectors,
 )
 from alexnet_jax.analysis.autoencoder import FeatureStats
 from alexnet_jax.analysis.code_files import Codes
@@ -89,7 +90,7 @@ def codes(config: ConfigDict, workdir: str, features: str = '', out: str = '',
              for bits in config.code.bits}
   for bits, at in folders.items():
     compression.check_resumable(settings[bits], training, validation, at)
-  stats = compression.feature_stats(training.vectors)
+  stats = vectors.feature_stats(training.vectors)
   total = len(validation.labels)
   chosen = evenly_spread(total, config.code.queries or total)
   searches = [codes_table.exact(
@@ -149,7 +150,7 @@ def _learned(compressor: Compressor, training, validation, config, at):
   """Returns packed training and validation codes."""
   step = jax.jit(functools.partial(autoencoder.encode_bits, compressor.model))
   bits_of = functools.partial(step, compressor.params, compressor.stats)
-  return [compression.packed_codes(
+  return [vectors.packed_codes(
       bits_of, features.vectors, config.optimizer.batch_size, f'{at}, {name}')
           for name, features in (('train', training),
                                  ('validation', validation))]
@@ -162,6 +163,6 @@ def _random(config, bits, stats: FeatureStats, training, validation):
       (len(stats.mean), bits))
   bits_of = functools.partial(
       jax.jit(hamming.hyperplane_codes), center=stats.mean, normals=normals)
-  return [compression.packed_codes(
+  return [vectors.packed_codes(
       bits_of, features.vectors, config.optimizer.batch_size,
       f'{bits} hyperplanes') for features in (training, validation)]

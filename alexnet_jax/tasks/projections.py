@@ -16,7 +16,7 @@ from absl import flags
 from tqdm import tqdm
 
 from alexnet_jax import files
-from alexnet_jax.analysis import projection
+from alexnet_jax.analysis import projection, receptive_fields
 from alexnet_jax.analysis.projection import Strongest
 from alexnet_jax.command_line.invocation import Invocation
 from alexnet_jax.data import loader
@@ -99,7 +99,7 @@ def projections(workdir: str, checkpoint: str = 'latest', data: str = '',
   shown = parse_maps(maps)
   network = trained.open_trained(workdir, checkpoint)
   model = network.model
-  fields = projection.fields(model.layers, model.num_columns, model.patch)
+  fields = receptive_fields.fields(model.layers, model.num_columns, model.patch)
   names = choose_layers(
       layers, tuple(fields),
       [layer.name for layer in model.layers[len(fields):]] + ['fc8'])
@@ -298,7 +298,7 @@ def _units(source, field, strongest, index):
         'image': i, 'where': source.where(i),
         'class': source.class_names[int(examples[-1]['label'])],
         'place': place, 'activation': activation,
-        'square': projection.square_of(field, place)})
+        'square': receptive_fields.square_of(field, place)})
   return examples, units
 
 
@@ -331,7 +331,7 @@ def _cut(network, projected, examples, units):
   y, x, _ = augment.test_crops(network.settings.data.image_size, crop, 1)[0]
   projections, patches = [], []
   for one, example, unit in zip(projected, examples, units, strict=True):
-    top, left, side = projection.moved_inside(unit['square'], crop)
+    top, left, side = receptive_fields.moved_inside(unit['square'], crop)
     square = np.s_[top:top + side, left:left + side]
     projections.append(one[square])
     patches.append(example['image'][y:y + crop, x:x + crop][square])
@@ -340,6 +340,7 @@ def _cut(network, projected, examples, units):
 
 def _kernel_alone(projected, units, patch):
   """Returns one projection that no patch edge cuts; all nine are the kernel."""
-  complete = [one for one, unit in zip(projected, units, strict=True)
-           if projection.moved_inside(unit['square'], patch) == unit['square']]
+  squares = [unit['square'] for unit in units]
+  complete = [one for one, square in zip(projected, squares, strict=True)
+              if receptive_fields.moved_inside(square, patch) == square]
   return (complete or projected)[:1]

@@ -9,8 +9,8 @@ import nets
 import numpy as np
 import pytest
 
-from alexnet_jax.analysis import projection
-from alexnet_jax.analysis.projection import Field
+from alexnet_jax.analysis import projection, receptive_fields
+from alexnet_jax.analysis.receptive_fields import Field
 from alexnet_jax.errors import InputError
 from alexnet_jax.network import classifier, columns
 from alexnet_jax.network import layers as L
@@ -38,7 +38,7 @@ def seen(model, params, patches, name, maps, places):
 
 def test_fields_of_the_papers_network(mesh_of):
   model = nets.build('alexnet', mesh_of(), 10, 224)
-  assert projection.fields(model.layers, 2, 224) == {
+  assert receptive_fields.fields(model.layers, 2, 224) == {
       'conv1': Field(0, 4, 11), 'conv2': Field(-16, 8, 51),
       'conv3': Field(-32, 16, 99), 'conv4': Field(-48, 16, 131),
       'conv5': Field(-64, 16, 163)}
@@ -72,18 +72,19 @@ def test_a_unit_reads_its_field_and_nothing_else(
     return [(place, down(one[0, *place, 0].set(1.0))[0][0])
             for place in ((0, end), (end // 2, end // 2))]
 
-  field = projection.fields(layers, 1, patch)[last]
+  field = receptive_fields.fields(layers, 1, patch)[last]
   for place, gradient in gradients(jnp.ones((1, patch, patch, 3))):
-    top, left, side = projection.square_of(field, np.array(place).tolist())
+    top, left, side = receptive_fields.square_of(
+        field, np.array(place).tolist())
     expected = np.zeros((patch, patch), bool)
     expected[max(top, 0):top + side, max(left, 0):left + side] = True
     np.testing.assert_array_equal((gradient > 0).all(-1), expected)
 
 
 def test_a_square_that_hangs_over_is_moved_into_the_patch():
-  assert projection.moved_inside((-16, 40, 51), 64) == (0, 13, 51)
-  assert projection.moved_inside((3, 4, 11), 64) == (3, 4, 11)
-  assert projection.moved_inside((-64, 0, 163), 64) == (0, 0, 64)
+  assert receptive_fields.moved_inside((-16, 40, 51), 64) == (0, 13, 51)
+  assert receptive_fields.moved_inside((3, 4, 11), 64) == (3, 4, 11)
+  assert receptive_fields.moved_inside((-64, 0, 163), 64) == (0, 0, 64)
 
 
 # --- The way down -------------------------------------------------------------
@@ -316,6 +317,6 @@ def test_blocks_and_batch_norms_are_refused(mesh_of, name, fields, layer):
   columns_of_it = 2 if name == 'alexnet' else 1
   model = nets.build(name, mesh_of(1, 1, columns_of_it), 10, 64, **fields)
   with pytest.raises(InputError) as error:
-    projection.fields(model.layers, columns_of_it, 64)
+    receptive_fields.fields(model.layers, columns_of_it, 64)
   for part in (f'{layer} of this network', 'give a run of an AlexNet'):
     assert part in str(error.value)

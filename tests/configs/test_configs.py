@@ -55,7 +55,7 @@ NARROW = {name: value for name, value in tiny.FIELDS.items()
 
 
 def config_of(name):
-  return config_files.load(os.path.join(FOLDER, name), {}, 'config')
+  return config_files.load(os.path.join(FOLDER, name))
 
 
 def narrowed(name):

@@ -17,7 +17,7 @@ from alexnet_jax.run import experiment, typed_config
 @functools.cache
 def read(name):
   return typed_config.read(
-      config_files.load(f'configs/history/{name}', {}, 'config'))
+      config_files.load(f'configs/history/{name}'))
 
 
 # Batch, rate, weight decay, epochs of ILSVRC-2012; sides of the scale, and

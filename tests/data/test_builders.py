@@ -11,7 +11,7 @@ import tensorflow_datasets as tfds
 from archives import tar_of
 from PIL import Image
 
-from alexnet_jax.data import builders, images
+from alexnet_jax.data import builders, decoding, images
 from alexnet_jax.data.sources import open_source
 from alexnet_jax.errors import InputError
 
@@ -62,7 +62,7 @@ def test_imagenet_is_built_from_its_tars_and_read_back(imagenet, jpeg):
   classes = [train.class_names[train[i]['label']] for i in range(13)]
   assert sorted(classes) == sorted(SYNSETS * 4 + (PNG[:9],))
   assert train[0]['image'].shape == (64, 64, 3)
-  expected = {synset: [images.square(images.decode(jpeg(4 * k + i)), 64)
+  expected = {synset: [images.square(decoding.decode(jpeg(4 * k + i)), 64)
                        for i in range(4)] for k, synset in enumerate(SYNSETS)}
   exact = sum(
       any(np.array_equal(train[i]['image'], e) for e in expected[classes[i]])
@@ -78,8 +78,8 @@ def test_imagenets_png_becomes_a_jpeg_of_the_same_picture(imagenet, jpeg):
   (data,) = [record['image'] for record in stored
              if record['file_name'] == PNG.encode()]
   assert Image.open(io.BytesIO(data)).format == 'JPEG'
-  original = images.decode(jpeg(77, format='PNG')).astype(int)
-  assert np.abs(images.decode(data) - original).mean() < 2
+  original = decoding.decode(jpeg(77, format='PNG')).astype(int)
+  assert np.abs(decoding.decode(data) - original).mean() < 2
 
 
 def test_imagenets_validation_labels_follow_the_sorted_names(imagenet, jpeg):
@@ -91,7 +91,7 @@ def test_imagenets_validation_labels_follow_the_sorted_names(imagenet, jpeg):
   found = {}
   for i in range(3):
     for number in (1, 2, 3):
-      picture = images.square(images.decode(jpeg(50 + number)), 32)
+      picture = images.square(decoding.decode(jpeg(50 + number)), 32)
       if np.array_equal(picture, source[i]['image']):
         found[number] = source.class_names[source[i]['label']]
   assert found == {n: official[n - 1] for n in (1, 2, 3)}

@@ -6,7 +6,7 @@ import unicodedata
 import numpy as np
 import pytest
 
-from alexnet_jax.data import images
+from alexnet_jax.data import decoding, images
 from alexnet_jax.data.sources import open_source
 from alexnet_jax.errors import InputError
 
@@ -29,7 +29,7 @@ def test_train_and_val_folders_are_the_splits(tree):
   assert _names(validation, root) == ['val/cat/5.jpg', 'val/dog/4.jpg']
   assert [int(train[i]['label']) for i in range(3)] == [0, 0, 1]
   with open(train.where(1), 'rb') as file:
-    expected = images.square(images.decode(file.read()), 32)
+    expected = images.square(decoding.decode(file.read()), 32)
   assert np.array_equal(train[1]['image'], expected)
   assert train[1]['image'].shape == (32, 32, 3)
   assert train[1]['label'].dtype == np.int32
@@ -155,7 +155,7 @@ def test_an_empty_class_folder_is_named(tree, split):
     _open(root, split)
   assert str(error.value) == (
       f"the class folder '{root}/c' holds no pictures "
-      f'({" ".join(images.EXTENSIONS)}); add some or remove the folder.')
+      f'({" ".join(decoding.EXTENSIONS)}); add some or remove the folder.')
 
 
 def test_a_class_that_only_val_has_is_named(tree):

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from alexnet_jax.data import images, pictures
+from alexnet_jax.data import decoding, images, pictures
 from alexnet_jax.errors import InputError
 
 SIDE = 48
@@ -109,8 +109,8 @@ both_readers = pytest.mark.parametrize('reader', ['any', 'Pillow'])
 
 
 def use_only_pillow(monkeypatch):
-  monkeypatch.setattr(images, '_decode_jpeg', lambda data: None)
-  monkeypatch.setattr(images, '_decode_with_opencv', lambda data: None)
+  monkeypatch.setattr(decoding, '_decode_jpeg', lambda data: None)
+  monkeypatch.setattr(decoding, '_decode_with_opencv', lambda data: None)
 
 
 @both_readers
@@ -277,7 +277,7 @@ def test_what_a_folder_has_besides_is_reported(tree, tmp_path, capsys):
 
 
 def test_a_heic_picture_names_the_package_that_reads_it(tmp_path, monkeypatch):
-  monkeypatch.setattr(images, 'EXTENSIONS', ('.jpg',))
+  monkeypatch.setattr(decoding, 'EXTENSIONS', ('.jpg',))
   path = tmp_path / 'photo.heic'
   path.write_bytes(b'\0\0\0\x18ftypheic\0\0\0\0heicmif1')
   with pytest.raises(InputError, match='pip install pillow-heif'):

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from alexnet_jax.data import images, records
+from alexnet_jax.data import decoding, images, records
 from alexnet_jax.data import prepare as preparation
 from alexnet_jax.data.prepare import prepare, statistics
 from alexnet_jax.data.sources import Subset, open_source
@@ -76,7 +76,7 @@ def test_records_hold_every_picture_with_its_label(photos, tmp_path):
     stored = sorted((int(prepared[i]['label']),
                      prepared[i]['image'].tobytes())
                     for i in range(len(prepared)))
-    given = sorted((int(source[i]['label']), images.decode(
+    given = sorted((int(source[i]['label']), decoding.decode(
         images.encode_jpeg(source[i]['image'], 95)).tobytes())
                    for i in range(len(source)))
     assert stored == given

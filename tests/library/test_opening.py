@@ -91,8 +91,8 @@ def test_loading_prints_nothing(trained, capfd):
     (lambda net: alexnet_jax.load('README.md'), 'README.md cannot be read as'
      ' weights'),
     (lambda net: alexnet_jax.build('nowhere.py'), 'there is no config'),
-    (lambda net: alexnet_jax.build('README.md'), 'README.md cannot be used as a'
-     ' config'),
+    (lambda net: alexnet_jax.build('README.md'), '^README.md cannot be used: '
+     'README.md, line 3: SyntaxError'),
     (lambda net: alexnet_jax.build('configs/ablations.py:no_nrm'), 'no_nrm'),
     (lambda net: alexnet_jax.build(tiny.config({'augment.crop': 80})),
      'config.augment.crop=80'),

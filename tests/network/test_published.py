@@ -6,7 +6,7 @@ import nets
 import numpy as np
 import pytest
 
-from alexnet_jax.analysis import projection
+from alexnet_jax.analysis import projection, receptive_fields
 from alexnet_jax.errors import InputError
 from alexnet_jax.network import layers, published, rng
 from alexnet_jax.network.pooling import max_pool
@@ -81,8 +81,8 @@ def test_units_of_every_convolution_can_be_projected(mesh_of):
             model.layers, params, patches, name, jnp.array([1]),
             jnp.array([[0, 0]])), params, patches)
     assert down.shape == patches.shape
-  fields = projection.fields(model.layers, 1, 72)
-  assert fields['conv1'] == projection.Field(-2, 4, 11)
+  fields = receptive_fields.fields(model.layers, 1, 72)
+  assert fields['conv1'] == receptive_fields.Field(-2, 4, 11)
 
 
 def test_shapes_of_torchvision_at_full_size(mesh_of):

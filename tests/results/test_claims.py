@@ -76,7 +76,7 @@ def test_every_claim_of_ours_is_of_a_config_and_complete():
   assert {'paper', 'cifar10/figure1', 'ablations/no_norm'} <= {
       claim.config for claim in every}
   for claim in every:
-    config = config_files.load(claim.path, {}, 'config')
+    config = config_files.load(claim.path)
     assert 'model' in config
     assert claims.name_and_form(claim.path) == (claim.config, claim.form)
     assert claim.what and claim.section and claim.source
@@ -116,7 +116,7 @@ def test_the_commands_of_claims_have_tasks_flags_and_configs_that_exist():
     given = dict(word[2:].split('=', 1)
                  for word in shlex.split(command)[2:])
     if 'config' in given:
-      config_files.load(given['config'], {}, 'config')
+      config_files.load(given['config'])
     task = importlib.import_module(
         f'alexnet_jax.tasks.{given.pop("task", "train")}')
     values = flags.FlagValues()

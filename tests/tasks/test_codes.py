@@ -12,7 +12,7 @@ import program
 import pytest
 import tiny
 
-from alexnet_jax.analysis import codes_table, compression, hamming
+from alexnet_jax.analysis import codes_table, compression, hamming, vectors
 from alexnet_jax.analysis.features import open_features, open_splits
 from alexnet_jax.errors import InputError
 from alexnet_jax.results import runs
@@ -375,7 +375,7 @@ def test_another_auto_encoder_is_refused_before_anything_is_trained(
 
 def test_features_that_are_all_the_same_are_refused():
   with pytest.raises(InputError, match='are the same.*longer'):
-    compression.feature_stats([np.ones((5, 3), np.float32)])
+    vectors.feature_stats([np.ones((5, 3), np.float32)])
 
 
 def test_a_rate_that_is_too_high_is_named_with_the_folder(features, tmp_path):

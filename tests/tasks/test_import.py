@@ -252,7 +252,7 @@ def test_a_run_that_starts_from_it_trains(run, tmp_path):
 
 def test_fine_tuning_keeps_what_the_network_was_trained_on():
   for name in ('torchvision', 'caffenet'):
-    tuned, base = (config_files.load(f'configs/{path}', {}, 'config')
+    tuned, base = (config_files.load(f'configs/{path}')
                    for path in (f'fine_tune.py:published/{name}',
                                 f'published/{name}.py'))
     assert tuned.model == base.model

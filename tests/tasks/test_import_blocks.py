@@ -165,7 +165,7 @@ def _pixel(folder):
 
 
 def test_lenet_comes_back_from_pytorch_and_refuses_others(run, tmp_path):
-  config = config_files.load('configs/history/lenet5.py', {}, 'config')
+  config = config_files.load('configs/history/lenet5.py')
   path, workdir = str(tmp_path / 'a.npz'), str(tmp_path / 'w')
   variables = write(path, config)
   said = import_task.import_weights(config, path, workdir,
@@ -179,7 +179,7 @@ def test_lenet_comes_back_from_pytorch_and_refuses_others(run, tmp_path):
 
 def test_a_run_of_before_these_fields_means_the_same():
   for form in ('history/resnet.py', 'history/googlenet.py', 'history/vgg16.py'):
-    config = config_files.load(f'configs/{form}', {}, 'config')
+    config = config_files.load(f'configs/{form}')
     stored = json.loads(json.dumps(config.to_dict()))
     for field in ('pixel_stddevs', 'last_pooling', 'inverted_dropout'):
       stored['model'].pop(field, None)
