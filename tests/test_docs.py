@@ -192,7 +192,8 @@ def test_the_page_about_ablations_runs_from_its_flags_to_its_report(
   shutil.copy(ROOT / 'launch.py', tmp_path)
   (tmp_path / 'alexnet_jax').symlink_to(ROOT / 'alexnet_jax')
   shutil.copytree(ROOT / 'configs', tmp_path / 'configs')
-  row, = examples('docs/own_ablation.md')
+  file, row = examples('docs/own_ablation.md')
+  (tmp_path / 'configs/mine.py').write_text(file, 'utf-8')
   table = tmp_path / 'configs/ablations.py'
   before, head, after = table.read_text('utf-8').partition('ABLATIONS = {\n')
   table.write_text(before + head + row + after, 'utf-8')
@@ -226,9 +227,8 @@ def test_a_page_names_fields_with_valid_values(page):
     flags = dict(part[2:].split('=', 1) for part in command)
     if 'config' not in flags:
       continue
-    config = config_files.load(
-        str(ROOT / flags['config'].replace('narrow_fc6', 'baseline')), {},
-        'config')
+    config = config_files.load(str(ROOT / flags['config'].replace(
+        'narrow_fc6', 'baseline').replace('mine.py', 'quickstart.py')))
     for part in command:
       field, _, value = part.removeprefix('--sweep=').removeprefix(
           '--config.').partition('=')

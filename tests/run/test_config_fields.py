@@ -45,8 +45,7 @@ ABSURD = (math.nan, math.inf, -math.inf, -1, 10**30, -10**30, '', None, [])
 
 def load(path):
   path, colon, form = path.partition(':')
-  return config_files.load(
-      os.path.join(program.ROOT, path) + colon + form, {}, 'config')
+  return config_files.load(os.path.join(program.ROOT, path) + colon + form)
 
 
 def with_field(config, field, value):

@@ -30,8 +30,7 @@ def write(folder, split, count):
 
 
 def config_of(folder):
-  config = config_files.load(
-      'configs/history/lenet5.py:mnist', {}, 'config')
+  config = config_files.load('configs/history/lenet5.py:mnist')
   config.update_from_flattened_dict(FIELDS | {'data.path': str(folder)})
   return config
 

@@ -371,8 +371,7 @@ def test_a_classifier_of_another_name_is_left_out(tmp_path):
 def test_the_configs_state_the_published_sizes():
   counts = {}
   for name in NAMES:
-    config = config_files.load(
-        f'configs/published/{name}.py', {}, 'config')
+    config = config_files.load(f'configs/published/{name}.py')
     built = experiment.build(typed_config.read(config), 1000, 1_281_167)
     counts[name] = sum(leaf.size for leaf in jax.tree.leaves(
         jax.eval_shape(built.model.init, jax.random.key(0))))
