@@ -20,8 +20,8 @@ from flax import linen as nn
 from jax import lax
 
 from alexnet_jax.learning import metrics, step
-from alexnet_jax.learning.learning_rate import Rates
-from alexnet_jax.learning.step import Length, Measured, State
+from alexnet_jax.learning.learning_rate import Length, Rates
+from alexnet_jax.learning.step import Measured, State
 from alexnet_jax.network import layers as L
 from alexnet_jax.network import rng
 

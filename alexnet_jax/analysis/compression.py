@@ -19,9 +19,9 @@ from alexnet_jax.analysis.autoencoder import Autoencoder, FeatureStats
 from alexnet_jax.analysis.features import Features, layer_of
 from alexnet_jax.data import loader
 from alexnet_jax.errors import InputError
-from alexnet_jax.learning import metrics, optimizer, step
-from alexnet_jax.learning.learning_rate import Rates
-from alexnet_jax.learning.step import Length, State
+from alexnet_jax.learning import learning_rate, metrics, optimizer, step
+from alexnet_jax.learning.learning_rate import Length, Rates
+from alexnet_jax.learning.step import State
 from alexnet_jax.run import checkpoint, experiment, session, stored_config
 from alexnet_jax.run.checkpoint import Metadata
 from alexnet_jax.run.loop import Cadence
@@ -120,7 +120,7 @@ def train(settings: CodeSettings, training: Features, validation: Features,
             autoencoder.make_train_step(model, rule, rates, length),
             batches, errors, errors, lambda state, errors: state,
             rank_checkpoints=False,
-            kernel_rate=lambda rate, at: step.kernel_rate(
+            kernel_rate=lambda rate, at: learning_rate.kernel_rate(
                 rates, rate, at, length),
             draw=lambda: draw(workdir)),
         workdir)

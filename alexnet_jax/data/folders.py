@@ -7,14 +7,13 @@ path. Pictures may be at any depth in a class folder. A list of labels can stand
 in for the class folders of a split (see `label_files.py`).
 """
 
-import hashlib
 import os
 from collections import Counter
-from collections.abc import Mapping, Sequence
 
 from alexnet_jax.data import classes, splits, walk
 from alexnet_jax.data.classes import Classes, LabeledPictures, counted
 from alexnet_jax.data.decoding import EXTENSIONS
+from alexnet_jax.data.set_aside import set_aside
 from alexnet_jax.data.splits import LAYOUT
 from alexnet_jax.errors import InputError, printable
 
@@ -215,7 +214,7 @@ class _Layout:
 
   def _one_side(self, by_class, split, fraction):
     """Returns the training pictures that are or are not set aside."""
-    sides = {side: _set_aside(self._train, by_class.pictures, side, fraction)
+    sides = {side: set_aside(self._train, by_class.pictures, side, fraction)
              for side in ('train', 'validation')}
     aside, rest = (classes.total(sides[side])
                   for side in ('validation', 'train'))
@@ -274,33 +273,3 @@ def _no_pictures(folder: str, passed_over: Counter[str]) -> str:
   return (f'the class folder {printable(folder)!r} holds no pictures'
           f' ({" ".join(EXTENSIONS)}){", only " + other if other else ""}; add'
           ' some or remove the folder.')
-
-
-def _set_aside(root: str, pictures: Mapping[str, Sequence[str]], split: str,
-               fraction: float) -> dict[str, list[str]]:
-  """Returns the pictures of a split, chosen by comparing hash and fraction.
-
-  The split of a picture depends on its path alone, so adding pictures does not
-  move existing ones. The exception is a class so small that one split would be
-  empty: the picture whose hash is closest to the fraction is then moved there.
-  """
-  if not 0 < fraction < 1:
-    raise InputError(
-        f'config.data.validation_fraction={fraction} does not leave pictures '
-        'for both splits; give a number between 0 and 1, such as 0.1.')
-  chosen = {}
-  for name, paths in pictures.items():
-    ranked = sorted((_position(root, path), path) for path in paths)
-    count = sum(position < fraction for position, _ in ranked)
-    # At least one picture in each split; a single picture is for training.
-    count = min(max(count, 1), len(ranked) - 1)
-    side = ranked[:count] if split == 'validation' else ranked[count:]
-    chosen[name] = sorted(path for _, path in side)
-  return chosen
-
-
-def _position(root: str, path: str) -> float:
-  """Hashes a picture's path relative to the root to a number in 0..1."""
-  relative = walk.nfc(os.path.relpath(path, root).replace(os.sep, '/'))
-  digest = hashlib.blake2b(os.fsencode(relative), digest_size=8).digest()
-  return int.from_bytes(digest, 'big') / 2**64

@@ -34,6 +34,59 @@ class Rates(NamedTuple):
   frozen: Sequence[str] = ()  # layers that are not trained
 
 
+class Length(NamedTuple):
+  """The length of a run."""
+
+  steps_per_epoch: int
+  total_steps: int
+
+
+def epoch_of(step: jax.Array, length: Length) -> jax.Array:
+  """Returns the epoch of the step after `step` others, counted from 1."""
+  return 1 + step // length.steps_per_epoch
+
+
+def rates_of_step(rates: Rates, params: Any, learning_rate: jax.Array,
+                  step: jax.Array, length: Length) -> Any:
+  """Returns the learning rate of every leaf in one step of training.
+
+  Args:
+    rates: schedules and drops of the rates.
+    params: the parameters; only their names are used.
+    learning_rate: [] rate of the kernels, before drops.
+    step: [] number of steps done before it.
+    length: length of the run.
+  """
+  warm, progress = _warmth_and_progress(step, rates, length)
+  return learning_rates(
+      rates, params, learning_rate, epoch_of(step, length), progress, warm)
+
+
+def kernel_rate(rates: Rates, learning_rate: float, step: int,
+                length: Length) -> jax.Array:
+  """Returns the learning rate of the kernels in the step after `step` others.
+
+  It is computed on the device, after what is already under way there.
+
+  Args:
+    rates: schedules and drops of the learning rates.
+    learning_rate: rate before them.
+    step: number of steps done.
+    length: length of the run.
+  """
+  return rates_of_step(
+      rates._replace(layer_drops=(), layer_rates=(), frozen=()),
+      {'layer': {'kernel': 0.0}}, jnp.float32(learning_rate), jnp.int32(step),
+      length)['layer']['kernel']
+
+
+def _warmth_and_progress(step, rates, length):
+  if not rates.warmup:
+    return None, step.astype(jnp.float32) / length.total_steps
+  return schedules.warm_up(
+      step, rates.warmup * length.steps_per_epoch, length.total_steps)
+
+
 def learning_rates(rates: Rates, params: Any, learning_rate: jax.Array,
                    epoch: jax.Array, progress: jax.Array,
                    warm: jax.Array | None = None) -> Any:

@@ -10,9 +10,15 @@ import numpy as np
 import optax
 from jax.sharding import Mesh
 
-from alexnet_jax.learning import augment, metrics, schedules
+from alexnet_jax.learning import augment, metrics
 from alexnet_jax.learning.augment import Augmentation, PixelStats
-from alexnet_jax.learning.learning_rate import Rates, factor_at, learning_rates
+from alexnet_jax.learning.learning_rate import (
+  Length,
+  Rates,
+  epoch_of,
+  factor_at,
+  rates_of_step,
+)
 from alexnet_jax.learning.plateau import Plateau, initial_plateau
 from alexnet_jax.network import classifier, placement, rng
 from alexnet_jax.network.classifier import Model
@@ -39,13 +45,6 @@ class State(NamedTuple, Generic[Stats]):
   def variables(self) -> Any:
     """What a network reads: its parameters and running averages."""
     return classifier.merge(self.params, self.batch_stats)
-
-
-class Length(NamedTuple):
-  """The length of a run."""
-
-  steps_per_epoch: int
-  total_steps: int
 
 
 def new_state(
@@ -106,7 +105,7 @@ def make_train_step(
     labels = batch['label']
     patches = augment_batch(
         batch['image'], state.input_stats, augmentation,
-        _epoch(state.step, length), mesh, keys('crop'), keys('jitter'))
+        epoch_of(state.step, length), mesh, keys('crop'), keys('jitter'))
     dropout_keys = keys('dropout')
 
     def means(logits):
@@ -197,48 +196,14 @@ def update(state: State, grads: Any,
     rates: schedules and drops of the learning rates.
     length: length of the run.
   """
-  warm, progress = _warmth_and_progress(state.step, rates, length)
   with jax.named_scope('update'):
     updates, opt_state = rule.update(
         grads, state.opt_state, state.params,
-        rates=learning_rates(
-            rates, state.params, state.learning_rate,
-            _epoch(state.step, length), progress, warm))
+        rates=rates_of_step(rates, state.params, state.learning_rate,
+                            state.step, length))
     params = optax.apply_updates(state.params, updates)
   return state._replace(
       step=state.step + 1, params=params, opt_state=opt_state)
-
-
-def kernel_rate(rates: Rates, learning_rate: float, step: int,
-                length: Length) -> jax.Array:
-  """Returns the learning rate of the kernels in the step after `step` others.
-
-  It is computed on the device, after what is already under way there.
-
-  Args:
-    rates: schedules and drops of the learning rates.
-    learning_rate: rate before them.
-    step: number of steps done.
-    length: length of the run.
-  """
-  done = jnp.int32(step)
-  warm, progress = _warmth_and_progress(done, rates, length)
-  return learning_rates(
-      rates._replace(layer_drops=(), layer_rates=(), frozen=()),
-      {'layer': {'kernel': 0.0}}, jnp.float32(learning_rate),
-      _epoch(done, length), progress, warm)['layer']['kernel']
-
-
-def _warmth_and_progress(step, rates, length):
-  if not rates.warmup:
-    return None, step.astype(jnp.float32) / length.total_steps
-  return schedules.warm_up(
-      step, rates.warmup * length.steps_per_epoch, length.total_steps)
-
-
-def _epoch(step, length):
-  """Returns the epoch, counted from 1."""
-  return 1 + step // length.steps_per_epoch
 
 
 def augment_batch(

@@ -19,7 +19,8 @@ from alexnet_jax.data.sources import Source
 from alexnet_jax.errors import InputError
 from alexnet_jax.learning import augment, metrics, optimizer, step
 from alexnet_jax.learning.augment import PixelStats
-from alexnet_jax.learning.step import Length, State
+from alexnet_jax.learning.learning_rate import Length
+from alexnet_jax.learning.step import State
 from alexnet_jax.network import classifier, placement
 from alexnet_jax.network.classifier import Model
 from alexnet_jax.network.shapes import all_shapes

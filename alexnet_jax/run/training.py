@@ -14,8 +14,9 @@ from alexnet_jax.data.decoding import UnreadablePicture
 from alexnet_jax.data.sources import Source, notes_of
 from alexnet_jax.errors import InputError
 from alexnet_jax.learning import augment
+from alexnet_jax.learning.learning_rate import kernel_rate
 from alexnet_jax.learning.plateau import update_plateau
-from alexnet_jax.learning.step import State, kernel_rate
+from alexnet_jax.learning.step import State
 from alexnet_jax.network import classifier, full_layers
 from alexnet_jax.network.classifier import Model
 from alexnet_jax.run import (

@@ -2,36 +2,32 @@
 
 Each picture has the projections of Zeiler and Fergus (`projection.py`) for the
 nine validation images that activate a map most, beside the patches themselves.
-It shows for every layer what Figure 3 shows for the first. Images are processed
-as in a test with one patch.
+It shows for every layer what Figure 3 shows for the first.
 """
 
 import os
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-import jax
 import numpy as np
 from absl import flags
 from tqdm import tqdm
 
 from alexnet_jax import files
-from alexnet_jax.analysis import projection, receptive_fields
-from alexnet_jax.analysis.projection import Strongest
+from alexnet_jax.analysis import (
+  projected_maps,
+  projection,
+  receptive_fields,
+)
 from alexnet_jax.command_line.invocation import Invocation
-from alexnet_jax.data import loader
-from alexnet_jax.data.sources import Source
 from alexnet_jax.errors import InputError, printable
 from alexnet_jax.figures import projections as projections_picture
 from alexnet_jax.figures import style
 from alexnet_jax.figures.projections import Block
-from alexnet_jax.learning import augment
 from alexnet_jax.run import trained
 from alexnet_jax.run.trained import Trained
 
-TOP = 9  # Images per map, as in Figure 2 of Zeiler and Fergus.
 MOST = 64  # Maps per picture, which is then two feet high.
-
 
 CONFIG = 'unused'
 
@@ -47,12 +43,8 @@ def define_flags(values: flags.FlagValues) -> None:
       'layers', '',
       'Such as conv2,conv5; all convolutions unless given.', flag_values=values)
   flags.DEFINE_string(
-    'maps',
-    '8',
-    'How many maps of a layer, or which, counted from 1: 3,17,40; or 17, for'
-    ' one alone.',
-    flag_values=values,
-  )
+      'maps', '8', 'How many maps of a layer, or which, counted from 1:'
+      ' 3,17,40; or 17, for one alone.', flag_values=values)
   flags.DEFINE_string(
       'out', '',
       'The folder; WORKDIR/projections unless given.', flag_values=values)
@@ -105,7 +97,7 @@ def projections(workdir: str, checkpoint: str = 'latest', data: str = '',
       [layer.name for layer in model.layers[len(fields):]] + ['fc8'])
   check_maps(shown, network, names)
   source = trained.open_split(network, 'validation', data)
-  strongest = search(network, source, names)
+  strongest = projected_maps.search(network, source, names)
   numbers = {
       'workdir': network.workdir, 'step': network.step, 'split': 'validation',
       'images': len(source), 'patch': model.patch, 'layers': {}}
@@ -118,6 +110,30 @@ def projections(workdir: str, checkpoint: str = 'latest', data: str = '',
   print(f'Drawn in {printable(folder)}: {pictures}; the images and activations'
         ' are in projections.json.')
   return numbers
+
+
+def _draw(network, source, name, field, strongest, shown, path):
+  """Draws the picture of one layer and returns its numbers."""
+  columns, count = network.model.num_columns, strongest.images.shape[1]
+  chosen = (np.array(shown.numbers) - 1 if shown.numbers else
+            projection.choose_maps(strongest, min(shown.count, count), columns))
+  project = projected_maps.projector(network, name)
+  blocks, maps = [], []
+  for index in map(int, tqdm(chosen, desc=name, unit=' maps', leave=False,
+                             dynamic_ncols=True, disable=None)):
+    column = index * columns // count + 1
+    examples, units = projected_maps.units_of(source, field, strongest, index)
+    whose = f' (column {column})' if columns > 1 else ''
+    silent = '' if units else ': silent'
+    projected, patches = projected_maps.cut(
+        network, project(examples, units, index), examples, units)
+    if name == network.model.layers[0].name:
+      projected = projected_maps.kernel_alone(
+          projected, units, network.model.patch)
+    blocks.append(Block(f'map {index + 1}{whose}{silent}', projected, patches))
+    maps.append({'map': index + 1, 'column': column, 'units': units})
+  projections_picture.draw(name, blocks, path)
+  return {'field': field._asdict(), 'maps': maps}
 
 
 # --- Flags --------------------------------------------------------------------
@@ -203,144 +219,3 @@ def check_maps(shown: Maps, network: Trained, names: Sequence[str]) -> None:
         raise InputError(
             f'--maps names {number}, but {name} has {count} maps: give numbers'
             f' from 1 to {count}, or choose other --layers.')
-
-
-# --- The strongest activations ------------------------------------------------
-
-
-def search(network: Trained, source: Source,
-           names: Sequence[str]) -> dict[str, Strongest]:
-  """Finds the nine images that activate each map most, and the positions.
-
-  Args:
-    network: the network.
-    source: the images.
-    names: the layers whose maps are searched.
-  """
-  see = _seeing(network)
-
-  @jax.jit
-  def strongest(params, pixels, images):
-    maps = projection.activations(
-        network.model.layers, params, see(pixels, images), names)
-    return {name: projection.strongest_units(maps[name]) for name in names}
-
-  merged = {}
-  first = 0
-  with tqdm(total=len(source),
-            desc=printable(f'{network.workdir}, {network.step}'),
-            unit=' images', leave=False, dynamic_ncols=True,
-            disable=None) as bar:
-    for batch in loader.evaluation_batches(
-        source, batch_size=network.settings.optimizer.batch_size,
-        threads=network.settings.run.threads):
-      units = jax.device_get(strongest(
-          network.params['columns'], network.input_stats, batch['image']))
-      valid = batch['valid']
-      at = first + np.arange(valid.sum())
-      for name, (activations, places) in units.items():
-        before = merged.get(name, projection.no_units_yet(
-            TOP, activations.shape[1]))
-        merged[name] = projection.keep_strongest(
-            before, activations[valid], at, places[valid])
-      first += len(at)
-      bar.update(len(at))
-  return merged
-
-
-def _seeing(network):
-  """Returns f(pixels, images) -> the network's centered input."""
-  crop = network.model.patch
-  view, = augment.test_crops(network.settings.data.image_size, crop, 1)
-
-  def see(pixels, images):
-    return augment.subtract_mean(
-        augment.cut_crop(images, view, crop), pixels)
-
-  return see
-
-
-# --- One layer ----------------------------------------------------------------
-
-
-def _draw(network, source, name, field, strongest, shown, path):
-  """Draws the picture of one layer and returns its numbers."""
-  columns, count = network.model.num_columns, strongest.images.shape[1]
-  chosen = (np.array(shown.numbers) - 1 if shown.numbers else
-            projection.choose_maps(strongest, min(shown.count, count), columns))
-  project = _projector(network, name)
-  blocks, maps = [], []
-  for index in map(int, tqdm(chosen, desc=name, unit=' maps', leave=False,
-                             dynamic_ncols=True, disable=None)):
-    column = index * columns // count + 1
-    examples, units = _units(source, field, strongest, index)
-    whose = f' (column {column})' if columns > 1 else ''
-    silent = '' if units else ': silent'
-    projected, patches = _cut(
-        network, project(examples, units, index), examples, units)
-    if name == network.model.layers[0].name:
-      projected = _kernel_alone(projected, units, network.model.patch)
-    blocks.append(Block(f'map {index + 1}{whose}{silent}', projected, patches))
-    maps.append({'map': index + 1, 'column': column, 'units': units})
-  projections_picture.draw(name, blocks, path)
-  return {'field': field._asdict(), 'maps': maps}
-
-
-def _units(source, field, strongest, index):
-  """Returns the images that activate one map, and its unit in each of them."""
-  examples, units = [], []
-  for activation, i, place in zip(
-      *(one[:, index].tolist() for one in strongest), strict=True):
-    if activation <= 0:  # ReLU outputs zero.
-      break
-    examples.append(source[i])
-    units.append({
-        'image': i, 'where': source.where(i),
-        'class': source.class_names[int(examples[-1]['label'])],
-        'place': place, 'activation': activation,
-        'square': receptive_fields.square_of(field, place)})
-  return examples, units
-
-
-def _projector(network, name):
-  """Returns f(examples, units, map index) -> projections [n, P, P, 3]."""
-  see = _seeing(network)
-
-  @jax.jit
-  def project(params, pixels, images, maps, places):
-    return projection.project(network.model.layers, params, see(pixels, images),
-                              name, maps, places)
-
-  def of_units(examples, units, index):
-    if not units:
-      return np.zeros((0, network.model.patch, network.model.patch, 3))
-    # The number is constant, so that one compilation is enough.
-    filled = [i % len(units) for i in range(TOP)]
-    projected = project(
-        network.params['columns'], network.input_stats,
-        np.stack([examples[i]['image'] for i in filled]),
-        np.full(TOP, index), np.array([units[i]['place'] for i in filled]))
-    return np.asarray(projected)[:len(units)]
-
-  return of_units
-
-
-def _cut(network, projected, examples, units):
-  """Crops projections and patches to the receptive fields of the units."""
-  crop = network.model.patch
-  y, x, _ = augment.test_crops(network.settings.data.image_size, crop, 1)[0]
-  projections, patches = [], []
-  for one, example, unit in zip(projected, examples, units, strict=True):
-    top, left, side = receptive_fields.moved_inside(unit['square'], crop)
-    square = np.s_[top:top + side, left:left + side]
-    projections.append(one[square])
-    patches.append(example['image'][y:y + crop, x:x + crop][square])
-  return projections, patches
-
-
-def _kernel_alone(projected, units, patch):
-  """Returns one projection that no patch edge cuts; all nine are the kernel."""
-  squares = [unit['square'] for unit in units]
-  complete = [one for one, square in zip(projected, squares, strict=True)
-              if receptive_fields.moved_inside(square, patch) == square]
-  return (complete or projected)[:1]

@@ -9,17 +9,17 @@ normalization.
 import os
 import sys
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from absl import flags
 
 from alexnet_jax.analysis import retrieval_precision as precision_at
+from alexnet_jax.analysis import retrieved
 from alexnet_jax.analysis.class_words import (
   class_of_picture,
   classes_of_folders,
   readable,
-  shortened,
 )
 from alexnet_jax.analysis.features import (
   FOLDER,
@@ -45,9 +45,6 @@ from alexnet_jax.figures import figure4_right, style
 from alexnet_jax.figures import retrieval as precision_picture
 from alexnet_jax.figures.figure4_right import Picture, QueryRow
 from alexnet_jax.run.trained import open_split
-
-LABEL = 24  # Characters in the table.
-
 
 CONFIG, POSITIONAL = 'unused', 'images'
 
@@ -98,13 +95,6 @@ def run(invocation: Invocation) -> None:
            values.figure)
 
 
-class Retrieved(NamedTuple):
-  """The training images nearest to each query, nearest first."""
-
-  distances: np.ndarray  # [Q, k]
-  indices: np.ndarray  # [Q, k]
-
-
 def retrieve(workdir: str, images: Sequence[str] = (), queries: int = 5,
              neighbors: int = 6, features: str = '', data: str = '',
              words: str = '', figure: str = '') -> dict[str, Any]:
@@ -150,14 +140,14 @@ def retrieve(workdir: str, images: Sequence[str] = (), queries: int = 5,
       open_split(network, 'validation', database.path), queries))
   vectors, _ = compute_features(
       network, make_feature_step(network, layer_of(training.index)), query_set)
-  by_features = Retrieved(
+  by_features = retrieved.Retrieved(
       *precision_at.search_features(vectors, training, neighbors))
-  print_table(query_set, by_features, database)
-  result = record(query_set, database, {'by_features': by_features})
+  print(retrieved.as_text(query_set, by_features, database))
+  result = retrieved.record(query_set, database, {'by_features': by_features})
   if figure:
     by_pixels = _compare(query_set, database, neighbors,
                          os.path.join(root, 'validation'), figure)
-    result = record(query_set, database, {
+    result = retrieved.record(query_set, database, {
         'by_features': by_features, 'by_pixels': by_pixels})
     drawn = min(len(query_set), figure4_right.QUERIES)
     figure4_right.draw(
@@ -240,7 +230,7 @@ def _compare(query_set, database, neighbors, folder, figure):
     precision_picture.draw(numbers, f'{stem}_precision{ending}')
     _print_files(f'{stem}_precision{ending}', 'precision@k')
   query_part = slice(len(query_set)), slice(neighbors)
-  return Retrieved(distances[query_part], indices[query_part])
+  return retrieved.Retrieved(distances[query_part], indices[query_part])
 
 
 def _open_tested(folder, features):
@@ -254,55 +244,6 @@ def _open_tested(folder, features):
       ' --task=features.'
     )
   return tested
-
-
-# --- Output -------------------------------------------------------------------
-
-
-def print_table(query_set: Queries, retrieved: Retrieved,
-                database: Database) -> None:
-  """Prints each query and its neighbors, with a star where the classes match.
-
-  Args:
-    query_set: the queries.
-    retrieved: the nearest training images.
-    database: the training images.
-  """
-  for query, (distances, indices) in enumerate(zip(*retrieved, strict=True)):
-    label = query_set.labels[query]
-    result = f': {database.names[label]}' if label >= 0 else ''
-    print(printable(f'{query_set.where(query)}{result}'))
-    for place, (distance, i) in enumerate(
-        zip(distances, indices, strict=True), 1):
-      other = database.features.labels[i]
-      star = '*' if other == label else ' '
-      name = shortened(database.names[other], LABEL)
-      print(f'{place:>4} {distance:>10.4g} {star}{name:<{LABEL}}'
-            f' {printable(database.source.where(int(i)))}')
-
-
-def record(query_set: Queries, database: Database,
-           searches: dict[str, Retrieved]) -> dict[str, Any]:
-  """Returns the neighbors for JSON; a label that is not known is null.
-
-  Args:
-    query_set: the queries.
-    database: the training images.
-    searches: the results of each search, by the name of the search.
-  """
-  features, names, source = database.features, database.names, database.source
-
-  def found_by(search, query):
-    return [{'image': source.where(int(i)), 'label': names[features.labels[i]],
-             'distance': float(distance)}
-            for distance, i in zip(search.distances[query],
-                                   search.indices[query], strict=True)]
-
-  return {'queries': [
-      {'image': query_set.where(query),
-       'label': names[label] if label >= 0 else None,
-       **{name: found_by(search, query) for name, search in searches.items()}}
-      for query, label in enumerate(query_set.labels)]}
 
 
 def _row(query_set, query, by_features, by_pixels, database):

@@ -8,7 +8,7 @@ import pytest
 
 from alexnet_jax.analysis import autoencoder, hamming
 from alexnet_jax.analysis.autoencoder import FeatureStats
-from alexnet_jax.learning import metrics, optimizer, step
+from alexnet_jax.learning import learning_rate, metrics, optimizer, step
 from alexnet_jax.learning.learning_rate import Rates
 from alexnet_jax.network import rng
 
@@ -107,7 +107,7 @@ def test_it_learns_low_rank_features_and_its_codes_find_their_class(model):
       lambda params: autoencoder.reconstruction_errors(model, params, x).mean()
     )(state.params)
     return step.update(
-        state, grads, rule, rates, step.Length(steps, steps)), loss
+        state, grads, rule, rates, learning_rate.Length(steps, steps)), loss
 
   def codes_by(params, features):
     return hamming.pack(np.asarray(

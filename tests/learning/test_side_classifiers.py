@@ -8,8 +8,7 @@ from flax import linen as nn
 
 from alexnet_jax.learning import optimizer, step
 from alexnet_jax.learning.augment import Augmentation, PixelStats
-from alexnet_jax.learning.learning_rate import Rates
-from alexnet_jax.learning.step import Length
+from alexnet_jax.learning.learning_rate import Length, Rates
 from alexnet_jax.network import classifier, placement
 from alexnet_jax.network import layers as L
 from alexnet_jax.network.columns import Layer

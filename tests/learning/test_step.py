@@ -9,7 +9,7 @@ import pytest
 import tiny
 
 from alexnet_jax.data import loader, statistics
-from alexnet_jax.learning import augment, optimizer, step
+from alexnet_jax.learning import augment, learning_rate, optimizer, step
 from alexnet_jax.learning.learning_rate import Rates
 from alexnet_jax.network import classifier, columns, full_layers, placement, rng
 from alexnet_jax.network import layers as L
@@ -139,7 +139,7 @@ def one_step(mesh_shape=(1, 1), clip_norm=0.0, steps=1, rule='momentum',
         state, placement.param_shardings(mesh, state, model.divided))
     move = step.make_train_step(
         model, rule, AUGMENTED, Rates(), mesh, 0,
-        step.Length(10, 100), **options)
+        learning_rate.Length(10, 100), **options)
     batch = {
         'image': draw.integers(0, 256, (BATCH, SIDE, SIDE, 3), np.uint8),
         'label': draw.integers(0, CLASSES, BATCH).astype(np.int32)}
