@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tiny
 
-from alexnet_jax.analysis import projection
+from alexnet_jax.analysis import projected_maps, projection
 from alexnet_jax.errors import InputError
 from alexnet_jax.figures import projections as projections_picture
 from alexnet_jax.figures.projections import NINE, Block
@@ -159,7 +159,7 @@ def test_any_number_of_maps_finds_room(tmp_path, count):
 ])
 def test_what_cannot_work_is_said_before_images_are_read(
     trained, tmp_path, monkeypatch, given, parts):
-  monkeypatch.setattr(projections, 'search', None)
+  monkeypatch.setattr(projected_maps, 'search', None)
   file = tmp_path / 'file'
   file.touch()
   given = {name: value.format(file=file) for name, value in given.items()}
