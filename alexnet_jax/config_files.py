@@ -69,9 +69,9 @@ def _check_arguments(get_config, path, arguments):
   try:
     inspect.signature(get_config).bind(*arguments)
   except TypeError as error:
-    wrong = ('takes nothing behind a colon: give' if arguments
-             else 'needs an argument behind a colon: do not give')
-    raise ValueError(f'get_config in {path} {wrong} {path} alone.') from error
+    wrong = (f'takes nothing behind a colon: give {path}' if arguments
+             else f'needs an argument behind a colon: give {path}:ARGUMENT')
+    raise ValueError(f'get_config in {path} {wrong}.') from error
 
 
 def _sentence_of(error, path):

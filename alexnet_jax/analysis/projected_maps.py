@@ -8,16 +8,14 @@ from typing import Any
 
 import jax
 import numpy as np
-from tqdm import tqdm
 
 from alexnet_jax.analysis import projection, receptive_fields
 from alexnet_jax.analysis.projection import Strongest
 from alexnet_jax.analysis.receptive_fields import Field
-from alexnet_jax.data import loader
 from alexnet_jax.data.sources import Source
-from alexnet_jax.errors import printable
 from alexnet_jax.learning import augment
 from alexnet_jax.run.trained import Trained
+from alexnet_jax.run.walk import walk
 
 TOP = 9  # Images per map, as in Figure 2 of Zeiler and Fergus.
 
@@ -39,26 +37,19 @@ def search(network: Trained, source: Source,
         network.model.layers, params, see(pixels, images), names)
     return {name: projection.strongest_units(maps[name]) for name in names}
 
-  merged = {}
-  first = 0
-  with tqdm(total=len(source),
-            desc=printable(f'{network.workdir}, {network.step}'),
-            unit=' images', leave=False, dynamic_ncols=True,
-            disable=None) as bar:
-    for batch in loader.evaluation_batches(
-        source, batch_size=network.settings.optimizer.batch_size,
-        threads=network.settings.run.threads):
-      units = jax.device_get(strongest(
-          network.params['columns'], network.input_stats, batch['image']))
-      valid = batch['valid']
-      at = first + np.arange(valid.sum())
-      for name, (activations, places) in units.items():
-        before = merged.get(name, projection.no_units_yet(
-            TOP, activations.shape[1]))
-        merged[name] = projection.keep_strongest(
-            before, activations[valid], at, places[valid])
-      first += len(at)
-      bar.update(len(at))
+  merged, done = {}, 0
+  for units in walk(
+      lambda batch: strongest(network.params['columns'], network.input_stats,
+                              batch['image']),
+      source, network.mesh, batch_size=network.settings.optimizer.batch_size,
+      threads=network.settings.run.threads,
+      title=f'{network.workdir}, {network.step}'):
+    for name, (activations, places) in units.items():
+      before = merged.get(name, projection.no_units_yet(
+          TOP, activations.shape[1]))
+      merged[name] = projection.keep_strongest(
+          before, activations, done + np.arange(len(activations)), places)
+    done += len(activations)
   return merged
 
 
@@ -130,8 +121,8 @@ def cut(
   Args:
     network: the network.
     projected: what `projector` returns [n, P, P, 3].
-    examples: what `units_of` returns, and
-    units: the unit in each of them.
+    examples: n images, as `units_of` returns them.
+    units: the unit in each image, of `units_of` too.
   """
   crop = network.model.patch
   y, x, _ = augment.test_crops(network.settings.data.image_size, crop, 1)[0]
@@ -147,7 +138,9 @@ def cut(
 def kernel_alone(projected: Sequence[np.ndarray],
                  units: Sequence[dict[str, Any]],
                  patch: int) -> Sequence[np.ndarray]:
-  """Returns one projection that no patch edge cuts; all nine are the kernel.
+  """Returns one projection of a map of the first layer, cut by no patch edge.
+
+  All projections of such a map show its kernel, so one is enough.
 
   Args:
     projected: projections of units of the first layer.

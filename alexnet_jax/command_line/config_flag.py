@@ -78,18 +78,21 @@ def base_config(argv: Sequence[str], task: Task) -> ConfigDict | None:
   return None
 
 
-def define(values: flags.FlagValues, config: ConfigDict,
-           argv: Sequence[str]) -> None:
+def define(values: flags.FlagValues, config: ConfigDict, argv: Sequence[str],
+           path: str) -> None:
   """Defines 'config', and a flag for each field that the command line sets.
 
   Args:
     values: gets the flags.
     config: the config. Parsing the flags sets its fields.
     argv: the command line without --config=FILE.
+    path: the file of the config, '' for that of a run.
 
   Raises:
+    InputError: there is no such field.
     TypeError: a field is of a type that no flag can set.
   """
+  flag_errors.check_fields(argv, config, path)
   config_flags.DEFINE_config_dict(
       'config', config, flag_values=values, sys_argv=list(argv))
 
@@ -121,11 +124,8 @@ def read_field(field: str, text: str, config: ConfigDict, path: str) -> Any:
   """
   values, argv = flags.FlagValues(), ['', f'--config.{field}={text}']
   config = config.copy_and_resolve_references()
-  wrong = flag_errors.wrong_field(argv, config, path)
-  if wrong:
-    raise InputError(wrong)
   try:
-    define(values, config, argv)
+    define(values, config, argv, path)
     values(argv)
   except flags.Error as error:
     raise InputError(flag_errors.wrong_value(error, values, config)

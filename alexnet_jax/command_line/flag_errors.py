@@ -9,7 +9,7 @@ from ml_collections import ConfigDict
 
 from alexnet_jax.command_line import task_files
 from alexnet_jax.config_files import fields
-from alexnet_jax.errors import shortened
+from alexnet_jax.errors import InputError, shortened
 
 
 def wrong_value(error: flags.Error, values: flags.FlagValues,
@@ -75,13 +75,16 @@ def unknown_flag(error: flags.UnrecognizedFlagError, name: str,
   return f'--task={name} has no flag --{flag}: {hint}'
 
 
-def wrong_field(argv: Sequence[str], config: ConfigDict, path: str) -> str:
-  """Says what to set in place of what is no field; '' if all are fields.
+def check_fields(argv: Sequence[str], config: ConfigDict, path: str) -> None:
+  """Checks that the config has every field that the command line sets.
 
   Args:
     argv: the command line.
     config: the config before fields are set.
     path: the file of the config, '' for that of a run.
+
+  Raises:
+    InputError: there is no such field, or it is a section.
   """
   known = [field for field, _ in fields(config)]
   for arg in argv:
@@ -91,16 +94,15 @@ def wrong_field(argv: Sequence[str], config: ConfigDict, path: str) -> str:
     field = match.group(1)
     inside = [name for name in known if name.startswith(f'{field}.')]
     if inside:
-      return (f'{shortened(arg)} sets a whole section: set one of its fields,'
-              f' such as --config.{inside[0]}.')
+      raise InputError(f'{shortened(arg)} sets a whole section: set one of its'
+                       f' fields, such as --config.{inside[0]}.')
     last = field.rpartition('.')[2]
     near = [name for name in known if _initials(name) == last]  # lr, wd
     near = near or difflib.get_close_matches(field, known, 3, 0.5)
     near = near or [name for name in known if name.endswith('.' + last)]
     hint = (f'did you mean {" or ".join(near)}?' if near
             else f'it has {", ".join(known)}.')
-    return f'{path or "the config"} has no field {field!r}: {hint}'
-  return ''
+    raise InputError(f'{path or "the config"} has no field {field!r}: {hint}')
 
 
 def _initials(field: str) -> str:

@@ -87,12 +87,9 @@ def _parse(argv, task):
   positional = hasattr(task, 'POSITIONAL')
   values.set_gnu_getopt(positional)
   argv, path = without_config(argv), config_path(argv)
-  wrong = config is not None and flag_errors.wrong_field(argv, config, path)
-  if wrong:
-    raise InputError(wrong)
   try:
     if config is not None:
-      config_flag.define(values, config, argv)
+      config_flag.define(values, config, argv, path)
     rest = values(argv)
   except flags.UnrecognizedFlagError as error:
     raise InputError(flag_errors.unknown_flag(
